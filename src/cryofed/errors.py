@@ -1,0 +1,41 @@
+"""One tree of errors: what a person did or met, said in one line with the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CryoFedError(Exception):
+    """Anything that a person can act on; the command line prints it in one line and exits with 1."""
+
+
+class InputError(CryoFedError):
+    """A file, folder, option or message that cannot be used as it is."""
+
+    def __init__(self, path: Path | str, field: str, found: str, remedy: str) -> None:
+        super().__init__(path, field, found, remedy)
+
+    def __str__(self) -> str:
+        return "{}: {}: {}; {}".format(*self.args)
+
+
+class OutputError(InputError):
+    """A place that cannot be written, or that already holds something worth keeping."""
+
+
+class MissingPackageError(CryoFedError):
+    """An optional package is needed for this command and is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(package, extra)
+
+    def __str__(self) -> str:
+        return "{} is not installed; run: pip install 'cryofed[{}]'".format(*self.args)
+
+
+class TrainingError(CryoFedError):
+    """A model cannot be trained or evaluated on what was given."""
+
+
+class FederationError(CryoFedError):
+    """A campaign, round or site cannot go on; the message says what to do."""

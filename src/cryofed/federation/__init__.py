@@ -1,0 +1,1 @@
+"""Many sites, one model."""

@@ -1,0 +1,1 @@
+"""A finished 2D classification, read from disk."""

@@ -1,0 +1,192 @@
+"""Train and evaluate a vector on one site's labelled averages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cryofed.errors import TrainingError
+from cryofed.learning.metrics import auc, brier, calibration_error
+from cryofed.learning.vector import Layout, Vector
+from cryofed.library.labelled import Labelled
+from cryofed.scoring.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """How a site trains in one round (or alone: one long round).
+
+    `steps` batches of `batch` averages; AdamW or plain SGD at `learning_rate`, one-cycle when `one_cycle`.
+    `pull` is FedProx's μ towards the vector that training started from.
+    """
+
+    steps: int = 100
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    optimizer: str = "adamw"
+    one_cycle: bool = False
+    feature_dropout: float = 0.5  # share of averages whose features are hidden, so that images alone suffice
+    augment: bool = True
+    pull: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What training gave."""
+
+    vector: Vector
+    examples: int  # labelled averages the site has
+    steps: int
+    loss: float  # mean over the last tenth of the steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """How a vector does on labelled averages; NaN where one kind of class is missing."""
+
+    examples: int
+    good: int
+    auc: float
+    brier: float
+    calibration_error: float
+
+
+@cache
+def layout() -> Layout:
+    """The layout of the network that this version of CryoFed trains."""
+    state = Network().state_dict()
+    return Layout(tuple(state), tuple(tuple(array.shape) for array in state.values()))
+
+
+def initial_vector(seed: int) -> Vector:
+    """A fresh network's numbers, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        state = Network().state_dict()
+    return layout().join({name: array.numpy() for name, array in state.items()})
+
+
+def network(vector: Vector) -> Network:
+    """The network that these numbers make."""
+    made = Network()
+    made.load_state_dict({name: torch.tensor(array) for name, array in layout().split(vector).items()})
+    return made
+
+
+def train(
+    vector: Vector,
+    labelled: Labelled,
+    settings: TrainingSettings,
+    seed: int,
+    drift: Vector | None = None,
+    progress: Callable[[int, float], None] | None = None,
+) -> Trained:
+    """Train from `vector` and return the new vector; the same arguments give the same bits.
+
+    `drift` is added to every gradient (SCAFFOLD's and FedDyn's correction). `progress(step, loss)` is
+    called after each step.
+    """
+    if not len(labelled):
+        raise TrainingError("no labelled averages to train on; harvest or label some first")
+    rng = np.random.default_rng(seed)
+    model = network(vector)
+    model.train()
+    parameters = list(model.parameters())
+    start = [p.detach().clone() for p in parameters]
+    extra = None if drift is None else [torch.tensor(a) for a in layout().split(drift).values()]
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "adamw":
+        optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+    elif settings.optimizer == "sgd":
+        optimizer = torch.optim.SGD(parameters, settings.learning_rate, momentum=0.0)
+    else:
+        raise TrainingError(f"optimizer: found {settings.optimizer!r}; use 'adamw' or 'sgd'")
+    schedule = (
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
+        if settings.one_cycle and settings.steps > 1
+        else None
+    )
+    losses = []
+    for step, rows in enumerate(_batches(len(labelled), settings, rng)):
+        images, features = _view(labelled, rows, settings, rng)
+        target = torch.from_numpy(labelled.target[rows])
+        reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
+        optimizer.zero_grad(set_to_none=True)
+        logits = model(images, features)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target)
+        if (reason >= 0).any():
+            loss = loss + 0.3 * nn.functional.cross_entropy(logits[:, 1:], reason, ignore_index=-1)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        with torch.no_grad():
+            for index, parameter in enumerate(parameters):
+                assert parameter.grad is not None
+                if settings.pull:
+                    parameter.grad += settings.pull * (parameter - start[index])
+                if extra is not None:
+                    parameter.grad += extra[index]
+        optimizer.step()
+        if schedule:
+            schedule.step()
+        losses.append(loss.item())
+        if progress:
+            progress(step + 1, losses[-1])
+    state = {name: array.detach().numpy() for name, array in model.state_dict().items()}
+    tail = losses[-max(1, len(losses) // 10) :]
+    return Trained(
+        vector=layout().join(state), examples=len(labelled), steps=len(losses), loss=float(np.mean(tail))
+    )
+
+
+def logits(vector: Vector, labelled: Labelled, batch: int = 256) -> NDArray[np.float32]:
+    """`(n, 1 + reasons)` logits."""
+    model = network(vector).eval()
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(labelled), batch):
+            images = torch.from_numpy(labelled.images[first : first + batch].astype(np.float32))
+            features = torch.from_numpy(labelled.features[first : first + batch])
+            parts.append(model(images, features).numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, 8), np.float32)
+
+
+def evaluate(vector: Vector, labelled: Labelled) -> Metrics:
+    """Metrics of the plain sigmoid of the logit."""
+    scores = 1 / (1 + np.exp(-logits(vector, labelled)[:, 0].astype(np.float64)))
+    good = labelled.good
+    return Metrics(
+        examples=len(labelled),
+        good=int(good.sum()),
+        auc=auc(scores, good),
+        brier=brier(scores, good) if len(good) else float("nan"),
+        calibration_error=calibration_error(scores, good) if len(good) else float("nan"),
+    )
+
+
+def _batches(n: int, settings: TrainingSettings, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """`steps` batches, every average once before any twice."""
+    size = min(settings.batch, n)
+    order: list[NDArray[np.int64]] = []
+    while sum(map(len, order)) < settings.steps * size:
+        order.append(rng.permutation(n))
+    flat = np.concatenate(order)
+    return [flat[i * size : (i + 1) * size] for i in range(settings.steps)]
+
+
+def _view(
+    labelled: Labelled, rows: NDArray[np.int64], settings: TrainingSettings, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    images = labelled.images[rows].astype(np.float32)
+    features = labelled.features[rows].copy()
+    if settings.augment:
+        turn, flip = int(rng.integers(4)), bool(rng.integers(2))
+        images = np.rot90(images, turn, axes=(1, 2))
+        images = np.ascontiguousarray(images[:, ::-1] if flip else images)
+        features[rng.random(len(rows)) < settings.feature_dropout] = np.nan
+    return torch.from_numpy(images), torch.from_numpy(features)

@@ -1,0 +1,1 @@
+"""What a site has learnt from its own past."""

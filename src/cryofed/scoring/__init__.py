@@ -1,0 +1,1 @@
+"""An average becomes a score."""

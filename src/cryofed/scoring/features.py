@@ -1,0 +1,47 @@
+"""Scale-free numbers beside the image: what the program's table says of a class, within its job."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.jobs.job import ClassJob
+
+FEATURES = (
+    "particles_in_job",  # robust z of log10 particles among the job's classes
+    "resolution_in_job",  # robust z of log resolution among the job's classes, better is higher
+    "resolution_per_mask",  # log2 of mask diameter over resolution: resolved rings across the particle
+    "accuracy_rotation_in_job",  # robust z of log accuracy, better is higher
+    "accuracy_translation_in_job",
+)
+LIMIT = 4.0  # every feature is clipped to ± this
+
+
+def features(job: ClassJob) -> NDArray[np.float32]:
+    """`(n, F)` numbers in [-4, 4], NaN where the job does not tell."""
+    table = job.classes
+    particles = np.where(table.particles >= 0, np.log10(np.maximum(table.particles, 0) + 1), np.nan)
+    resolution = _known(table.resolution_angstrom)
+    columns = [
+        robust_z(particles),
+        -robust_z(np.log2(resolution)),
+        np.log2((job.mask_diameter_angstrom or np.nan) / resolution) - 2,
+        -robust_z(np.log2(_known(table.accuracy_rotation_degree))),
+        -robust_z(np.log2(_known(table.accuracy_translation_angstrom))),
+    ]
+    return np.clip(np.stack(columns, axis=1), -LIMIT, LIMIT).astype(np.float32)
+
+
+def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance from the median in robust deviations (1.4826 × MAD); NaN stays NaN, no spread is 0."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.full_like(values, np.nan)
+    middle = np.median(known)
+    spread = 1.4826 * np.median(np.abs(known - middle))
+    return np.where(np.isfinite(values), (values - middle) / spread if spread > 1e-9 else 0 * values, np.nan)
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    # RELION writes inf or nan for no resolution, and 999 for an accuracy that it could not estimate.
+    return np.where(np.isfinite(values) & (values > 0) & (values < 999), values, np.nan)

@@ -1,0 +1,1 @@
+"""Molecules, projections, class averages and whole sites with known truth."""

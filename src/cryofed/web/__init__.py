@@ -1,0 +1,1 @@
+"""Review and monitor, in the browser."""
