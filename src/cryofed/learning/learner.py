@@ -85,6 +85,7 @@ def train(
     labelled: Labelled,
     settings: TrainingSettings,
     seed: int,
+    *,
     drift: Vector | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> Trained:

@@ -24,5 +24,8 @@ def brier(scores: NDArray[np.floating], good: NDArray[np.bool_]) -> float:
 def calibration_error(scores: NDArray[np.floating], good: NDArray[np.bool_], bins: int = 15) -> float:
     """Expected calibration error over `bins` of equal width (Guo 2017)."""
     which = np.minimum((scores * bins).astype(int), bins - 1)
-    gaps = [abs(scores[which == b].mean() - good[which == b].mean()) * (which == b).mean() for b in set(which.tolist())]
+    gaps = [
+        abs(scores[which == b].mean() - good[which == b].mean()) * (which == b).mean()
+        for b in set(which.tolist())
+    ]
     return float(sum(gaps))

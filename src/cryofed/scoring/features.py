@@ -29,7 +29,8 @@ def features(job: ClassJob) -> NDArray[np.float32]:
         -robust_z(np.log2(_known(table.accuracy_rotation_degree))),
         -robust_z(np.log2(_known(table.accuracy_translation_angstrom))),
     ]
-    return np.clip(np.stack(columns, axis=1), -LIMIT, LIMIT).astype(np.float32)
+    result: NDArray[np.float32] = np.clip(np.stack(columns, axis=1), -LIMIT, LIMIT).astype(np.float32)
+    return result
 
 
 def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -68,5 +68,6 @@ def resampling(box: int, centre_px: float, radius_px: float, side: int = SIDE) -
     kernel /= kernel.sum(axis=1, keepdims=True)
     weights = np.zeros((side, box), np.float32)
     columns = np.clip(reach, 0, box - 1).astype(int)  # repeat the edge
-    np.add.at(weights, (slice(None), columns), kernel.astype(np.float32))
+    for column, values in zip(columns, kernel.T, strict=True):
+        weights[:, column] += values
     return weights
