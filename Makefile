@@ -1,15 +1,18 @@
 # `make demo` and `make test` are all a newcomer needs; each makes the virtual environment first.
-PYTHON ?= python3
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-# PyTorch: the CPU build. GPU users: see README, "With a GPU".
+# PyTorch: the CPU build. With a GPU: see README.
 TORCH ?= torch==2.13.0
 EXTRAS ?= dev,flare
+ENGINE ?= embedded
 
 .PHONY: demo test check bench clean
 
 $(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "CryoFed needs Python 3.10, 3.11 or 3.12; found none. Install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet "$(TORCH)"
@@ -17,7 +20,7 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)
-	$(PY) -m cryofed demo --out demo
+	$(PY) -m cryofed demo --out demo --engine $(ENGINE)
 
 test: $(READY)
 	$(PY) -m pytest
@@ -31,6 +34,10 @@ check: $(READY)
 
 bench: $(READY)
 	$(PY) -m benchmarks
+
+# bench-selection, bench-strategies, bench-engines, ...: one benchmark by name
+bench-%: $(READY)
+	$(PY) -m benchmarks $*
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache
