@@ -45,6 +45,7 @@ class Trained:
     examples: int  # labelled averages the site has
     steps: int
     loss: float  # mean over the last tenth of the steps
+    gradient: Vector | None = None  # mean over the steps, without pull and drift; None unless drift was given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ def train(
     parameters = list(model.parameters())
     start = [p.detach().clone() for p in parameters]
     extra = None if drift is None else [torch.tensor(a) for a in layout().split(drift).values()]
+    total = None if extra is None else [torch.zeros_like(a) for a in extra]
     optimizer: torch.optim.Optimizer
     if settings.optimizer == "adamw":
         optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
@@ -128,6 +130,8 @@ def train(
         with torch.no_grad():
             for index, parameter in enumerate(parameters):
                 assert parameter.grad is not None
+                if total is not None:
+                    total[index] += parameter.grad
                 if settings.pull:
                     parameter.grad += settings.pull * (parameter - start[index])
                 if extra is not None:
@@ -140,8 +144,16 @@ def train(
             progress(step + 1, losses[-1])
     state = {name: array.detach().numpy() for name, array in model.state_dict().items()}
     tail = losses[-max(1, len(losses) // 10) :]
+    gradient = None
+    if total is not None:
+        names = [name for name, _ in model.named_parameters()]
+        gradient = layout().join({n: (t / len(losses)).numpy() for n, t in zip(names, total, strict=True)})
     return Trained(
-        vector=layout().join(state), examples=len(labelled), steps=len(losses), loss=float(np.mean(tail))
+        vector=layout().join(state),
+        examples=len(labelled),
+        steps=len(losses),
+        loss=float(np.mean(tail)),
+        gradient=gradient,
     )
 
 

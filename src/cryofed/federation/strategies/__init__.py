@@ -1,0 +1,1 @@
+"""How updates become the next common model: one published method per file."""

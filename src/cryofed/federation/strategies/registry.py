@@ -1,0 +1,67 @@
+"""Strategies by name, with their parameters from the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from cryofed.errors import InputError
+from cryofed.federation.strategies.fedavg import FedAvg
+from cryofed.federation.strategies.strategy import Strategy
+
+STRATEGIES: Mapping[str, type[Strategy]] = {kind.name: kind for kind in (FedAvg,)}
+
+
+def make_strategy(name: str, parameters: Mapping[str, object], source: str = "plan") -> Strategy:
+    """The strategy that a plan names.
+
+    Args:
+        name: a key of `STRATEGIES`.
+        parameters: the strategy's fields, as TOML gives them.
+        source: the file to name in an error.
+
+    Raises:
+        InputError: unknown strategy or parameter, or a value of the wrong type or outside its range.
+    """
+    if name not in STRATEGIES:
+        raise InputError(source, "strategy.name", f"found {name!r}", _remedy(name, list(STRATEGIES)))
+    kind = STRATEGIES[name]
+    known: dict[str, Any] = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # all are dataclasses
+    chosen: dict[str, Any] = {}
+    for field, value in parameters.items():
+        if field not in known:
+            raise InputError(
+                source, f"strategy.{field}", f"{name} has no such parameter", _remedy(field, list(known))
+            )
+        chosen[field] = _typed(source, field, value, type(known[field].default))
+    try:
+        return kind(**chosen)
+    except InputError as error:
+        _, field, found, remedy = error.args
+        raise InputError(source, f"strategy.{field}", found, remedy) from None
+
+
+def _typed(source: str, field: str, value: object, kind: type) -> object:
+    """The value, if TOML wrote it as the parameter's type; a whole number passes as a float."""
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if type(value) is kind:
+        return value
+    words = {
+        float: "a number",
+        int: "a whole number",
+        str: "a text",
+        bool: "true or false",
+        tuple: "a list of texts",
+    }
+    raise InputError(source, f"strategy.{field}", f"found {value!r}", f"write {words[kind]}")
+
+
+def _remedy(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}use one of {', '.join(known)}" if known else "leave it out"

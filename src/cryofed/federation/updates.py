@@ -1,0 +1,46 @@
+"""What one site sends at the end of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from cryofed.errors import FederationError
+from cryofed.learning.vector import Vector
+
+# All that may travel beside the vector; each a finite float. A site leaves out what it does not tell.
+METRICS = MappingProxyType(
+    {
+        "loss": "mean training loss over the last tenth of the steps",
+        "auc": "AUC of the received model on the site's held-out projects",
+        "brier": "Brier score of the received model on the site's held-out projects",
+        "held_out": "averages in the site's held-out projects",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """A change of the common model, as one site proposes it.
+
+    `vector` is `(channels * layout.size,)`. Its first channel is the site's trained vector minus the
+    received one: a difference, so that clipping, noise, compression and masks act on what the site
+    added. A second channel, where the strategy has one, is the strategy's own (SCAFFOLD).
+    """
+
+    site: str
+    round_number: int  # from 1
+    model_hash: str  # of the message that the site started from
+    layout_hash: str
+    vector: Vector
+    examples: int  # labelled averages that the site says it trained on
+    steps: int  # local optimizer steps
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.metrics) - set(METRICS))
+        if unknown:
+            raise FederationError(
+                f"{self.site}: metric {unknown[0]!r} is not in the schema; it may send {', '.join(METRICS)}"
+            )
