@@ -104,13 +104,7 @@ def train(
     start = [p.detach().clone() for p in parameters]
     extra = None if drift is None else [torch.tensor(a) for a in layout().split(drift).values()]
     total = None if extra is None else [torch.zeros_like(a) for a in extra]
-    optimizer: torch.optim.Optimizer
-    if settings.optimizer == "adamw":
-        optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
-    elif settings.optimizer == "sgd":
-        optimizer = torch.optim.SGD(parameters, settings.learning_rate, momentum=0.0)
-    else:
-        raise TrainingError(f"optimizer: found {settings.optimizer!r}; use 'adamw' or 'sgd'")
+    optimizer = _optimizer(parameters, settings)
     schedule = (
         torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
         if settings.one_cycle and settings.steps > 1
@@ -180,6 +174,14 @@ def evaluate(vector: Vector, labelled: Labelled) -> Metrics:
         brier=brier(scores, good) if len(good) else float("nan"),
         calibration_error=calibration_error(scores, good) if len(good) else float("nan"),
     )
+
+
+def _optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, settings.learning_rate, momentum=0.0)
+    raise TrainingError(f"optimizer: found {settings.optimizer!r}; use 'adamw' or 'sgd'")
 
 
 def _batches(n: int, settings: TrainingSettings, rng: np.random.Generator) -> list[NDArray[np.int64]]:
