@@ -1,0 +1,128 @@
+"""Score every class of a job with an ONNX model; torch is never imported."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.errors import InputError
+from cryofed.jobs.job import ClassJob, Images
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.prepare import prepare_job
+from cryofed.scoring.reasons import REASONS
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+SHIPPED = Path(__file__).with_name("model") / "model.onnx"
+FEWEST_PARTICLES = 10  # below this an average shows noise, whatever it holds
+# Views of each average whose logits are averaged: crop (of the mask's radius), quarter turns, mirrored.
+VIEWS = ((0.9, 0, False), (1.0, 1, True), (1.1, 2, False))
+BATCH = 128  # averages in one call; larger only needs more memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What the model says of n classes, in stack order.
+
+    `score` `(n,)` is the probability that an expert keeps the class, NaN where it was not scored (flat or
+    unreadable average, under 10 particles); `reasons` `(n, len(REASONS))` are the probabilities of why not,
+    given that it is not kept; `unsure` `(n,)` asks for a person's eye.
+    """
+
+    score: NDArray[np.float64]
+    reasons: NDArray[np.float64]
+    unsure: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An open model file: the session that runs it and the calibration kept inside the file."""
+
+    session: onnxruntime.InferenceSession
+    calibration: Calibration
+
+
+def score_job(job: ClassJob, model: Path | None = None) -> Scores:
+    """Score every class of a job with `model`, by default the one that CryoFed ships."""
+    opened = open_model(model or SHIPPED)
+    usable = scorable(job)
+    score = np.full(len(job.classes), np.nan)
+    reasons = np.full((len(job.classes), len(REASONS)), np.nan)
+    if usable.any():
+        logits = job_logits(opened, job, usable)
+        score[usable] = opened.calibration.probabilities(logits[:, 0])
+        odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
+        reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
+    return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score))
+
+
+def scorable(job: ClassJob) -> NDArray[np.bool_]:
+    """Classes whose average holds a picture made of enough particles."""
+    lowest, highest = job.averages.min(axis=(1, 2)), job.averages.max(axis=(1, 2))
+    enough = (job.classes.particles < 0) | (job.classes.particles >= FEWEST_PARTICLES)
+    result: NDArray[np.bool_] = np.isfinite(lowest) & np.isfinite(highest) & (highest > lowest) & enough
+    return result
+
+
+def job_logits(model: Model, job: ClassJob, usable: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """`(usable classes, 1 + reasons)` logits, averaged over `VIEWS`."""
+    told = features(job)[usable]
+    views = [turned(prepare_job(job, crop)[usable], turns, mirrored) for crop, turns, mirrored in VIEWS]
+    total = sum(run(model, images, told) for images in views)
+    return np.asarray(total, np.float64) / len(VIEWS)
+
+
+def turned(images: Images, turns: int, mirrored: bool) -> Images:
+    """The pictures after quarter turns and perhaps a mirror; a class average has no up and no hand."""
+    images = np.rot90(images, turns, axes=(1, 2))
+    return np.ascontiguousarray(images[:, :, ::-1] if mirrored else images)
+
+
+def run(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`(n, 64, 64)` prepared averages and `(n, F)` features to `(n, 1 + reasons)` logits."""
+    parts = [
+        model.session.run(
+            None, {"images": images[first : first + BATCH], "features": told[first : first + BATCH]}
+        )[0]
+        for first in range(0, len(images), BATCH)
+    ]
+    result: NDArray[np.float32] = np.concatenate(parts)
+    return result
+
+
+@lru_cache(maxsize=4)
+def open_model(path: Path) -> Model:
+    """Open a model file and check that it takes what this version of CryoFed prepares."""
+    import onnxruntime as ort
+
+    if not path.is_file():
+        raise InputError(path, "model", "no such file", "give a model.onnx that CryoFed wrote")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = min(4, len(os.sched_getaffinity(0)) if _LINUX else os.cpu_count() or 1)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises many types of its own
+        raise InputError(path, "model", "not a readable ONNX model", "copy the file again") from error
+    notes = session.get_modelmeta().custom_metadata_map
+    wanted = {"cryofed.features": ",".join(FEATURES), "cryofed.reasons": ",".join(REASONS)}
+    for key, value in wanted.items():
+        if notes.get(key) != value:
+            found = repr(notes.get(key)) if key in notes else "nothing"
+            raise InputError(path, key, f"found {found}", "use a model of this version of CryoFed")
+    return Model(session, Calibration.from_json(notes["cryofed.calibration"]))
+
+
+_LINUX = hasattr(os, "sched_getaffinity")

@@ -1,0 +1,76 @@
+"""Scoring a job with ONNX Runtime."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryofed.errors import InputError
+from cryofed.jobs.job import ClassJob, ClassTable
+from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.scorer import score_job
+
+
+def job_of(averages: np.ndarray, particles: list[int] | None = None) -> ClassJob:
+    n = len(averages)
+    unknown = ClassTable.unknown(n)
+    table = ClassTable(
+        number=unknown.number,
+        particles=np.array(particles) if particles else unknown.particles,
+        resolution_angstrom=unknown.resolution_angstrom,
+        distribution=unknown.distribution,
+        accuracy_rotation_degree=unknown.accuracy_rotation_degree,
+        accuracy_translation_angstrom=unknown.accuracy_translation_angstrom,
+    )
+    return ClassJob(program="images", path=Path("x"), name="x", averages=averages, classes=table)
+
+
+def noise(n: int = 4, box: int = 80) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(n, box, box)).astype(np.float32)
+
+
+def test_scores_are_probabilities_and_reasons_sum_to_one() -> None:
+    scores = score_job(job_of(noise()))
+    assert scores.score.shape == (4,)
+    assert ((scores.score >= 0) & (scores.score <= 1)).all()
+    assert scores.reasons.shape == (4, len(REASONS))
+    np.testing.assert_allclose(scores.reasons.sum(axis=1), 1)
+
+
+def test_flat_unreadable_and_tiny_classes_are_not_scored() -> None:
+    averages = noise()
+    averages[0] = 3.0
+    averages[1, 5, 5] = np.nan
+    scores = score_job(job_of(averages, particles=[500, 500, 9, 10]))
+    assert np.isnan(scores.score).tolist() == [True, True, True, False]
+    assert not scores.unsure[:3].any()
+
+
+def test_a_linear_grey_scale_does_not_change_scores() -> None:
+    averages = noise()
+    scaled = score_job(job_of(1000 * averages + 50))  # exact but for float32's rounding
+    np.testing.assert_allclose(scaled.score, score_job(job_of(averages)).score, atol=1e-3)
+
+
+def test_scoring_never_imports_torch() -> None:
+    code = (
+        "import sys, numpy as np; from pathlib import Path;"
+        "from cryofed.jobs.job import ClassJob, ClassTable; from cryofed.scoring.scorer import score_job;"
+        "a = np.random.default_rng(0).normal(size=(2, 64, 64)).astype('f');"
+        "score_job(ClassJob(program='images', path=Path('x'), name='x', averages=a,"
+        " classes=ClassTable.unknown(2)));"
+        "print([m for m in ('torch', 'scipy', 'onnx', 'matplotlib') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_a_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
+    damaged = tmp_path / "model.onnx"
+    damaged.write_bytes(b"not a model")
+    with pytest.raises(InputError, match="not a readable ONNX model"):
+        score_job(job_of(noise()), damaged)
+    with pytest.raises(InputError, match="no such file"):
+        score_job(job_of(noise()), tmp_path / "none.onnx")
