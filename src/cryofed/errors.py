@@ -39,3 +39,18 @@ class TrainingError(CryoFedError):
 
 class FederationError(CryoFedError):
     """A campaign, round or site cannot go on; the message says what to do."""
+
+
+class WireError(FederationError):
+    """Bytes from another machine that are refused; the code is all that travels back."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+
+    @property
+    def code(self) -> str:
+        """One word for reports and counts."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)
