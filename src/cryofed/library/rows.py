@@ -1,0 +1,153 @@
+"""Nouns to rows of the library and back."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from dataclasses import dataclass, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.jobs.job import ClassJob, ClassTable
+from cryofed.library.labels import Labelling
+from cryofed.library.pictures import PREPARATION
+from cryofed.scoring.features import features
+
+COLUMNS = tuple(column.name for column in fields(ClassTable))
+
+STORED_JOB = (
+    "SELECT jobs.id, projects.name, program, jobs.name, path, content_hash, added_at,"
+    " pixel_size_angstrom, mask_diameter_angstrom, classes"
+    " FROM jobs JOIN projects ON projects.id = project WHERE ?1 IS NULL OR jobs.id = ?1 ORDER BY jobs.id"
+)
+LABELLING = (
+    "SELECT job, habit, source, made_at, review, job_score, labels, reasons FROM labellings"
+    " WHERE ?1 IS NULL OR job = ?1 ORDER BY id"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    """A job of the library without its pictures."""
+
+    job_id: int
+    project: str
+    program: str
+    name: str
+    path: str
+    content_hash: str
+    added_at: str  # ISO 8601, UTC
+    pixel_size_angstrom: float | None
+    mask_diameter_angstrom: float | None
+    classes: ClassTable
+    labellings: tuple[Labelling, ...]
+
+
+def stored_job(row: tuple[Any, ...], labellings: tuple[Labelling, ...]) -> StoredJob:
+    """From a row of `STORED_JOB`."""
+    names = [name for name in StoredJob.__slots__ if name not in ("classes", "labellings")]
+    return StoredJob(
+        **dict(zip(names, row[:-1], strict=True)), classes=class_table(row[-1]), labellings=labellings
+    )
+
+
+def class_table(blob: bytes) -> ClassTable:
+    """From the float64 array of the schema."""
+    number, particles, *rest = np.frombuffer(blob, "<f8").reshape(-1, len(COLUMNS)).T
+    resolution, distribution, rotation, translation = rest
+    return ClassTable(
+        number=number.astype(np.int64),
+        particles=particles.astype(np.int64),
+        resolution_angstrom=resolution,
+        distribution=distribution,
+        accuracy_rotation_degree=rotation,
+        accuracy_translation_angstrom=translation,
+    )
+
+
+def labelling(row: tuple[Any, ...]) -> Labelling:
+    """From a row of `LABELLING` without its job."""
+    habit, source, made_at, review, job_score, labels, reasons = row
+    return Labelling(
+        habit=habit,
+        source=source,
+        made_at=made_at,
+        review=bool(review),
+        job_score=job_score,
+        values=np.frombuffer(labels, "<f4"),
+        reasons=np.frombuffer(reasons, np.int8),
+    )
+
+
+def insert_job(
+    sql: sqlite3.Connection, job: ClassJob, project: str, content: str, images: NDArray[np.float16]
+) -> int:
+    """A row of `jobs`; its number."""
+    sql.execute("INSERT OR IGNORE INTO projects (name) VALUES (?)", (project,))
+    told = features(job).astype("<f4").tobytes()
+    shown = images.astype("<f2").tobytes()
+    table = np.stack([getattr(job.classes, name) for name in COLUMNS], axis=1).astype("<f8")
+    row = {
+        "program": job.program,
+        "name": job.name,
+        "path": str(job.path),
+        "content_hash": content,
+        "added_at": now(),
+        "n": len(job.classes),
+        "box": job.box,
+        "pixel_size_angstrom": job.pixel_size_angstrom,
+        "mask_diameter_angstrom": job.mask_diameter_angstrom,
+        "preparation": PREPARATION,
+        "stored_hash": stored_hash(told, shown),
+        "classes": table.tobytes(),
+        "features": told,
+        "images": shown,
+    }
+    marks = ", ".join(f":{name}" for name in row)
+    cursor = sql.execute(
+        f"INSERT INTO jobs (project, {', '.join(row)})"
+        f" VALUES ((SELECT id FROM projects WHERE name = :project), {marks})",
+        {**row, "project": project},
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def insert_labelling(sql: sqlite3.Connection, job_id: int, labelling: Labelling) -> bool:
+    """A row of `labellings`, unless exactly this is there."""
+    reasons = labelling.reasons if labelling.reasons is not None else np.full(len(labelling.values), -1)
+    cursor = sql.execute(
+        "INSERT OR IGNORE INTO labellings (job, habit, source, made_at, review, job_score, labels, reasons)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            job_id,
+            labelling.habit,
+            labelling.source,
+            labelling.made_at,
+            labelling.review,
+            labelling.job_score,
+            # One and the same bits for every NaN, so that equal labels are equal bytes.
+            np.where(np.isfinite(labelling.values), labelling.values, np.nan).astype("<f4").tobytes(),
+            reasons.astype(np.int8).tobytes(),
+        ),
+    )
+    return cursor.rowcount == 1
+
+
+def stored_hash(features_blob: bytes, images_blob: bytes) -> str:
+    """SHA-256 over what training reads; `verify` compares it."""
+    return hashlib.sha256(features_blob + images_blob).hexdigest()
+
+
+def now() -> str:
+    """The time as the library writes it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def file_time(path: Path) -> str:
+    """When a file was last changed, as the library writes it."""
+    return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,252 @@
+"""A site's labelled averages in one SQLite file that never leaves the site."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.errors import InputError
+from cryofed.jobs.job import ClassJob
+from cryofed.library import pictures, rows, split
+from cryofed.library.labelled import Labelled
+from cryofed.library.labels import Labelling, combined
+from cryofed.library.rows import StoredJob
+from cryofed.library.schema import connect
+from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.prepare import SIDE, prepare_job
+
+T = TypeVar("T", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What became of a job that was offered to the library."""
+
+    job_id: int
+    new_job: bool
+    new_labellings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project of the library; `averages` that have a label are `labelled`, of these `good` are kept."""
+
+    name: str
+    held_out: bool  # decided for good at the first training; until then, what would be decided now
+    jobs: int
+    averages: int
+    labelled: int
+    good: int
+
+
+class Library:
+    """Owns the file; close it, or use it in a `with`."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path
+        self.sql = connect(path, create=create)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.sql.close()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(self, job: ClassJob, project: str, labellings: Sequence[Labelling] = ()) -> Added:
+        """Keep a job and what was said of it, all or nothing; what is there already stays as it is."""
+        for labelling in labellings:
+            _check_length(labelling, len(job.classes))
+        content = pictures.content_hash(job)
+        ready = None if self.find(content) else (prepare_job(job).astype(np.float16), pictures.wide(job))
+        with self.transaction() as sql:
+            known = self.find(content)
+            if known is None and ready is not None:
+                job_id = rows.insert_job(sql, job, project, content, ready[0])
+                sql.execute("INSERT INTO pictures VALUES (?, ?)", (job_id, ready[1].astype("<f2").tobytes()))
+            else:
+                job_id = known or 0
+            added = sum(rows.insert_labelling(sql, job_id, labelling) for labelling in labellings)
+        return Added(job_id=job_id, new_job=known is None, new_labellings=added)
+
+    def label(self, job_id: int, labelling: Labelling) -> bool:
+        """Add what somebody said of a job; False when exactly this is there already."""
+        (job,) = self.jobs(job_id)
+        _check_length(labelling, len(job.classes))
+        with self.transaction() as sql:
+            return rows.insert_labelling(sql, job_id, labelling)
+
+    def find(self, content_hash: str) -> int | None:
+        """The number of the job with these pictures (`pictures.content_hash`)."""
+        row = self.sql.execute("SELECT id FROM jobs WHERE content_hash = ?", (content_hash,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def jobs(self, job_id: int | None = None) -> list[StoredJob]:
+        """All jobs in the order they came, or the one asked for."""
+        said: dict[int, list[Labelling]] = {}
+        for job, *row in self.sql.execute(rows.LABELLING, (job_id,)):
+            said.setdefault(job, []).append(rows.labelling(tuple(row)))
+        found = self.sql.execute(rows.STORED_JOB, (job_id,)).fetchall()
+        if job_id is not None and not found:
+            raise InputError(self.path, "job", str(job_id), "no such job in this library")
+        return [rows.stored_job(row, tuple(said.get(row[0], ()))) for row in found]
+
+    def images(self, job_id: int) -> NDArray[np.float16]:
+        """The prepared averages of a job, `(n, 64, 64)`."""
+        return np.frombuffer(self._blob("images", "jobs", job_id), "<f2").reshape(-1, SIDE, SIDE)
+
+    def features(self, job_id: int) -> NDArray[np.float32]:
+        """The features of a job, `(n, F)`."""
+        return np.frombuffer(self._blob("features", "jobs", job_id), "<f4").reshape(-1, len(FEATURES))
+
+    def wide(self, job_id: int) -> NDArray[np.float16]:
+        """The averages of a job as kept for preparing again and for showing, `(n, 96, 96)`."""
+        side = pictures.WIDE_SIDE
+        return np.frombuffer(self._blob("wide", "pictures", job_id), "<f2").reshape(-1, side, side)
+
+    def thumbnail(self, job_id: int, class_number: int) -> bytes:
+        """One class average as a PNG of 96 × 96 pixels."""
+        (job,) = self.jobs(job_id)
+        return pictures.thumbnail(self.wide(job_id)[job.classes.number.tolist().index(class_number)])
+
+    def labelled(self, held_out: bool | None = None) -> Labelled:
+        """The labelled averages that train (False), that are held out (True), or all (None).
+
+        Classes without particles are left out: nobody looks at them. The first call decides for good
+        which of the projects so far are held out.
+        """
+        self._settle()
+        self._prepare_again()
+        fate = self._decided()
+        jobs = [job for job in self.jobs() if job.labellings]
+        return self._read([job for job in jobs if held_out is None or fate[job.project] is held_out])
+
+    def projects(self) -> list[Project]:
+        """The projects by name."""
+        jobs = self.jobs()
+        decided = self._decided()
+        fate = {**split.held_out(decided, {job.project for job in jobs if job.labellings}), **decided}
+        counts: dict[str, list[int]] = {}
+        for job in jobs:
+            known, _, good, _ = meaning(job)
+            more = (1, len(job.classes), int(known.sum()), int(good[known].sum()))
+            counts[job.project] = [a + b for a, b in zip(counts.get(job.project, [0] * 4), more, strict=True)]
+        return [
+            Project(
+                name=name,
+                held_out=fate.get(name, False),
+                jobs=count[0],
+                averages=count[1],
+                labelled=count[2],
+                good=count[3],
+            )
+            for name, count in sorted(counts.items())
+        ]
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of the block or nothing of it, also when the process is killed."""
+        self.sql.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.sql
+        except BaseException:
+            self.sql.execute("ROLLBACK")
+            raise
+        self.sql.execute("COMMIT")
+
+    def _read(self, jobs: list[StoredJob]) -> Labelled:
+        said = [meaning(job) for job in jobs]
+        n = sum(int(known.sum()) for known, *_ in said)
+        images = np.empty((n, SIDE, SIDE), np.float16)
+        told = np.empty((n, len(FEATURES)), np.float32)
+        last = 0
+        for job, (known, *_) in zip(jobs, said, strict=True):
+            first, last = last, last + int(known.sum())
+            images[first:last] = self.images(job.job_id)[known]
+            told[first:last] = self.features(job.job_id)[known]
+        names = {name: index for index, name in enumerate(sorted({job.project for job in jobs}))}
+        kept = [int(known.sum()) for known, *_ in said]
+        return Labelled(
+            images=images,
+            features=told,
+            target=_joined([target[known] for known, target, _, _ in said], np.float32),
+            good=_joined([good[known] for known, _, good, _ in said], np.bool_),
+            reason=_joined([reason[known] for known, _, _, reason in said], np.int8),
+            job=np.repeat(np.arange(len(jobs)), kept),
+            project=np.repeat(np.array([names[job.project] for job in jobs], np.int64), kept),
+        )
+
+    def _blob(self, column: str, table: str, job_id: int) -> bytes:
+        key = "id" if table == "jobs" else "job"
+        row = self.sql.execute(f"SELECT {column} FROM {table} WHERE {key} = ?", (job_id,)).fetchone()
+        if row is None:
+            raise InputError(self.path, "job", str(job_id), "no such job in this library")
+        return bytes(row[0])
+
+    def _decided(self) -> dict[str, bool]:
+        found = self.sql.execute("SELECT name, held_out FROM projects WHERE held_out IS NOT NULL")
+        return {name: bool(flag) for name, flag in found}
+
+    def _settle(self) -> None:
+        undecided = (
+            "SELECT DISTINCT projects.name FROM projects JOIN jobs ON project = projects.id"
+            " JOIN labellings ON job = jobs.id WHERE held_out IS NULL"
+        )
+        if not self.sql.execute(undecided).fetchone():
+            return
+        with self.transaction() as sql:
+            fate = split.held_out(self._decided(), [name for (name,) in sql.execute(undecided)])
+            new = [(flag, name) for name, flag in fate.items()]
+            sql.executemany("UPDATE projects SET held_out = ? WHERE name = ?", new)
+
+    def _prepare_again(self) -> None:
+        """Bring pictures and features that an earlier CryoFed prepared to this one's preparation."""
+        stale = "SELECT id FROM jobs WHERE preparation != ?"
+        for (job_id,) in self.sql.execute(stale, (pictures.PREPARATION,)).fetchall():
+            (job,) = self.jobs(job_id)
+            wide = self.wide(job_id)
+            told = features(pictures.as_job(job.classes, job.mask_diameter_angstrom, wide)).astype("<f4")
+            shown = pictures.prepare_again(wide).astype("<f2")
+            with self.transaction() as sql:
+                sql.execute(
+                    "UPDATE jobs SET preparation = ?, stored_hash = ?, features = ?, images = ? WHERE id = ?",
+                    (
+                        pictures.PREPARATION,
+                        rows.stored_hash(told.tobytes(), shown.tobytes()),
+                        told.tobytes(),
+                        shown.tobytes(),
+                        job_id,
+                    ),
+                )
+
+
+def meaning(
+    job: StoredJob,
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_], NDArray[np.int8]]:
+    """Which classes of a job have a usable label, and all targets, yes or no, and reasons, `(n,)` each."""
+    target, good, reason = combined(job.labellings, job.classes.resolution_angstrom)
+    return np.isfinite(target) & (job.classes.particles != 0), target, good, reason
+
+
+def _joined(parts: list[NDArray[T]], dtype: type[T]) -> NDArray[T]:
+    return np.concatenate([np.zeros(0, dtype), *parts])
+
+
+def _check_length(labelling: Labelling, n: int) -> None:
+    if len(labelling.values) != n:
+        raise InputError(
+            labelling.source, "labels", f"{len(labelling.values)} for {n} classes", "give one per class"
+        )
