@@ -8,10 +8,48 @@ from difflib import get_close_matches
 from typing import Any
 
 from cryofed.errors import InputError
+from cryofed.federation.strategies.cyclic import Cyclic
+from cryofed.federation.strategies.fedadagrad import FedAdagrad
+from cryofed.federation.strategies.fedadam import FedAdam
 from cryofed.federation.strategies.fedavg import FedAvg
+from cryofed.federation.strategies.fedavgm import FedAvgM
+from cryofed.federation.strategies.feddyn import FedDyn
+from cryofed.federation.strategies.fednova import FedNova
+from cryofed.federation.strategies.fedprox import FedProx
+from cryofed.federation.strategies.fedyogi import FedYogi
+from cryofed.federation.strategies.geometric_median import GeometricMedian
+from cryofed.federation.strategies.krum import Krum, MultiKrum
+from cryofed.federation.strategies.median import CoordinateMedian
+from cryofed.federation.strategies.norm_bounded import NormBounded
+from cryofed.federation.strategies.personal import Personal
+from cryofed.federation.strategies.robust import Robust
+from cryofed.federation.strategies.scaffold import Scaffold
 from cryofed.federation.strategies.strategy import Strategy
+from cryofed.federation.strategies.trimmed_mean import TrimmedMean
 
-STRATEGIES: Mapping[str, type[Strategy]] = {kind.name: kind for kind in (FedAvg,)}
+STRATEGIES: Mapping[str, type[Strategy]] = {
+    kind.name: kind
+    for kind in (
+        FedAvg,
+        FedAvgM,
+        FedAdam,
+        FedYogi,
+        FedAdagrad,
+        FedProx,
+        FedNova,
+        Scaffold,
+        FedDyn,
+        Robust,
+        NormBounded,
+        CoordinateMedian,
+        TrimmedMean,
+        GeometricMedian,
+        Krum,
+        MultiKrum,
+        Cyclic,
+        Personal,
+    )
+}
 
 
 def make_strategy(name: str, parameters: Mapping[str, object], source: str = "plan") -> Strategy:

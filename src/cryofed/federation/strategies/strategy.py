@@ -80,6 +80,10 @@ class Strategy(ABC):
         """At the site: train from the message; returns the update's vector and what the site keeps."""
         return train(message).vector - message, memory
 
+    def own_model(self, message: Vector, memory: Memory, layout: Layout) -> Vector:
+        """The model that this site evaluates and uses; personal strategies put the site's own parts in."""
+        return message[: layout.size]
+
     @abstractmethod
     def combine(self, state: State, updates: Iterable[Update]) -> State:
         """The next state. `updates` come sorted by site, are read once, and may be memory-mapped."""

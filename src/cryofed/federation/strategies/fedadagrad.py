@@ -1,0 +1,47 @@
+"""FedAdagrad: Adagrad at the aggregator, whose scale never forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryofed.federation.strategies.adaptive import PAPER, adaptive_step
+from cryofed.federation.strategies.means import WEIGHTINGS
+from cryofed.federation.strategies.ranges import between, one_of, positive
+from cryofed.federation.strategies.strategy import State, Strategy
+from cryofed.federation.updates import Update
+from cryofed.learning.vector import Vector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FedAdagrad(Strategy):
+    """`v ← v + Δ²` (Reddi 2021, Algorithm 2)."""
+
+    name = "fedadagrad"
+    paper = PAPER
+    weighting: str = "examples"
+    learning_rate: float = 0.01  # η
+    momentum: float = 0.0  # β₁
+    floor: float = 1e-3  # τ: below it numbers are not scaled up
+
+    def __post_init__(self) -> None:
+        one_of(self, "weighting", WEIGHTINGS)
+        positive(self, "learning_rate")
+        between(self, "momentum", 0, 1)
+        positive(self, "floor")
+
+    def combine(self, state: State, updates: Iterable[Update]) -> State:
+        """One adaptive step."""
+        return adaptive_step(
+            state,
+            updates,
+            weighting=self.weighting,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            floor=self.floor,
+            second=self._second,
+        )
+
+    def _second(self, v: Vector, square: Vector) -> Vector:
+        changed: Vector = v + square
+        return changed
