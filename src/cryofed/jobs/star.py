@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from shutil import copyfileobj
+from typing import Any
 
 from cryofed.errors import InputError
 from cryofed.jobs.mrc import check_file
@@ -36,8 +37,9 @@ def read_block(path: Path, name: str) -> Table | None:
         raise InputError(path, f"data_{name}", str(error).splitlines()[0], OTHER) from None
     table: Table = {}
     for item in block:
-        if item.pair is not None:
-            table[item.pair[0].lstrip("_")] = [item.pair[1]]
+        pair: Any = item.pair
+        if pair is not None:
+            table[pair[0].lstrip("_")] = [pair[1]]
         elif item.loop is not None:
             width = item.loop.width()
             for i, tag in enumerate(item.loop.tags):
