@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cryofed.errors import TrainingError
+from cryofed.learning.augment import Augmentation, augmented, middle, normalized
 from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.network import Network
+
+AUGMENTATION = Augmentation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,8 @@ def network(vector: Vector) -> Network:
     """The network that these numbers make."""
     made = Network()
     made.load_state_dict({name: torch.tensor(array) for name, array in layout().split(vector).items()})
-    return made
+    # Twice as fast on a CPU: the channels of a pixel lie side by side.
+    return made.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
 
 
 def train(
@@ -159,7 +163,7 @@ def logits(vector: Vector, labelled: Labelled, batch: int = 256) -> NDArray[np.f
         for first in range(0, len(labelled), batch):
             images = torch.from_numpy(labelled.images[first : first + batch].astype(np.float32))
             features = torch.from_numpy(labelled.features[first : first + batch])
-            parts.append(model(images, features).numpy())
+            parts.append(model(normalized(middle(images)), features).numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 8), np.float32)
 
 
@@ -197,11 +201,10 @@ def _batches(n: int, settings: TrainingSettings, rng: np.random.Generator) -> li
 def _view(
     labelled: Labelled, rows: NDArray[np.int64], settings: TrainingSettings, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    images = labelled.images[rows].astype(np.float32)
+    images = torch.from_numpy(labelled.images[rows].astype(np.float32))
     features = labelled.features[rows].copy()
-    if settings.augment:
-        turn, flip = int(rng.integers(4)), bool(rng.integers(2))
-        images = np.rot90(images, turn, axes=(1, 2))
-        images = np.ascontiguousarray(images[:, ::-1] if flip else images)
-        features[rng.random(len(rows)) < settings.feature_dropout] = np.nan
-    return torch.from_numpy(images), torch.from_numpy(features)
+    if not settings.augment:
+        return normalized(middle(images)), torch.from_numpy(features)
+    features[rng.random(len(rows)) < settings.feature_dropout] = np.nan
+    features[rng.random(features.shape) < settings.feature_dropout / 5] = np.nan
+    return augmented(images, rng, AUGMENTATION), torch.from_numpy(features)

@@ -30,7 +30,7 @@ class Residual(nn.Module):
 class Network(nn.Module):
     """Group normalization and global pooling only: nothing in it remembers a site's statistics."""
 
-    def __init__(self, widths: tuple[int, int, int] = (24, 48, 104)) -> None:
+    def __init__(self, widths: tuple[int, int, int] = (16, 32, 96)) -> None:
         super().__init__()
         first, second, third = widths
         self.trunk = nn.Sequential(

@@ -9,6 +9,9 @@ from cryofed.jobs.job import ClassJob, Images
 
 SIDE = 64  # pixels of a prepared average
 CLIP = (-5.0, 8.0)  # deviations; protein is bright, so the upper side reaches farther
+SAMPLE = 64  # averages looked at to find what a whole job shares
+FLAT = 0.05  # deviations; 8-bit pictures have a grey level or two of ripple where RELION has 0
+DARK = -0.5  # deviations from centre to rim; junk alone stays within ±0.3
 
 
 def prepare_job(job: ClassJob, crop: float = 1.0) -> Images:
@@ -16,24 +19,78 @@ def prepare_job(job: ClassJob, crop: float = 1.0) -> Images:
 
     `crop` widens (> 1) or narrows (< 1) the circle that fills the picture.
     """
-    radius = job.mask_radius_px or job.box / 2
-    return prepare(job.averages, radius * crop)
+    return prepare(job.averages, job_radius_px(job) * crop, dark=is_dark(job.averages))
 
 
-def prepare(averages: Images, radius_px: float) -> Images:
+def job_radius_px(job: ClassJob) -> float:
+    """The radius that fills the picture: the mask seen in the averages, else the one typed, else the box.
+
+    What is seen comes first, so that scores do not depend on the diameter and pixel size that a user typed.
+    """
+    return mask_seen_px(job.averages) or job.mask_radius_px or job.box / 2
+
+
+def prepare(averages: Images, radius_px: float, dark: bool = False) -> Images:
     """Resample the circle of `radius_px` around each centre to 64 × 64, scaled inside the circle.
 
-    Inside: mean 0, deviation 1, clipped to `CLIP`; outside: 0. A flat average becomes all 0. Pixels that
-    the circle reaches beyond the box repeat the box's edge. The centre is pixel `box // 2` (RELION's).
+    Inside: mean 0, deviation 1, clipped to `CLIP`; outside: 0. A flat average becomes all 0.
 
     Args:
-        averages: `(n, box, box)`, any grey scale, protein bright.
+        averages: `(n, box, box)`, any grey scale.
         radius_px: radius in pixels, above 0.
+        dark: the particles are darker than their surroundings and the grey scale is turned over.
+    """
+    return normalize(resample(averages, radius_px, SIDE) * (-1 if dark else 1))
+
+
+def resample(averages: Images, radius_px: float, side: int) -> Images:
+    """The square around the circle of `radius_px`, as `(n, side, side)`.
+
+    The centre is pixel `box // 2` (RELION's). The mean of the box's border is taken off first and stands
+    for what lies beyond the box.
     """
     box = averages.shape[-1]
-    weights = resampling(box, box // 2, radius_px)
-    small = np.matmul(np.matmul(weights, np.asarray(averages, np.float32)), weights.T)
-    return normalize(small)
+    weights = resampling(box, box // 2, radius_px, side)
+    averages = np.asarray(averages, np.float32)
+    beyond = averages[(slice(None), *_border(box))].mean(axis=1)[:, None, None]
+    result: Images = np.matmul(np.matmul(weights, averages), weights.T)
+    total = weights.sum(axis=1)
+    result -= beyond * np.outer(total, total)
+    return result
+
+
+def mask_seen_px(averages: Images) -> float | None:
+    """Radius beyond which every average is flat (RELION's zero mask), in pixels; None where there is none."""
+    sample = np.asarray(averages[:: max(1, len(averages) // SAMPLE)], np.float32)
+    box = sample.shape[-1]
+    if box < 16:
+        return None
+    border = sample[(slice(None), *_border(box))]
+    outside = border.mean(axis=1)
+    deviation = sample.std(axis=(1, 2))
+    some = deviation > 0
+    if not some.any() or np.median(border[some].std(axis=1) / deviation[some]) > FLAT:
+        return None
+    away = np.abs(sample[some] - outside[some, None, None]) / deviation[some, None, None]
+    lively = np.median(away, axis=0) > FLAT  # (y, x); the median forgives one odd class
+    radius = _radii(box)
+    share = [lively[(radius >= r) & (radius < r + 1)].mean() for r in range(box // 2)]
+    seen = np.flatnonzero(np.array(share) > 0.5)
+    last = float(seen[-1] + 1) if len(seen) else 0.0
+    return last if box / 8 < last < box / 2 - 1 else None
+
+
+def is_dark(averages: Images) -> bool:
+    """Whether the particles are darker than their surroundings in most averages of a job, and clearly so."""
+    sample = np.asarray(averages[:: max(1, len(averages) // SAMPLE)], np.float32)
+    box = sample.shape[-1]
+    radius = _radii(box) / ((mask_seen_px(averages) or box / 2) * 0.98)
+    deviation = sample[:, radius < 1].std(axis=1)
+    centre, rim = sample[:, radius < 0.4], sample[:, (radius > 0.8) & (radius < 1)]
+    if not centre.size or not rim.size or not (deviation > 0).any():
+        return False
+    contrast = (centre.mean(axis=1) - rim.mean(axis=1))[deviation > 0] / deviation[deviation > 0]
+    return bool(np.median(contrast) < DARK)
 
 
 def normalize(images: Images) -> Images:
@@ -67,7 +124,20 @@ def resampling(box: int, centre_px: float, radius_px: float, side: int = SIDE) -
     kernel = np.maximum(0, 1 - np.abs(positions[:, None] - reach[None, :]) / width)
     kernel /= kernel.sum(axis=1, keepdims=True)
     weights = np.zeros((side, box), np.float32)
-    columns = np.clip(reach, 0, box - 1).astype(int)  # repeat the edge
-    for column, values in zip(columns, kernel.T, strict=True):
-        weights[:, column] += values
+    held = (reach >= 0) & (reach < box)  # what lies beyond the box has weight 0
+    weights[:, reach[held].astype(int)] = kernel[:, held]
     return weights
+
+
+def _radii(box: int) -> NDArray[np.float64]:
+    axis = np.arange(box) - box // 2
+    result: NDArray[np.float64] = np.hypot(axis[:, None], axis[None, :])
+    return result
+
+
+def _border(box: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the outermost pixels."""
+    edge = np.zeros((box, box), bool)
+    edge[[0, -1]] = edge[:, [0, -1]] = True
+    rows, columns = np.nonzero(edge)
+    return rows, columns
