@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 
 from cryofed.jobs.job import ClassJob, ClassTable, Images
 from cryofed.scoring.features import FEATURES
-from cryofed.scoring.prepare import CLIP, SIDE, circle, normalize, resampling
+from cryofed.scoring.prepare import (
+    CLIP,
+    SIDE,
+    circle,
+    is_dark,
+    job_radius_px,
+    normalize,
+    resample,
+    resampling,
+)
 
 WIDE_SIDE = 96  # pixels
 WIDE_CROP = WIDE_SIDE / SIDE  # mask radii; the grid is that of the prepared average
 # Raise the last number when preparation or features change and their constants do not show it.
-PREPARATION = f"{SIDE} {CLIP} {','.join(FEATURES)} 1"
+PREPARATION = f"{SIDE} {CLIP} {','.join(FEATURES)} 2"
 
 HalfImages = NDArray[np.float16]
 
@@ -30,10 +39,12 @@ def content_hash(job: ClassJob) -> str:
 
 
 def wide(job: ClassJob) -> HalfImages:
-    """The circle of 1.5 mask radii, `(n, 96, 96)`, mean 0 and deviation 1 inside the mask, not clipped."""
-    radius = job.mask_radius_px or job.box / 2
-    weights = resampling(job.box, job.box // 2, radius * WIDE_CROP, WIDE_SIDE)
-    images = np.matmul(np.matmul(weights, np.asarray(job.averages, np.float32)), weights.T)
+    """The circle of 1.5 mask radii, `(n, 96, 96)`, mean 0 and deviation 1 inside the mask, not clipped.
+
+    Protein is bright, as in `prepare_job`.
+    """
+    sign = -1 if is_dark(job.averages) else 1
+    images = sign * resample(job.averages, job_radius_px(job) * WIDE_CROP, WIDE_SIDE)
     edge = (WIDE_SIDE - SIDE) // 2
     pixels = images[:, edge:-edge, edge:-edge][:, circle(SIDE)]
     mean, deviation = pixels.mean(axis=1), pixels.std(axis=1)
