@@ -21,13 +21,16 @@ MAGIC = b"CRYOFED1"
 MAX_HEADER = 16_384  # bytes
 UPDATE_SCHEMA = "cryofed.update/1"
 MESSAGE_SCHEMA = "cryofed.message/1"
+NUMBERS_SCHEMA = "cryofed.numbers/1"
 _TEXT = 128  # longest text in a header
 # field: what it is. Every field must be there, and no other.
 _COMMON = {"schema": str, "round_number": int, "model_hash": str, "layout_hash": str, "codec": str}
 _SEALED = {"payload_bytes": int, "payload_sha256": str}
 FIELDS: Mapping[str, Mapping[str, type]] = {
     UPDATE_SCHEMA: _COMMON | _SEALED | {"site": str, "examples": int, "steps": int, "metrics": dict},
-    MESSAGE_SCHEMA: _COMMON | _SEALED | {"plan_hash": str},
+    MESSAGE_SCHEMA: _COMMON | _SEALED | {"plan_hash": str, "start_hash": str, "task": str},
+    NUMBERS_SCHEMA: _SEALED
+    | {"schema": str, "site": str, "task": str, "round_number": int, "model_hash": str},
 }
 
 
@@ -129,7 +132,7 @@ def _check_header(header: Mapping[str, Any]) -> None:
             raise WireError("schema", f"field {name!r} is too long or not printable")
         if isinstance(value, int) and not 0 <= value <= 2**53:
             raise WireError("bound", f"field {name!r} is out of range")
-    if header["codec"] not in CODECS:
+    if "codec" in fields and header["codec"] not in CODECS:
         raise WireError("codec", f"codec {header['codec'][:20]!r} is not one of {', '.join(CODECS)}")
     for name, value in header.get("metrics", {}).items():
         if name not in METRICS or type(value) is not float or not isfinite(value):

@@ -1,0 +1,1 @@
+"""Who carries the vectors: one file or folder per engine."""

@@ -1,0 +1,198 @@
+"""The embedded engine: all sites on this machine, each order answered in a worker process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+
+from cryofed.federation.orders import Answer, unpack_order
+from cryofed.federation.plan import Plan
+from cryofed.federation.site import Site, SiteFunction, answer
+
+
+@contextmanager
+def embedded(
+    plan: Plan, sites: Mapping[str, Site], function: SiteFunction = answer, *, inline: bool = False
+) -> Iterator[InlineCarrier | WorkerCarrier]:
+    """The engine's carrier for these sites.
+
+    Args:
+        plan: its `[embedded]` table says how many workers, and the share of sites that drop out.
+        sites: by name.
+        function: what a site does with an order; tests give their own. Importable by name, for workers.
+        inline: answer in this process, one site after the other: for small work, where starting
+            processes costs more than they save. A hanging or crashing site then hangs or crashes all.
+    """
+    if inline:
+        yield InlineCarrier(plan, sites, function)
+        return
+    carrier = WorkerCarrier(plan, sites, function, plan.embedded.workers or cores())
+    try:
+        yield carrier
+    finally:
+        carrier.close()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class InlineCarrier:
+    """Answers when it is waited for, in this process."""
+
+    def __init__(self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction) -> None:
+        self.plan, self.sites, self.function = plan, sites, function
+        self._order, self._waiting, self._dropped = b"", deque[str](), set[str]()
+
+    def present(self) -> Sequence[str]:
+        """All sites."""
+        return sorted(self.sites)
+
+    def ask(self, order: bytes, sites: Sequence[str]) -> None:
+        """Queue the sites."""
+        self._order, self._waiting = order, deque(sites)
+        self._dropped = dropped(self.plan, order, sites)
+
+    def answer(self, timeout_s: float) -> Answer | None:
+        """The next site's answer."""
+        if not self._waiting:
+            time.sleep(timeout_s)
+            return None
+        name = self._waiting.popleft()
+        if name in self._dropped:
+            return Answer(site=name, failure="dropout")
+        return self.function(self._order, self.plan, self.sites[name])
+
+    def dismiss(self) -> None:
+        """Forget the queue."""
+        self._waiting.clear()
+
+
+class Worker:
+    """One process that answers one order at a time."""
+
+    def __init__(self, plan: Plan, function: SiteFunction) -> None:
+        # A fork server starts clean: forking this process, with torch's threads in it, could hang.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([function.__module__])
+        self.pipe, theirs = context.Pipe()
+        self.process: ForkServerProcess = context.Process(
+            target=_work, args=(theirs, plan, function), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.site = ""  # whom it answers for; "" while idle
+
+    def give(self, order: bytes, site: Site) -> None:
+        """Let it answer for this site."""
+        self.site = site.name
+        self.pipe.send_bytes(order)
+        self.pipe.send(site)
+
+    def take(self) -> Answer:
+        """Its answer, or that it died."""
+        name, self.site = self.site, ""
+        try:
+            given = self.pipe.recv()
+        except (EOFError, ConnectionError):
+            self.stop()
+            return Answer(site=name, failure="crashed")
+        return given if isinstance(given, Answer) else Answer(site=name, failure="crashed")
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+class WorkerCarrier:
+    """Owns the worker processes; the order of answers does not matter, for updates are combined by name."""
+
+    def __init__(self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction, workers: int) -> None:
+        self.plan, self.sites, self.function = plan, sites, function
+        self._workers: list[Worker] = []
+        self._limit = max(1, min(workers, len(sites)))
+        self._order, self._waiting, self._ready = b"", deque[str](), deque[Answer]()
+
+    def present(self) -> Sequence[str]:
+        """All sites."""
+        return sorted(self.sites)
+
+    def ask(self, order: bytes, sites: Sequence[str]) -> None:
+        """Queue the sites and let every idle worker begin."""
+        gone = dropped(self.plan, order, sites)
+        self._order = order
+        self._ready = deque(Answer(site=name, failure="dropout") for name in sorted(gone))
+        self._waiting = deque(name for name in sites if name not in gone)
+        self._assign()
+
+    def answer(self, timeout_s: float) -> Answer | None:
+        """The next answer of any worker."""
+        if self._ready:
+            return self._ready.popleft()
+        busy: dict[Connection, Worker] = {worker.pipe: worker for worker in self._workers if worker.site}
+        if not busy:
+            time.sleep(timeout_s)
+            return None
+        for pipe in wait(list(busy), timeout_s):
+            worker = busy[pipe]  # type: ignore[index]  # wait returns what it was given
+            self._ready.append(worker.take())
+            if worker.pipe.closed:
+                self._workers.remove(worker)
+        self._assign()
+        return self._ready.popleft() if self._ready else None
+
+    def dismiss(self) -> None:
+        """Forget the queue and end the workers that are still busy: they hang, or are too late."""
+        self._waiting.clear()
+        self._ready.clear()
+        for worker in [worker for worker in self._workers if worker.site]:
+            worker.stop()
+            self._workers.remove(worker)
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.stop()
+        self._workers = []
+
+    def _assign(self) -> None:
+        while self._waiting:
+            idle = next((worker for worker in self._workers if not worker.site), None)
+            if idle is None:
+                if len(self._workers) >= self._limit:
+                    return
+                idle = Worker(self.plan, self.function)
+                self._workers.append(idle)
+            idle.give(self._order, self.sites[self._waiting.popleft()])
+
+
+def dropped(plan: Plan, order: bytes, sites: Sequence[str]) -> set[str]:
+    """Sites that a simulation lets drop out of this round: the same for the same seed and round."""
+    if plan.embedded.dropout <= 0:
+        return set()
+    number = unpack_order(order, len(order)).round_number
+    return {
+        name
+        for name in sites
+        if random.Random(f"{plan.seed}:{number}:{name}:dropout").random() < plan.embedded.dropout
+    }
+
+
+def _work(pipe: Connection, plan: Plan, function: SiteFunction) -> None:
+    while True:
+        try:
+            order = pipe.recv_bytes()
+            site = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        pipe.send(function(order, plan, site))

@@ -1,0 +1,307 @@
+"""The rounds of a campaign as a state machine: engines carry, this decides."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryofed.errors import FederationError, WireError
+from cryofed.federation.admission import Expected, admit, update_norm
+from cryofed.federation.checkpoint import Progress, load_progress, repair_report, save_progress
+from cryofed.federation.contribution import gram
+from cryofed.federation.orders import Answer, Order, order
+from cryofed.federation.plan import Plan
+from cryofed.federation.quorum import Standing, needed, seconds_left
+from cryofed.federation.spool import Spool
+from cryofed.federation.storage import append_line, sole_run
+from cryofed.federation.strategies.registry import make_strategy
+from cryofed.federation.strategies.strategy import Strategy
+from cryofed.federation.updates import Update
+from cryofed.federation.wire import unpack_update
+from cryofed.learning.vector import Layout, Vector, vector_hash
+
+Hook = Callable[[str, Mapping[str, Any]], None]  # event name and its facts
+STALE = ("wrong_round", "wrong_model")  # an answer to an earlier order: the site's real one may still come
+GRAM_SITES = 32  # inner products of all pairs are kept for at most this many sites
+
+
+@dataclass(slots=True)
+class OpenRound:
+    """The round that runs now."""
+
+    order: Order
+    asked: tuple[str, ...]
+    began: float
+    attempt: int
+    quorum_at: float | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def open_rounds(
+    folder: Path,
+    plan: Plan,
+    layout: Layout,
+    start: Vector,
+    *,
+    hooks: Sequence[Hook] = (),
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Rounds]:
+    """The rounds that live in `folder`: begun there, or resumed where the last run was stopped or killed.
+
+    Raises:
+        FederationError: another run holds the folder, or it belongs to another plan or start.
+    """
+    with sole_run(folder):
+        yield Rounds(folder, plan, layout, start, hooks=hooks, clock=clock)
+
+
+class Rounds:
+    """Owns the folder's checkpoint, spool and report. Use `open_rounds`; methods may be called by threads."""
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        layout: Layout,
+        start: Vector,
+        *,
+        hooks: Sequence[Hook],
+        clock: Callable[[], float],
+    ) -> None:
+        self.folder, self.plan, self.layout = folder, plan, layout
+        self.strategy: Strategy = make_strategy(plan.strategy.name, plan.strategy.parameters)
+        self._hooks, self._clock, self._guard = hooks, clock, threading.RLock()
+        self._attempts = 0
+        self._open: OpenRound | None = None
+        identity = {"plan": plan.hash, "layout": layout.hash, "start": vector_hash(start)}
+        known = load_progress(folder / "checkpoint.safetensors", identity)
+        self.progress = known or Progress(state=self.strategy.start(start), identity=identity)
+        if known is None:
+            self._save()
+        repair_report(folder / "rounds.jsonl", self.progress)
+        self.spool = Spool(folder / "spool")
+        self._tell("resumed" if known else "started", {"round": self.round_number, "plan": plan.hash})
+
+    @property
+    def round_number(self) -> int:
+        """The round that runs, or comes next; from 1."""
+        return self.progress.state.round_number + 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether the campaign's rounds are done."""
+        return bool(self.progress.stopped) or self.round_number > self.plan.rounds.count
+
+    @property
+    def vector(self) -> Vector:
+        """The common model after the last closed round."""
+        return self.progress.state.vector
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """What every order of this campaign names."""
+        known = self.progress.identity
+        return {"plan_hash": known["plan"], "start_hash": known["start"], "layout_hash": known["layout"]}
+
+    def begin(self, present: Sequence[str]) -> tuple[Order, tuple[str, ...]]:
+        """Open the next round: the order, and whom to send it to (some may have answered before a crash).
+
+        Args:
+            present: sites that the engine could reach now.
+
+        Raises:
+            FederationError: fewer sites than the quorum.
+        """
+        with self._guard:
+            plan, number = self.plan, self.round_number
+            there = [name for name in plan.site_names if name in set(present)]
+            if len(there) < min(plan.rounds.min_updates, len(plan.site_names)) or not there:
+                raise FederationError(
+                    f"round {number}: {len(there)} of {len(plan.site_names)} sites are there and the quorum "
+                    f"is {plan.rounds.min_updates}; start the sites, then run again to resume"
+                )
+            message = self.strategy.message(self.progress.state)
+            made = order("train", number, message, **self.hashes)
+            self.spool.keep_only(number, made.model_hash)
+            asked = tuple(sorted({*self._drawn(there), *self.spool.sites}))
+            self._attempts += 1
+            self._open = OpenRound(made, asked, self._clock(), self._attempts)
+            self._note_quorum()
+            self._tell("round_started", {"round": number, "attempt": self._attempts, "asked": list(asked)})
+            return made, tuple(name for name in asked if name not in self.spool.sites)
+
+    def receive(self, answer: Answer) -> str | None:
+        """Take a site's answer: None where its update is accepted, else the code that the site may read."""
+        with self._guard:
+            now = self._running()
+            if not answer.data:
+                code = answer.failure or "no_update"
+                self.lose(answer.site, code)
+                return code
+            update, code = self._opened(answer, now)
+            facts = {"round": now.order.round_number, "site": answer.site}
+            if update is None:
+                if answer.site in now.asked and answer.site not in self.spool.sites:
+                    now.refused[answer.site] = code
+                self._tell("update_refused", facts | {"reason": code})
+                return code
+            now.refused.pop(answer.site, None)
+            now.lost.pop(answer.site, None)
+            self.spool.add(update, len(answer.data))
+            self._note_quorum()
+            self._tell("update_accepted", facts | {"examples": update.examples, **update.metrics})
+            return None
+
+    def lose(self, site: str, code: str) -> None:
+        """The engine or the site says that no update comes."""
+        with self._guard:
+            now = self._running()
+            if site in now.asked and site not in self.spool.sites and site not in now.refused:
+                now.lost[site] = code
+                self._tell("site_lost", {"round": now.order.round_number, "site": site, "reason": code})
+
+    def seconds_left(self) -> float:
+        """How long the engine may wait for another answer; at 0 call `close`."""
+        with self._guard:
+            now = self._running()
+            since = None if now.quorum_at is None else now.quorum_at - now.began
+            standing = Standing(
+                asked=len(now.asked),
+                accepted=len(self.spool.sites),
+                gone=len({site for site, code in now.refused.items() if code not in STALE} | set(now.lost)),
+                elapsed_s=self._clock() - now.began,
+                quorum_at_s=since,
+            )
+            return seconds_left(standing, self.plan.rounds)
+
+    def close(self) -> bool:
+        """Combine, checkpoint and report; False where the quorum was missed and the round comes again.
+
+        Raises:
+            FederationError: no quorum after all retries.
+        """
+        with self._guard:
+            now = self._running()
+            silent = set(now.asked) - {*self.spool.sites, *now.refused, *now.lost}
+            now.lost |= dict.fromkeys(sorted(silent), "late")
+            self._open = None
+            if len(self.spool.sites) < needed(self.plan.rounds, len(now.asked)):
+                return self._fail(now)
+            before = self.progress.state.vector
+            state = self.strategy.combine(self.progress.state, self.spool)
+            if not np.isfinite(state.vector).all():
+                raise FederationError(
+                    f"round {now.order.round_number}: {self.strategy.name} gave a model that is not finite; "
+                    "lower its learning rate, or admission.max_norm"
+                )
+            report = self._report(now, before, state.vector)
+            self.progress = self.progress.after(state, report, self.plan.rounds.patience)
+            self._save()
+            append_line(self.folder / "rounds.jsonl", report)
+            self.spool.clear()
+            self._attempts = 0
+            self._tell("round_closed", report)
+            if self.finished:
+                self._tell("finished", {"round": state.round_number, "why": self.progress.stopped or "all"})
+            return True
+
+    def _drawn(self, there: Sequence[str]) -> Sequence[str]:
+        """This round's sites: the same for the same seed, round and presence, whatever came before."""
+        count = self.plan.rounds.sites_per_round
+        if 0 < count < len(there):
+            chance = random.Random(f"{self.plan.seed}:{self.round_number}:{self._attempts}")
+            there = sorted(chance.sample(there, count))
+        return self.strategy.schedule(self.round_number, there)
+
+    def _opened(self, answer: Answer, now: OpenRound) -> tuple[Update | None, str]:
+        """The update in an answer, if it may be used; else the code."""
+        expected = Expected(
+            round_number=now.order.round_number,
+            model_hash=now.order.model_hash,
+            layout_hash=self.layout.hash,
+            size=self.layout.size,
+            channels=self.strategy.channels,
+            asked=now.asked,
+        )
+        try:
+            update = unpack_update(answer.data, expected.channels * expected.size)
+        except WireError as error:
+            return None, f"wire-{error.code}"
+        if update.site != answer.site:
+            return None, "wrong_site"
+        code = admit(update, expected, self.plan, self.spool.sites)
+        return (None, code) if code else (update, "")
+
+    def _note_quorum(self) -> None:
+        now = self._running()
+        if now.quorum_at is None and len(self.spool.sites) >= needed(self.plan.rounds, len(now.asked)):
+            now.quorum_at = self._clock()
+
+    def _fail(self, now: OpenRound) -> bool:
+        why = {**now.refused, **now.lost}
+        facts = {"round": now.order.round_number, "attempt": now.attempt, "missing": why}
+        self._tell("round_failed", facts)
+        if now.attempt > self.plan.rounds.retries:
+            told = ", ".join(f"{site} {code}" for site, code in sorted(why.items()))
+            raise FederationError(
+                f"round {now.order.round_number}: {len(self.spool.sites)} updates, the quorum is "
+                f"{needed(self.plan.rounds, len(now.asked))} ({told}); "
+                "see to these sites, then run again to resume"
+            )
+        return False
+
+    def _report(self, now: OpenRound, before: Vector, after: Vector) -> dict[str, Any]:
+        accepted = {
+            update.site: _told(update, self.layout.size, self.spool.sent_bytes(update.site))
+            for update in self.spool
+        }
+        aucs = [told["metrics"]["auc"] for told in accepted.values() if "auc" in told["metrics"]]
+        report: dict[str, Any] = {
+            "round": now.order.round_number,
+            "attempt": now.attempt,
+            "plan": self.plan.hash,
+            "strategy": self.strategy.name,
+            "model_before": vector_hash(before),
+            "model_after": vector_hash(after),
+            "asked": list(now.asked),
+            "accepted": accepted,
+            "refused": now.refused,
+            "lost": now.lost,
+            "auc": round(float(np.mean(aucs)), 6) if aucs else None,
+            "seconds": round(self._clock() - now.began, 3),
+        }
+        if len(accepted) <= GRAM_SITES:
+            report["inner_products"] = gram(self.spool, after - before, self.layout.size)
+        return report
+
+    def _running(self) -> OpenRound:
+        if self._open is None:
+            raise FederationError("no round is open; an engine must call begin first")
+        return self._open
+
+    def _save(self) -> None:
+        save_progress(self.folder / "checkpoint.safetensors", self.progress)
+
+    def _tell(self, event: str, facts: Mapping[str, Any]) -> None:
+        for hook in self._hooks:
+            hook(event, facts)
+
+
+def _told(update: Update, size: int, sent_bytes: int) -> dict[str, Any]:
+    return {
+        "examples": update.examples,
+        "steps": update.steps,
+        "norm": round(update_norm(update.vector, size), 6),
+        "bytes": sent_bytes,
+        "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
+    }

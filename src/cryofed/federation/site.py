@@ -1,0 +1,156 @@
+"""What a site does with an order, the same in every engine: train, evaluate or count, answer with bytes."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from cryofed.errors import CryoFedError, TrainingError, WireError
+from cryofed.federation.guard.compress import encode
+from cryofed.federation.orders import Answer, Numbers, Order, pack_numbers, unpack_order
+from cryofed.federation.plan import Plan
+from cryofed.federation.site_learner import Learner, one_thread
+from cryofed.federation.site_memory import load_memory, save_memory
+from cryofed.federation.statistics import local_statistics
+from cryofed.federation.strategies.registry import make_strategy
+from cryofed.federation.updates import Update
+from cryofed.federation.wire import pack_update
+from cryofed.learning.learner import evaluate, layout
+from cryofed.learning.vector import Layout, Vector
+from cryofed.library.labelled import Labelled
+
+MAX_MODELS = 64  # vectors that a site takes in one order
+
+
+class Source(Protocol):
+    """Where a site's labelled averages come from; a `Library` is one."""
+
+    def labelled(self, held_out: bool) -> Labelled:
+        """The averages to train on, or those of the held-out projects."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """A source for tests and simulation."""
+
+    train: Labelled
+    held_out: Labelled
+
+    def labelled(self, held_out: bool) -> Labelled:
+        """One of the two parts."""
+        return self.held_out if held_out else self.train
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A site as its own machine knows it."""
+
+    name: str
+    source: Source
+    folder: Path | None = None  # for what strategies keep, and the log; None keeps nothing
+
+
+SiteFunction = Callable[[bytes, Plan, Site], Answer]
+
+
+def answer(data: bytes, plan: Plan, site: Site) -> Answer:
+    """Answer an order. What goes wrong travels as a code only; the site's log has the words."""
+    try:
+        return Answer(site=site.name, data=_answered(data, plan, site))
+    except CryoFedError as error:
+        write_log(site, str(error))
+        return Answer(site=site.name, failure=_code(error))
+    except Exception:  # our bug must cost the site its round, not the federation its campaign
+        write_log(site, traceback.format_exc())
+        return Answer(site=site.name, failure="crashed")
+
+
+def write_log(site: Site, text: str) -> None:
+    """Add to the site's own log."""
+    if site.folder is not None:
+        site.folder.mkdir(parents=True, exist_ok=True)
+        with (site.folder / "site.log").open("a", encoding="utf-8") as file:
+            file.write(text.rstrip() + "\n")
+
+
+def _code(error: CryoFedError) -> str:
+    if isinstance(error, WireError):
+        return f"site-{error.code}"
+    return "no_training" if isinstance(error, TrainingError) else "site_error"
+
+
+def _answered(data: bytes, plan: Plan, site: Site) -> bytes:
+    order = unpack_order(data, MAX_MODELS * layout().size)
+    if order.plan_hash != plan.hash:
+        raise WireError("plan", "the order is of another plan than this site's")
+    if order.layout_hash != layout().hash:
+        raise WireError("layout", "the order is for another network than this site's")
+    with one_thread():
+        if order.task == "train":
+            return _train(order, plan, site, layout())
+        if order.task == "evaluate":
+            values = _evaluated(order.vector, layout(), site, plan.gate.min_cell)
+        else:
+            values = local_statistics(site.source.labelled(held_out=False), plan.gate.min_cell)
+    numbers = Numbers(
+        site=site.name,
+        task=order.task,
+        round_number=order.round_number,
+        model_hash=order.model_hash,
+        values=values,
+    )
+    return pack_numbers(numbers)
+
+
+def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
+    strategy = make_strategy(plan.strategy.name, plan.strategy.parameters)
+    if len(order.vector) != strategy.channels * layout.size:
+        raise WireError(
+            "length", f"{len(order.vector)} numbers; {strategy.name} sends {strategy.channels} models"
+        )
+    labelled = site.source.labelled(held_out=False)
+    learner = Learner(plan, site.name, order.round_number, labelled)
+    memory = load_memory(site.folder, order)
+    vector, kept = strategy.site_round(order.vector, memory, learner)
+    save_memory(site.folder, order, kept)
+    metrics = {"loss": learner.loss}
+    told = _evaluated(order.vector[: layout.size], layout, site, plan.gate.min_cell)
+    metrics |= {name: told[f"0.{name}"] for name in ("auc", "brier", "held_out") if f"0.{name}" in told}
+    update = Update(
+        site=site.name,
+        round_number=order.round_number,
+        model_hash=order.model_hash,
+        layout_hash=layout.hash,
+        vector=vector,
+        examples=len(labelled),
+        steps=learner.steps,
+        metrics=metrics,
+    )
+    return pack_update(update, encode(vector, "float32"))
+
+
+def _evaluated(vectors: Vector, layout: Layout, site: Site, min_cell: int) -> Mapping[str, float]:
+    """Metrics of each model on the site's held-out projects, `0.auc` and so on; nothing below `min_cell`."""
+    if len(vectors) % layout.size:
+        raise WireError("length", "not a whole number of models")
+    held_out = site.source.labelled(held_out=True)
+    good = int(held_out.good.sum())
+    if min(good, len(held_out) - good) < min_cell:
+        return {}
+    values: dict[str, float] = {}
+    for index, vector in enumerate(np.split(vectors, len(vectors) // layout.size)):
+        metrics = evaluate(vector, held_out)
+        values |= {
+            f"{index}.auc": metrics.auc,
+            f"{index}.brier": metrics.brier,
+            f"{index}.calibration_error": metrics.calibration_error,
+            f"{index}.held_out": float(metrics.examples),
+            f"{index}.good": float(metrics.good),
+        }
+    return values
