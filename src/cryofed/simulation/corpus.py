@@ -1,0 +1,41 @@
+"""Many simulated jobs from one seed, made by several processes; the bits do not depend on how many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from cryofed.simulation.job import simulate_job
+from cryofed.simulation.spec import random_spec
+from cryofed.simulation.truth import SimulatedJob
+
+
+def corpus(
+    jobs: int, seed: int, workers: int = 1, *, start: int = 0, structures: Path | None = None
+) -> Iterator[SimulatedJob]:
+    """Jobs `start` … `start + jobs - 1` of the corpus of `seed`, in order, each with its own molecules.
+
+    Job i depends on `seed` and i only. With `structures`, half of the molecules are read from that folder.
+    """
+    numbers = range(start, start + jobs)
+    if workers <= 1:
+        for number in numbers:
+            yield corpus_job(seed, number, structures)
+        return
+    # A fresh interpreter in each worker: a fork of a process that runs threads (torch) can lock up.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(
+            corpus_job, *zip(*((seed, i, structures) for i in numbers), strict=True), chunksize=2
+        )
+
+
+def corpus_job(seed: int, number: int, structures: Path | None = None) -> SimulatedJob:
+    """Job `number` of the corpus of `seed`."""
+    settings, noise = np.random.SeedSequence([seed, number]).spawn(2)
+    rng = np.random.default_rng(settings)
+    molecules = None
+    return simulate_job(random_spec(rng, f"{seed}-{number:05d}", molecules), noise)

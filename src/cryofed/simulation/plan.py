@@ -1,0 +1,142 @@
+"""Which classes a simulated job has: molecules in several views, junk kinds, and particles in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.simulation.junk import FEW, PAINTERS
+from cryofed.simulation.molecule import Molecule
+from cryofed.simulation.paint import blob, rim
+from cryofed.simulation.projection import Image
+from cryofed.simulation.scene import RANDOM, Scene, in_plane, view_of
+
+GOOD = "particle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """One class before the microscope and the program see it.
+
+    `content` is the mean of its particles without noise; `reference` the projection at its own view at
+    rest, None for junk. `gain` and `cut` (cycles per box): how strongly noise passes for signal, up to
+    where.
+    """
+
+    kind: str
+    content: Image
+    reference: Image | None
+    particles: int
+    purity: float
+    view_spread_degree: float
+    offset_px: float
+    molecule: int
+    view: NDArray[np.float64]
+    gain: float
+    cut: float
+
+
+def draw_classes(scene: Scene, rng: RANDOM) -> list[Drawn]:
+    """All classes of a job, in random order as a classification leaves them."""
+    spec = scene.spec
+    kinds = _kinds(scene, rng)
+    counts = _particles(kinds, spec.particles, rng)
+    views = [_preferred(m, spec.preferred_views, rng) for m in spec.molecules]
+    return [_draw(scene, kind, int(n), views, rng) for kind, n in zip(kinds, counts, strict=True)]
+
+
+def _kinds(scene: Scene, rng: RANDOM) -> list[str]:
+    spec = scene.spec
+    n_junk = round(spec.junk_share * spec.classes)
+    names = list(spec.junk)
+    shares = np.array([spec.junk[name] for name in names])
+    junk = [names[i] for i in rng.choice(len(names), n_junk, p=shares / shares.sum())]
+    kinds = junk + [GOOD] * (spec.classes - n_junk)
+    return [kinds[i] for i in rng.permutation(len(kinds))]
+
+
+def _particles(kinds: list[str], total: int, rng: RANDOM) -> NDArray[np.int64]:
+    """Particles of each class: good ones are larger as a rule, noise sometimes the largest of all."""
+    middle = {GOOD: 0.0, "few particles": -4.2, "noise": -0.6, "disc": -2.6, "carbon": -2.4, "ice": -2.2}
+    scatter = rng.uniform(0.5, 1.1)
+    weights = np.exp([middle.get(kind, -1.1) + rng.normal(0, scatter) for kind in kinds])
+    counts = np.asarray(np.maximum(np.round(weights / weights.sum() * total), 1), np.int64)
+    few = np.array([kind == "few particles" for kind in kinds])
+    counts[few] = np.maximum(1, np.minimum(counts[few], rng.integers(1, 16, int(few.sum()))))
+    return counts
+
+
+def _preferred(molecule: Molecule, count: int, rng: RANDOM) -> NDArray[np.float64] | None:
+    if count == 0 or molecule.views == "side":
+        return None
+    return np.stack([view_of(molecule, rng) for _ in range(count)])
+
+
+def _draw(scene: Scene, kind: str, n: int, views: list[NDArray[np.float64] | None], rng: RANDOM) -> Drawn:
+    if kind in (GOOD, "few particles"):
+        return _particle(scene, kind, n, views, rng)
+    content = PAINTERS[kind][0](scene, rng)
+    true = {"blurred": (0.6, 1.0), "mixture": (0.3, 0.6)}.get(kind, (0.0, 0.12))
+    size = scene.size(scene.spec.molecules[0])
+    gain, ratio = _overfitting(kind, rng)
+    return Drawn(
+        kind=kind, content=content, reference=None, particles=n, purity=float(rng.uniform(*true)),
+        view_spread_degree=float("nan"), offset_px=0.0, molecule=-1, view=np.full(3, np.nan),
+        gain=gain, cut=scene.box / (size * ratio),
+    )  # fmt: skip
+
+
+def _overfitting(kind: str, rng: RANDOM) -> tuple[float, float]:
+    """Gain, and the resolution over the diameter up to which noise passes for signal in junk."""
+    if kind == "noise":
+        return float(np.exp(rng.uniform(np.log(1.5), np.log(40)))), float(
+            np.exp(rng.uniform(np.log(0.12), np.log(0.7)))
+        )
+    return float(rng.exponential(0.8)), float(np.exp(rng.uniform(np.log(0.1), np.log(0.5))))
+
+
+def _particle(scene: Scene, kind: str, n: int, views: list[NDArray[np.float64] | None], rng: RANDOM) -> Drawn:
+    spec = scene.spec
+    index = int(rng.integers(len(spec.molecules)))
+    molecule = spec.molecules[index]
+    view = view_of(molecule, rng, views[index])
+    size = scene.size(molecule)
+    few = kind != GOOD
+    spread = float(np.clip(np.exp(rng.normal(np.log(6 if few else 4.5), 0.6)), 0.8, 30))
+    off = rng.normal(0, 0.012, 2) * size * (4 if rng.random() < 0.06 else 1)
+    content = scene.blurred_view(
+        molecule, view, rng, spread_degree=spread, in_plane_degree=float(rng.uniform(0.4, 0.8) * spread),
+        shift_px=size * float(np.exp(rng.uniform(np.log(0.002), np.log(0.022)))),
+        offset_px=(float(off[0]), float(off[1])), n=5,
+    )  # fmt: skip
+    purity = 1 - float(np.clip(rng.exponential(0.05 if rng.random() < 0.8 else 0.25), 0, 0.6))
+    if few:
+        purity = float(rng.uniform(0.5, 1))
+    if purity < 0.95:
+        dirt = PAINTERS[str(rng.choice(["broken", "denatured", "blurred"]))][0](scene, rng)
+        content = np.float32(purity) * content + np.float32(1 - purity) * dirt
+    if spec.neighbours > 0:
+        content = content + _neighbours(scene, molecule, rng)
+    return Drawn(
+        kind=kind, content=content, reference=scene.still(molecule, view), particles=n, purity=purity,
+        view_spread_degree=spread, offset_px=float(np.hypot(*off)), molecule=index, view=view[2],
+        gain=float(spec.overfit * rng.uniform(0.3, 2)) + (3.0 if few else 0.0),
+        cut=scene.box / (size * spec.resolution_ratio * rng.uniform(0.9, 2.0)),
+    )  # fmt: skip
+
+
+def _neighbours(scene: Scene, molecule: Molecule, rng: RANDOM) -> Image:
+    """Faint arcs around the particle, where other particles of the micrograph are on average."""
+    size = scene.size(molecule)
+    image = np.zeros((scene.box, scene.box), np.float32)
+    for _ in range(int(rng.integers(1, 5))):
+        at = rim(rng, size * rng.uniform(0.85, 1.25))
+        reach = size * rng.uniform(0.2, 0.45)
+        bright = np.float32(scene.spec.neighbours * rng.uniform(0.3, 1.5))
+        image += bright * blob(scene.box, at, (reach, reach * rng.uniform(0.5, 1)), rng.uniform(0, np.pi))
+    return image
+
+
+__all__ = ["FEW", "GOOD", "Drawn", "draw_classes", "in_plane"]
