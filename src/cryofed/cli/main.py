@@ -16,6 +16,8 @@ from cryofed.errors import CryoFedError
 COMMANDS = {
     "select": "select the good classes of a finished 2D classification",
     "simulate": "make class averages, jobs or whole sites with known truth",
+    "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
+    "library": "look after a library: info, verify, merge, export",
     "demo": "three sites train one model together, on this machine",
 }
 

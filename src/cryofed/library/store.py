@@ -94,6 +94,11 @@ class Library:
         row = self.sql.execute("SELECT id FROM jobs WHERE content_hash = ?", (content_hash,)).fetchone()
         return None if row is None else int(row[0])
 
+    def has_labelling(self, source: str, made_at: str) -> bool:
+        """Whether this act of labelling was brought in before."""
+        query = "SELECT 1 FROM labellings WHERE source = ? AND made_at = ?"
+        return self.sql.execute(query, (source, made_at)).fetchone() is not None
+
     def jobs(self, job_id: int | None = None) -> list[StoredJob]:
         """All jobs in the order they came, or the one asked for."""
         said: dict[int, list[Labelling]] = {}

@@ -1,0 +1,61 @@
+"""Bring past selections into a library, one whole job at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryofed.errors import CryoFedError
+from cryofed.jobs.job import open_job
+from cryofed.library.harvest.past import Found, Passed, PastSelection, labelling
+from cryofed.library.labels import Labelling, targets
+from cryofed.library.store import Library
+
+USED, KNOWN, SKIPPED = "used", "known", "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one selection; `reason` says why it was skipped."""
+
+    project: str
+    source: Path
+    what: str  # used, known (it is in the library already) or skipped
+    reason: str = ""
+    classes: int = 0  # with a label
+    kept: int = 0
+
+
+def harvest(found: Iterable[Found], library: Library | None, *, keep: bool = True) -> Iterator[Outcome]:
+    """One outcome for each; without a library, or with `keep` off, everything is read and nothing kept."""
+    for one in found:
+        if isinstance(one, Passed):
+            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=one.reason)
+            continue
+        try:
+            yield _take(one, library, keep)
+        except CryoFedError as error:
+            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=str(error))
+        except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+            # A job of years ago can be broken in ways that no check foresees; the others must go on.
+            reason = f"cannot be read ({type(error).__name__}: {error})"
+            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=reason)
+
+
+def _take(past: PastSelection, library: Library | None, keep: bool) -> Outcome:
+    if library and library.has_labelling(str(past.source), past.made_at):
+        return Outcome(project=past.project, source=past.source, what=KNOWN)
+    job = open_job(past.job)
+    said = labelling(past, job)
+    good, labelled = _counts(said, job.classes.resolution_angstrom)
+    if library and keep and not library.add(job, past.project, [said]).new_labellings:
+        return Outcome(project=past.project, source=past.source, what=KNOWN)
+    return Outcome(project=past.project, source=past.source, what=USED, classes=labelled, kept=good)
+
+
+def _counts(said: Labelling, resolution: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[int, int]:
+    target, good = targets(said, resolution)
+    return int(good.sum()), int(np.isfinite(target).sum())
