@@ -15,10 +15,23 @@ from cryofed.library.store import Library, meaning
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.prepare import SIDE
 
-TABLE = (
-    "row held_out project program job class_number particles resolution_angstrom"
-    " target good habit value source made_at review"
-).split()
+TABLE = [
+    "row",
+    "held_out",
+    "project",
+    "program",
+    "job",
+    "class_number",
+    "particles",
+    "resolution_angstrom",
+    "target",
+    "good",
+    "habit",
+    "value",
+    "source",
+    "made_at",
+    "review",
+]
 
 
 def verify(library: Library) -> list[str]:
