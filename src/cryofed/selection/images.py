@@ -1,0 +1,29 @@
+"""A selection of a plain stack: the kept averages as an MRC stack, and the table of classes."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from cryofed.jobs.job import ClassJob
+from cryofed.selection.policy import Selection
+from cryofed.selection.table import write_csv
+
+FILES = ("kept.mrcs", "classes.csv")
+
+
+def write_images(job: ClassJob, selection: Selection, folder: Path) -> None:
+    """`kept.mrcs` in the order of the stack (not written where nothing is kept) and `classes.csv`."""
+    import mrcfile
+
+    kept = np.flatnonzero(selection.kept)
+    if len(kept):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # mrcfile warns of any average with outliers
+            with mrcfile.new(folder / "kept.mrcs") as stack:
+                stack.set_data(np.ascontiguousarray(job.averages[kept]))
+                stack.set_image_stack()
+                stack.voxel_size = job.pixel_size_angstrom or 0
+    write_csv(job, selection, folder / "classes.csv")

@@ -1,0 +1,160 @@
+"""Keep or reject: a calibrated probability, a cut that fits the job, and a limit on what may be lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.errors import CryoFedError
+from cryofed.jobs.check import FEW_PARTICLES
+from cryofed.jobs.job import ClassJob
+from cryofed.scoring.reasons import REASONS
+from cryofed.selection.views import group_views, views_kept
+
+if TYPE_CHECKING:
+    from cryofed.scoring.scorer import Scores
+
+TOO_FEW = "too few particles"
+NOT_SCORED = "not scored"
+RARE_VIEW = "rare view"  # why a class below the cut is kept all the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What to keep.
+
+    The cut is `threshold`, moved within `± band` to the widest gap between the job's scores, so that
+    classes that are alike are treated alike. A class under `min_particles` is not scored. A selection that
+    loses more than the share `max_loss` of the particles needs a person's word. With `keep_views` the best
+    class of every view whose best score reaches `view_floor` is kept.
+    """
+
+    threshold: float = 0.5
+    band: float = 0.2
+    max_loss: float = 0.6
+    min_particles: int = FEW_PARTICLES
+    keep_views: bool = False
+    view_floor: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "max_loss", "view_floor"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise CryoFedError(f"{name} must be from 0 to 1, got {value:g}")
+        if self.band < 0:
+            raise CryoFedError(f"band must not be negative, got {self.band:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which of n classes are kept, in stack order, and why the others are not.
+
+    `score` is NaN and `scored` False where a class was not scored. `reason` is empty for a class that is
+    kept by its score. `view` numbers groups of averages that show the same view, from 1; 0 is none.
+    """
+
+    kept: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    reason: tuple[str, ...]
+    unsure: NDArray[np.bool_]
+    view: NDArray[np.int64]
+    cut: float
+    note: str = ""  # what a person must know before anything else
+    view_floor: float = 0.2
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Classes that have a score."""
+        return np.isfinite(self.score)
+
+    @property
+    def views(self) -> tuple[int, int]:
+        """Views of which at least one class is kept, and views of real particles in all."""
+        return views_kept(self.view, self.kept, self.score, self.view_floor)
+
+
+def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selection:
+    """Apply a policy to the scores of a job."""
+    policy = policy or Policy()
+    particles = job.classes.particles
+    enough = (particles < 0) | (particles >= policy.min_particles)
+    score = np.where(enough, np.asarray(scores.score, np.float64), np.nan)
+    cut = adaptive_cut(score, policy.threshold, policy.band)
+    kept = score >= cut  # NaN is never kept
+    reason = [_reason(i, enough, score, scores) for i in range(len(score))]
+    view = group_views(job, score)
+    if policy.keep_views:
+        for i in best_of_lost_views(view, kept, score, policy.view_floor):
+            kept[i] = True
+            reason[i] = RARE_VIEW
+    return Selection(
+        kept=kept,
+        score=score,
+        reason=tuple("" if k and r != RARE_VIEW else r for k, r in zip(kept, reason, strict=True)),
+        unsure=np.asarray(scores.unsure, bool) & np.isfinite(score),
+        view=view,
+        cut=cut,
+        note=_note(job, kept, score),
+        view_floor=policy.view_floor,
+    )
+
+
+def adaptive_cut(score: NDArray[np.float64], threshold: float, band: float) -> float:
+    """The middle of the widest gap between scores within `threshold ± band`; the lowest of equals.
+
+    Scores far from the threshold are decided by it alone; only those near it are kept or left together.
+    """
+    low, high = max(0.0, threshold - band), min(1.0, threshold + band)
+    inside = np.sort(score[np.isfinite(score) & (score > low) & (score < high)])
+    if not len(inside):
+        return threshold
+    edges = np.concatenate([[low], inside, [high]])
+    widest = int(np.argmax(np.round(np.diff(edges), 9)))
+    return float((edges[widest] + edges[widest + 1]) / 2)
+
+
+def best_of_lost_views(
+    view: NDArray[np.int64], kept: NDArray[np.bool_], score: NDArray[np.float64], floor: float
+) -> list[int]:
+    """Index of the best class of every view that has no kept class but a best score of `floor` or more."""
+    best = []
+    for number in range(1, int(view.max(initial=0)) + 1):
+        members = np.flatnonzero((view == number) & np.isfinite(score))
+        if len(members) and not kept[view == number].any():
+            first = int(members[np.argmax(score[members])])
+            if score[first] >= floor:
+                best.append(first)
+    return best
+
+
+def loss(job: ClassJob, selection: Selection) -> float:
+    """Share of the particles that the selection throws away; of the classes where no counts are known."""
+    particles = job.classes.particles
+    weight = particles if job.total_particles is not None else np.ones(len(particles))
+    total = float(weight.sum())
+    return 1 - float(weight[selection.kept].sum()) / total if total else 0.0
+
+
+def _reason(i: int, enough: NDArray[np.bool_], score: NDArray[np.float64], scores: Scores) -> str:
+    if not enough[i]:
+        return TOO_FEW
+    if not np.isfinite(score[i]):
+        return NOT_SCORED
+    probability = scores.reasons[i]
+    return REASONS[int(np.nanargmax(probability))] if np.isfinite(probability).any() else ""
+
+
+def _note(job: ClassJob, kept: NDArray[np.bool_], score: NDArray[np.float64]) -> str:
+    if job.total_particles == 0:
+        return "the job is empty: no particle is assigned to any class; nothing is kept"
+    if not np.isfinite(score).any():
+        return "no class has enough particles to be scored; nothing is kept"
+    if not kept.any():
+        return f"nothing here looks like a particle (best score {np.nanmax(score):.2f}); nothing is kept"
+    return ""

@@ -1,0 +1,84 @@
+"""The classes of a selection as rows: for people, for programs, for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryofed.jobs.job import ClassJob
+from cryofed.selection.policy import Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """One class as it is told; what is unknown is None."""
+
+    class_number: int
+    particles: int | None
+    resolution_angstrom: float | None
+    score: float | None
+    kept: bool
+    reason: str | None
+    unsure: bool
+    view: int | None
+
+
+def class_rows(job: ClassJob, selection: Selection) -> Iterator[ClassRow]:
+    """One row per class, in stack order."""
+    table = job.classes
+    for i in range(len(selection)):
+        particles, resolution, score = table.particles[i], table.resolution_angstrom[i], selection.score[i]
+        yield ClassRow(
+            class_number=int(table.number[i]),
+            particles=int(particles) if particles >= 0 else None,
+            resolution_angstrom=round(float(resolution), 3) if np.isfinite(resolution) else None,
+            score=round(float(score), 6) if np.isfinite(score) else None,
+            kept=bool(selection.kept[i]),
+            reason=selection.reason[i] or None,
+            unsure=bool(selection.unsure[i]),
+            view=int(selection.view[i]) or None,
+        )
+
+
+def as_json(job: ClassJob, selection: Selection) -> dict[str, Any]:
+    """What `--json` prints: unknown numbers are null, never NaN."""
+    columns = ("class_number", "particles", "resolution_angstrom", "score", "kept", "reason")
+    classes = [{name: getattr(row, name) for name in columns} for row in class_rows(job, selection)]
+    return {"job": str(job.path), "kept": kept(job, selection), "classes": classes}
+
+
+def kept(job: ClassJob, selection: Selection) -> dict[str, int | None]:
+    """How many classes and particles are kept; particles are None where there is no particle table."""
+    particles = None
+    if job.total_particles is not None:
+        particles = int(job.classes.particles[selection.kept].sum())
+    return {"classes": int(selection.kept.sum()), "particles": particles}
+
+
+def summary(job: ClassJob, selection: Selection) -> str:
+    """One line: classes, particles and views kept, in numbers and percent."""
+    parts = [_share("classes", int(selection.kept.sum()), len(selection))]
+    particles = kept(job, selection)["particles"]
+    if particles is not None and job.total_particles is not None:
+        parts.append(_share("particles", particles, job.total_particles))
+    parts.append(_share("views", *selection.views))
+    return "kept " + ", ".join(parts)
+
+
+def write_csv(job: ClassJob, selection: Selection, path: Path) -> None:
+    """The classes as a CSV; unknown is empty, yes and no are 1 and 0."""
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(ClassRow.__slots__)
+        for row in class_rows(job, selection):
+            values = [getattr(row, name) for name in ClassRow.__slots__]
+            out.writerow([int(v) if isinstance(v, bool) else v for v in values])
+
+
+def _share(what: str, part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} {what} ({100 * part / whole if whole else 0:.0f} %)"

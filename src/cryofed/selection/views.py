@@ -1,0 +1,110 @@
+"""Groups of averages that show the same view, whatever their rotation and hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.jobs.job import ClassJob, Images
+from cryofed.scoring.prepare import prepare_job
+
+ANGLES = 72  # steps of 5° around the circle
+RINGS = 14  # radii from the centre to the mask
+SAME_VIEW = 0.8  # mean correlation above which two groups show one view
+
+
+def group_views(job: ClassJob, score: NDArray[np.float64], same: float = SAME_VIEW) -> NDArray[np.int64]:
+    """Number of the view of every class, `(n,)` from 1, the best-scored view first; 0 where not scored."""
+    scored = np.flatnonzero(np.isfinite(score))
+    view = np.zeros(len(score), np.int64)
+    if not len(scored):
+        return view
+    images = prepare_job(job)[scored]
+    labels = average_linkage(similarity(images), same)
+    ranked: dict[int, int] = {}
+    for i in np.argsort(-score[scored], kind="stable"):
+        ranked.setdefault(int(labels[i]), len(ranked) + 1)
+    view[scored] = [ranked[int(label)] for label in labels]
+    return view
+
+
+def similarity(images: Images) -> NDArray[np.float32]:
+    """`(n, n)` correlation of every two averages at the best rotation and hand, 1 on the diagonal.
+
+    `images`: `(n, side, side)` prepared averages. Each is centred on its bright mass and read on rings; the
+    correlation over all rotations of one ring is one Fourier product, so all pairs cost a few matrix
+    products. Rings count by their length and lose their mean: a bright blob is no likeness.
+    """
+    rings = polar(images)
+    rings = rings - rings.mean(axis=2, keepdims=True)
+    weight = np.sqrt(np.arange(1, RINGS + 1, dtype=np.float32))[None, :, None]
+    spectrum = np.fft.rfft(rings * weight, axis=2).astype(np.complex64)
+    norm = np.sqrt((np.abs(np.fft.irfft(spectrum, ANGLES, axis=2)) ** 2).sum(axis=(1, 2)))
+    by_order = np.ascontiguousarray(spectrum.transpose(2, 0, 1))  # (orders, n, rings)
+    best = np.full((len(images), len(images)), -1, np.float32)
+    for mirrored in (by_order, by_order.conj()):
+        product = by_order.conj() @ mirrored.transpose(0, 2, 1)  # (orders, n, n)
+        turned = np.fft.irfft(product, ANGLES, axis=0)
+        best = np.maximum(best, turned.max(axis=0).astype(np.float32))
+    scale = np.maximum(norm[:, None] * norm[None, :], 1e-12)
+    result: NDArray[np.float32] = (best / scale).astype(np.float32)
+    np.fill_diagonal(result, 1)
+    return np.maximum(result, result.T)
+
+
+def polar(images: Images) -> Images:
+    """`(n, RINGS, ANGLES)`: averages on rings around their bright mass, bilinear."""
+    n, side, _ = images.shape
+    centres = bright_centre(images)
+    radius = (np.arange(1, RINGS + 1) / RINGS * (side / 2 - 2))[:, None]
+    angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
+    y = centres[:, 0, None, None] + radius * np.sin(angle)
+    x = centres[:, 1, None, None] + radius * np.cos(angle)
+    y, x = np.clip(y, 0, side - 1.001), np.clip(x, 0, side - 1.001)
+    row, column = y.astype(int), x.astype(int)
+    dy, dx = (y - row).astype(np.float32), (x - column).astype(np.float32)
+    i = np.arange(n)[:, None, None]
+    top = images[i, row, column] * (1 - dx) + images[i, row, column + 1] * dx
+    bottom = images[i, row + 1, column] * (1 - dx) + images[i, row + 1, column + 1] * dx
+    return np.asarray(top * (1 - dy) + bottom * dy, np.float32)
+
+
+def bright_centre(images: Images) -> NDArray[np.float64]:
+    """`(n, 2)` centre (y, x) of what is brighter than one deviation, never far from the middle."""
+    side = images.shape[-1]
+    middle = (side - 1) / 2
+    bright = np.maximum(images - 1, 0)
+    mass = np.maximum(bright.sum(axis=(1, 2)), 1e-6)
+    axis = np.arange(side) - middle
+    y = (bright.sum(axis=2) @ axis) / mass
+    x = (bright.sum(axis=1) @ axis) / mass
+    centre: NDArray[np.float64] = middle + np.clip(np.stack([y, x], axis=1), -side / 8, side / 8)
+    return centre
+
+
+def average_linkage(alike: NDArray[np.float32], same: float) -> NDArray[np.int64]:
+    """Labels of groups: the two most alike are merged while their mean likeness is `same` or more."""
+    n = len(alike)
+    label = np.arange(n)
+    mean = alike.astype(np.float64)
+    np.fill_diagonal(mean, -np.inf)
+    size = np.ones(n)
+    while n > 1:
+        a, b = divmod(int(np.argmax(mean)), n)
+        if mean[a, b] < same:
+            break
+        merged = (size[a] * mean[a] + size[b] * mean[b]) / (size[a] + size[b])
+        mean[a], mean[:, a] = merged, merged
+        mean[a, a] = -np.inf
+        mean[b], mean[:, b] = -np.inf, -np.inf
+        size[a] += size[b]
+        label[label == b] = a
+    return label
+
+
+def views_kept(
+    view: NDArray[np.int64], kept: NDArray[np.bool_], score: NDArray[np.float64], floor: float
+) -> tuple[int, int]:
+    """Views with a kept class, and views of real particles: a kept class, or a best score of `floor`."""
+    real = set(view[kept | (np.nan_to_num(score, nan=-1) >= floor)].tolist()) - {0}
+    return len(real & set(view[kept].tolist())), len(real)

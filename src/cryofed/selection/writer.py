@@ -1,0 +1,116 @@
+"""Write a selection, whole or not at all, as the program that made the job expects it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from cryofed.errors import OutputError
+from cryofed.jobs.job import ClassJob
+from cryofed.selection import cryosparc, images, relion
+from cryofed.selection.policy import Selection
+from cryofed.selection.report import write_report
+
+REPORT = "report.html"
+FILES = {"relion": relion.FILES, "cryosparc": cryosparc.FILES, "images": images.FILES}
+
+
+def default_folder(job: ClassJob) -> Path:
+    """A folder beside the job: `job012_selected`, `stack_selected`."""
+    own = _own_folder(job)
+    place = own if own is not None else job.files["averages"].absolute().with_suffix("")
+    return place.with_name(f"{place.name}_selected")
+
+
+def check_folder(job: ClassJob, out: Path) -> None:
+    """Refuse a place that must not be written, before the work is done."""
+    own = _own_folder(job)
+    target = out.absolute()
+    if own is not None and target.resolve().is_relative_to(own.resolve()):
+        raise OutputError(out, "--out", "lies inside the job's own files", "name a folder outside of the job")
+    if target.exists() and not target.is_dir():
+        raise OutputError(out, "--out", "is a file", "name a new folder")
+    everything = {REPORT}.union(*FILES.values())
+    held = sorted(name for name in everything if (target / name).exists())
+    if held:
+        raise OutputError(out, "--out", f"already holds a selection ({held[0]})", "name a new folder")
+    above = next(p for p in (target, *target.parents) if p.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(out, "--out", f"{above} cannot be written", "name a folder where you may write")
+
+
+def write_selection(job: ClassJob, selection: Selection, out: Path, *, model: str = "") -> list[Path]:
+    """Write the program's files and the report into `out`; return their paths.
+
+    Everything is written into a hidden folder beside `out`, which then becomes `out` in one step. Where
+    `out` exists (an External job of RELION, for instance) its files are moved in, or none.
+    """
+    check_folder(job, out)
+    target = out.absolute()
+    new = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
+    hidden: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        _write_files(job, selection, hidden, target, model)
+        names = sorted(file.name for file in hidden.iterdir())
+        _move(hidden, target, names)
+    except OSError as error:
+        _clean(hidden, new)
+        raise OutputError(
+            out, "--out", error.strerror or str(error), "name a folder where you may write"
+        ) from None
+    except BaseException:
+        _clean(hidden, new)
+        raise
+    return [out / name for name in names]
+
+
+def _write_files(job: ClassJob, selection: Selection, folder: Path, final: Path, model: str) -> None:
+    if job.program == "relion":
+        relion.write_relion(job, selection, folder, final)
+    elif job.program == "cryosparc":
+        cryosparc.write_cryosparc(job, selection, folder)
+    else:
+        images.write_images(job, selection, folder)
+    write_report(job, selection, folder / REPORT, model=model)
+
+
+def _move(hidden: Path, target: Path, names: list[str]) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    hidden.chmod(0o777 & ~umask)
+    if not target.exists():
+        hidden.rename(target)
+        return
+    moved: list[Path] = []
+    try:
+        for name in names:
+            (hidden / name).rename(target / name)
+            moved.append(target / name)
+    except OSError:
+        for file in moved:
+            file.unlink(missing_ok=True)
+        raise
+    hidden.rmdir()
+
+
+def _clean(hidden: Path | None, new: list[Path]) -> None:
+    if hidden is not None:
+        shutil.rmtree(hidden, ignore_errors=True)
+    for folder in new:  # deepest first; only those that were made for this
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def _own_folder(job: ClassJob) -> Path | None:
+    """The folder that belongs to the job; None for a stack that lies among other files."""
+    if job.program == "images":
+        averages = job.files["averages"].absolute()
+        return averages if averages.is_dir() else None
+    start = job.files.get("model") or job.files.get("templates") or job.files["averages"]
+    return start.absolute().parent
