@@ -1,0 +1,51 @@
+"""At the aggregator: let in approved sites with the same cryofed, and write down why others were refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_component import FLComponent
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.fl_exception import NotAuthenticated
+
+from cryofed import __version__
+from cryofed.federation.engines.flare.greeter import VERSION
+from cryofed.federation.engines.flare.registry import now, read_registry
+
+REFUSALS = "refusals.jsonl"  # beside the registry
+
+
+class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
+    """FLARE ignores every exception but `NotAuthenticated`, so whatever fails here ends as that one."""
+
+    def __init__(self, registry: str) -> None:
+        super().__init__()
+        self.registry = registry
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
+        """Called before FLARE checks the site's certificate and signature, which it then does itself."""
+        if event_type != EventType.CLIENT_REGISTER_RECEIVED:
+            return
+        try:
+            reason = self._reason(fl_ctx)
+        except Exception as error:  # every failure must refuse
+            raise NotAuthenticated(f"the doorkeeper failed: {type(error).__name__}") from error
+        if reason:
+            raise NotAuthenticated(reason)
+
+    def _reason(self, fl_ctx: FLContext) -> str:
+        peer = fl_ctx.get_peer_context()
+        name = peer.get_identity_name() if peer else ""
+        version = peer.get_prop(VERSION) if peer else None
+        member = read_registry(Path(self.registry)).get(name)
+        if member is None or member.role != "site":
+            reason = f"{name} is not in the registry; approve its request first"
+        elif version != __version__:
+            reason = f"{name} runs cryofed {version}, the aggregator {__version__}; install the same version"
+        else:
+            return ""
+        with (Path(self.registry).parent / REFUSALS).open("a") as file:
+            file.write(json.dumps({"time": now(), "site": name, "reason": reason}) + "\n")
+        return reason

@@ -1,0 +1,127 @@
+"""Start, find and stop the processes of a kit; nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from cryofed.errors import FederationError
+from cryofed.federation.engines.flare.certificates import read_certificate
+from cryofed.federation.engines.flare.greeter import MARK
+
+# Both sides hold RSA keys, so no cipher of TLS 1.2 fits this one; those of TLS 1.3 are always on. gRPC has no
+# setting for the lowest version.
+_ONLY_TLS_1_3 = "ECDHE-ECDSA-AES256-GCM-SHA384"
+
+
+def aggregator_command(kit: Path) -> list[str]:
+    """What runs the aggregator."""
+    return _command(kit, "server", f"org={read_certificate(kit / 'startup/server.crt').organization}")
+
+
+def site_command(kit: Path) -> list[str]:
+    """What runs a site."""
+    own = read_certificate(kit / "startup/client.crt")
+    return _command(kit, "client", f"uid={own.name}", f"org={own.organization}")
+
+
+def environment(kit: Path) -> dict[str, str]:
+    """The environment of a kit's processes: their temporary files lie in the kit, and TLS is 1.3."""
+    temporary = kit / "temporary"
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    paths = os.environ.get("PYTHONPATH", "")
+    if paths:
+        kept["PYTHONPATH"] = os.pathsep.join(str(Path(part).resolve()) for part in paths.split(os.pathsep))
+    return kept | {
+        "TMPDIR": str(temporary),
+        "GRPC_SSL_CIPHER_SUITES": _ONLY_TLS_1_3,
+        "GRPC_VERBOSITY": "ERROR",
+        "MALLOC_ARENA_MAX": "4",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def start(kit: Path, command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a kit's process in a session of its own, its output in the kit's `console.log`."""
+    if running(kit):
+        raise FederationError(f"{kit.parent}: runs already; stop it first")
+    (kit / MARK).unlink(missing_ok=True)
+    (kit / "transfer").mkdir(exist_ok=True)
+    with (kit / "console.log").open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=kit, env=environment(kit), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def become(kit: Path, command: list[str]) -> None:
+    """Turn this process into the kit's (for systemd, which then owns and restarts it)."""
+    if running(kit):
+        raise FederationError(f"{kit.parent}: runs already; stop it first")
+    (kit / MARK).unlink(missing_ok=True)
+    (kit / "transfer").mkdir(exist_ok=True)
+    os.chdir(kit)
+    os.execve(command[0], command, environment(kit))
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, what: str) -> None:
+    """Wait for a started process; one line if it ends or takes too long."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None:
+            raise FederationError(f"{what} ended at once with status {process.returncode}")
+        if time.monotonic() > end:
+            raise FederationError(f"{what} was not ready after {seconds:.0f} s")
+        time.sleep(0.1)
+
+
+def running(kit: Path) -> list[psutil.Process]:
+    """Every process that works for this kit: FLARE names the kit's folder in each command line."""
+    found, marks = [], (str(kit), str(kit) + os.sep)
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if process.pid != os.getpid() and any(
+            word == marks[0] or word.startswith(marks[1]) for word in words[1:]
+        ):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def stop(kit: Path, seconds: float = 10.0) -> int:
+    """Stop every process of this kit, politely, then not; return how many there were."""
+    victims: dict[int, psutil.Process] = {}
+    for process in running(kit):
+        try:
+            for one in [process, *process.children(recursive=True)]:
+                victims[one.pid] = one
+        except psutil.NoSuchProcess:
+            continue
+    for process in victims.values():
+        _signal(process.terminate)
+    _, alive = psutil.wait_procs(list(victims.values()), timeout=seconds)
+    for process in [*alive, *running(kit)]:
+        _signal(process.kill)
+    psutil.wait_procs(list(victims.values()), timeout=seconds)
+    (kit / MARK).unlink(missing_ok=True)
+    return len(victims)
+
+
+def _signal(send: Callable[[], None]) -> None:
+    try:
+        send()
+    except psutil.NoSuchProcess:
+        pass
+
+
+def _command(kit: Path, kind: str, *settings: str) -> list[str]:
+    module = f"nvflare.private.fed.app.{kind}.{kind}_train"
+    words = ["-m", module, "-m", str(kit), "-s", f"fed_{kind}.json", "--set", "secure_train=true", *settings]
+    return [sys.executable, "-u", *words, "config_folder=config"]
