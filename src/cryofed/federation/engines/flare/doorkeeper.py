@@ -7,8 +7,11 @@ from pathlib import Path
 
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_component import FLComponent
+
+from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.fl_exception import NotAuthenticated
+from nvflare.private.defs import ClientType
 
 from cryofed import __version__
 from cryofed.federation.engines.flare.greeter import VERSION
@@ -36,6 +39,8 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
             raise NotAuthenticated(reason)
 
     def _reason(self, fl_ctx: FLContext) -> str:
+        if fl_ctx.get_prop(FLContextKey.CLIENT_TYPE) == ClientType.ADMIN:
+            return ""  # the coordinator's session; FLARE checks its certificate and role itself
         peer = fl_ctx.get_peer_context()
         name = peer.get_identity_name() if peer else ""
         version = peer.get_prop(VERSION) if peer else None

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -95,10 +95,10 @@ def running(kit: Path) -> list[psutil.Process]:
     return found
 
 
-def stop(kit: Path, seconds: float = 10.0) -> int:
-    """Stop every process of this kit, politely, then not; return how many there were."""
+def stop(kits: Sequence[Path], seconds: float = 3.0) -> int:
+    """Stop every process of these kits, politely, then not; return how many there were."""
     victims: dict[int, psutil.Process] = {}
-    for process in running(kit):
+    for process in [process for kit in kits for process in running(kit)]:
         try:
             for one in [process, *process.children(recursive=True)]:
                 victims[one.pid] = one
@@ -107,10 +107,11 @@ def stop(kit: Path, seconds: float = 10.0) -> int:
     for process in victims.values():
         _signal(process.terminate)
     _, alive = psutil.wait_procs(list(victims.values()), timeout=seconds)
-    for process in [*alive, *running(kit)]:
+    for process in [*alive, *(process for kit in kits for process in running(kit))]:
         _signal(process.kill)
-    psutil.wait_procs(list(victims.values()), timeout=seconds)
-    (kit / MARK).unlink(missing_ok=True)
+    psutil.wait_procs(alive, timeout=seconds)
+    for kit in kits:
+        (kit / MARK).unlink(missing_ok=True)
     return len(victims)
 
 

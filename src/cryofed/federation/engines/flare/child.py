@@ -1,0 +1,69 @@
+"""The learner's process: python -m cryofed.federation.engines.flare.child KIT; orders on stdin, answers on stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryofed.errors import CryoFedError
+from cryofed.federation.engines.flare.homes import SiteHome
+from cryofed.federation.engines.flare.pipe import Bytes, read_frame, write_frame
+from cryofed.federation.engines.flare.settings import library_path, read_settings
+from cryofed.federation.orders import Answer
+from cryofed.federation.plan import Plan
+from cryofed.federation.plan_file import plan_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+Reply = Callable[[bytes, Plan], Answer]
+_NOTHING: Bytes = np.zeros(0, np.uint8)
+
+
+def serve(reply: Reply) -> None:
+    """Answer order after order until the executor closes the pipe."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints here goes to the log, not between the answers
+    while True:
+        try:
+            header, payload = read_frame(sys.stdin.buffer)
+        except EOFError:
+            return
+        answer = _answered(reply, header, payload)
+        told = {"failure": answer.failure} if answer.failure else {}
+        write_frame(answers, told, np.frombuffer(answer.data, np.uint8) if answer.data else _NOTHING)
+
+
+def _answered(reply: Reply, header: Mapping[str, Any], payload: Bytes) -> Answer:
+    try:
+        plan = plan_of(tomllib.loads(str(header.get("plan", ""))), "the aggregator's plan")
+        return reply(payload.tobytes(), plan)
+    except (CryoFedError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return Answer(site="", failure="site_error")
+
+
+def main(kit: Path) -> None:
+    """Serve with this site's own library."""
+    from cryofed.federation.site import Site, answer
+    from cryofed.library.store import Library
+
+    home = SiteHome(kit.parent)
+    settings = read_settings(home)
+
+    def reply(data: bytes, plan: Plan) -> Answer:
+        with Library(library_path(home, settings)) as library:
+            return answer(data, plan, Site(name=settings.name, source=library, folder=home.folder))
+
+    serve(reply)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,87 @@
+"""At a site: take an order from FLARE, let the learner's process work on it, send back its answer."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+from nvflare.apis.event_type import EventType
+from nvflare.apis.executor import Executor
+from nvflare.apis.fl_constant import FLContextKey, ReturnCode
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.shareable import Shareable, make_reply
+from nvflare.apis.signal import Signal
+
+from cryofed import __version__
+from cryofed.errors import FederationError
+from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, TASK, envelope, opened
+from cryofed.federation.engines.flare.learner import Learner
+from cryofed.federation.engines.flare.pipe import Bytes
+
+LOG = "learner.log"  # in the site's folder; full words stay at home
+_TICK_S = 0.02
+
+
+class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
+    """The one class that a job may name at a site."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._learner: Learner | None = None
+        self._dismissed = threading.Event()
+        self._home = Path()
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
+        """Start the learner with the segment, so that it is warm when the first order comes."""
+        if event_type == EventType.START_RUN:
+            self._home = Path(fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT).get_root_dir()).parent
+            engine = fl_ctx.get_engine()
+            engine.register_aux_message_handler(topic=ALIVE, message_handle_func=self._alive)
+            engine.register_aux_message_handler(topic=DISMISS, message_handle_func=self._dismiss)
+            self._running_learner()
+        elif event_type in (EventType.END_RUN, EventType.ABORT_TASK) and self._learner:
+            self._learner.kill()
+
+    def execute(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
+        """One order. Whatever happens here ends as an answer: a failure costs the round, not the segment."""
+        if task_name != TASK:
+            return make_reply(ReturnCode.TASK_UNKNOWN)
+        self._dismissed.clear()
+        try:
+            header, payload = opened(shareable)
+        except FederationError as error:
+            self.log_warning(fl_ctx, str(error))
+            return _failure("malformed_order")
+        if header.get("cryofed") != __version__:
+            there = header.get("cryofed")
+            self.log_error(fl_ctx, f"the aggregator runs cryofed {there}, this site {__version__}; install the same")
+            return _failure("other_version")
+        learner = self._running_learner()
+        learner.ask(header, payload)
+        try:
+            while (frame := learner.answer(_TICK_S)) is None:
+                if abort_signal.triggered or self._dismissed.is_set():
+                    learner.kill()
+                    return _failure("dismissed")
+        except EOFError as error:
+            self.log_warning(fl_ctx, f"{error}; see {LOG}")
+            return _failure("site_crashed")
+        return envelope(*frame)
+
+    def _running_learner(self) -> Learner:
+        if self._learner is None or not self._learner.alive:
+            self._learner = Learner(self._home, self._home / LOG)
+        return self._learner
+
+    def _alive(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
+        return make_reply(ReturnCode.OK)
+
+    def _dismiss(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
+        self._dismissed.set()
+        return make_reply(ReturnCode.OK)
+
+
+def _failure(code: str) -> Shareable:
+    nothing: Bytes = np.zeros(0, np.uint8)
+    return envelope({"failure": code}, nothing)

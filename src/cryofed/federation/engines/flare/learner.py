@@ -1,0 +1,77 @@
+"""The learner's process, seen from the executor: it may crash or hang, and only the round is lost."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryofed.federation.engines.flare.pipe import Bytes, read_frame, write_frame
+
+MODULE = "cryofed.federation.engines.flare.child"
+Frame = tuple[dict[str, Any], Bytes]
+
+
+class Learner:
+    """Owns one child process. It lives as long as the segment, so that a round need not import torch again."""
+
+    def __init__(self, home: Path, log: Path) -> None:
+        # Tests and benchmarks put a faulty or an echoing learner here; whoever can set a site's environment
+        # owns the site anyway.
+        module = os.environ.get("CRYOFED_LEARNER", MODULE)
+        with log.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, str(home / "kit")],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        self._frames: queue.Queue[Frame | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def ask(self, header: Mapping[str, Any], payload: Bytes) -> None:
+        """Hand over an order; a dead child is noticed by `answer`."""
+        threading.Thread(target=self._write, args=(dict(header), payload), daemon=True).start()
+
+    def answer(self, seconds: float) -> Frame | None:
+        """The child's next frame; None if it takes longer.
+
+        Raises:
+            EOFError: the child is dead.
+        """
+        try:
+            frame = self._frames.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if frame is None:
+            raise EOFError(f"the learner ended with status {self.process.wait(5)}")
+        return frame
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another order."""
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """End it now."""
+        self.process.kill()
+        self.process.wait()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        try:
+            while True:
+                self._frames.put(read_frame(self.process.stdout))
+        except (EOFError, OSError, ValueError):
+            self._frames.put(None)
+
+    def _write(self, header: dict[str, Any], payload: Bytes) -> None:
+        assert self.process.stdin is not None
+        try:
+            write_frame(self.process.stdin, header, payload)
+        except OSError:
+            pass  # it died; the reader tells
