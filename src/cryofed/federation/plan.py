@@ -105,6 +105,12 @@ class NetworkRules:
     admin_port: int = number(
         0, "a port of its own for the coordinator's commands; 0 shares the one", most=65535
     )
+    host_names: str = word("127.0.0.1", "other names and addresses of the aggregator, between blanks")
+    organization: str = word("coordinator", "who runs the aggregator; letters, digits and _")
+    certificate_days: int = number(90, "how long a certificate is valid", least=1, most=3650)
+    authority_days: int = number(
+        730, "how long the federation's root certificate is valid", least=1, most=3650
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Fills the engine port with FLARE: one task per order, answers through a queue, silence noticed by asking."""
+"""Fills the engine port with FLARE: one task per order, answers in a queue, silence is asked about."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from nvflare.apis.controller_spec import ClientTask, Task, TaskCompletionStatus
@@ -29,7 +30,7 @@ DEAD_AFTER = 2  # unanswered pings
 _SLACK = 1_000_000  # bytes that an answer may be longer than its order
 
 
-class SegmentEnds(FederationError):
+class SegmentEndError(FederationError):
     """This segment stops between two rounds; the campaign goes on in the next one."""
 
 
@@ -49,7 +50,7 @@ class FlareCarrier:
     def present(self) -> Sequence[str]:
         """Sites whose process of this segment answers now."""
         if (self._folder / HANDOVER).exists():
-            raise SegmentEnds("gave way to the next segment")
+            raise SegmentEndError("gave way to the next segment")
         self._check_abort()
         taking_part = [client.name for client in self._engine.get_clients()]
         there = self._ping(taking_part)
@@ -97,7 +98,7 @@ class FlareCarrier:
             self._send(DISMISS, late, timeout=0.0)
 
     @property
-    def _engine(self) -> object:
+    def _engine(self) -> Any:
         return self._controller._engine
 
     def _received(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
@@ -140,13 +141,19 @@ class FlareCarrier:
         if not sites:
             return {}
         with self._engine.new_context() as fl_ctx:
-            return self._engine.send_aux_request(
-                targets=list(sites), topic=topic, request=Shareable(), timeout=timeout, fl_ctx=fl_ctx, optional=True
+            replies: dict[str, Shareable] | None = self._engine.send_aux_request(
+                targets=list(sites),
+                topic=topic,
+                request=Shareable(),
+                timeout=timeout,
+                fl_ctx=fl_ctx,
+                optional=True,
             )
+            return replies or {}
 
     def _check_abort(self) -> None:
         if self._abort.triggered:
-            raise SegmentEnds("was aborted")
+            raise SegmentEndError("was aborted")
 
 
 def _is_code(word: object) -> bool:

@@ -23,7 +23,7 @@ _LARGEST_MEMBER = 1_000_000  # bytes; a real request is 4 kB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What someone asks the coordinator to sign. Everything is read from the CSR, not from the words beside it."""
+    """What someone asks the coordinator to sign: read from the CSR, not from the words beside it."""
 
     name: str
     organization: str
@@ -85,7 +85,7 @@ def make_request(folder: Path, federation: str, participant: dict[str, object]) 
 
 
 def sign(folder: Path, request: Path, profile: Path, days: int, output: Path) -> Path:
-    """Sign a request with the authority in `folder`, and check that the chain verifies before handing it out."""
+    """Sign a request with the authority in `folder`; the chain is verified before anything is handed out."""
     from nvflare.tool.cert.cert_commands import handle_cert_approve
 
     authority = folder / "authority"
@@ -132,7 +132,9 @@ def read_request(path: Path) -> Request:
             told = json.loads(archive.read("request.json"))
             csr = x509.load_pem_x509_csr(archive.read(f"{told['name']}.csr"))
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise InputError(path, "request", _short(error), "give the NAME.request.zip of `site join`") from error
+        raise InputError(
+            path, "request", _short(error), "give the NAME.request.zip of `site join`"
+        ) from error
     name = str(csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
     organizations = csr.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     organization = str(organizations[0].value) if organizations else ""
@@ -185,7 +187,9 @@ def check_chain(leaf: bytes, root: bytes, path: Path, now: datetime | None = Non
     for what, one in (("certificate", certificate), ("authority", authority)):
         if one.not_valid_after_utc < now:
             day = one.not_valid_after_utc.date()
-            remedy = "renew it: `cryofed site join INVITATION --renew`, and the coordinator approves with --renew"
+            remedy = (
+                "renew it: `cryofed site join INVITATION --renew`, and the coordinator approves with --renew"
+            )
             raise InputError(path, what, f"expired on {day}", remedy)
         if one.not_valid_before_utc > now:
             raise InputError(
@@ -220,7 +224,9 @@ def _key_fingerprint(key: Any) -> str:
     return fingerprint(hashlib.sha256(der).digest())
 
 
-def _call(folder: Path, handler: Callable[[argparse.Namespace], object], **arguments: object) -> dict[str, Any]:
+def _call(
+    folder: Path, handler: Callable[[argparse.Namespace], object], **arguments: object
+) -> dict[str, Any]:
     """Run one FLARE command here; its audit files and temporary files lie in `folder`."""
     from nvflare.tool.cli_output import set_output_format
 

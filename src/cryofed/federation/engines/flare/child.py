@@ -1,8 +1,11 @@
-"""The learner's process: python -m cryofed.federation.engines.flare.child KIT; orders on stdin, answers on stdout."""
+"""The learner's process, `python -m …flare.child KIT`: orders on stdin, answers on stdout."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,12 +26,14 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover
     import tomli as tomllib
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 Reply = Callable[[bytes, Plan], Answer]
 _NOTHING: Bytes = np.zeros(0, np.uint8)
 
 
 def serve(reply: Reply) -> None:
     """Answer order after order until the executor closes the pipe."""
+    _die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints here goes to the log, not between the answers
     while True:
@@ -48,6 +53,12 @@ def _answered(reply: Reply, header: Mapping[str, Any], payload: Bytes) -> Answer
     except (CryoFedError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return Answer(site="", failure="site_error")
+
+
+def _die_with_parent() -> None:
+    """A learner whose executor was killed would train on, unheard; Linux can end it instead."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(kit: Path) -> None:

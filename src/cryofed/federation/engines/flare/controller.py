@@ -11,7 +11,7 @@ from nvflare.apis.fl_constant import FLContextKey
 from nvflare.app_common.workflows.base_fedavg import BaseFedAvg
 
 from cryofed.errors import CryoFedError
-from cryofed.federation.engines.flare.carrier import FlareCarrier, SegmentEnds
+from cryofed.federation.engines.flare.carrier import FlareCarrier, SegmentEndError
 from cryofed.federation.storage import write_whole
 
 CAMPAIGNS = "campaigns"  # in the federation's folder
@@ -22,8 +22,8 @@ LOCK_S = 30.0  # how long a segment waits for the one before it
 class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
     """The one class that a job may name at the aggregator.
 
-    Of `BaseFedAvg` it keeps the life cycle only. Quorum, deadline, admission, strategy and checkpoint are those
-    of `federation.rounds`, as in every engine.
+    Of `BaseFedAvg` it keeps the life cycle only. Quorum, deadline, admission, strategy and checkpoint are
+    those of `federation.rounds`, as in every engine.
     """
 
     def __init__(self, campaign: str = "", segment: str = "", task_check_period: float = 0.05) -> None:
@@ -41,7 +41,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
             from cryofed.federation.engines.flare.conduct import conduct
 
             conduct(folder, FlareCarrier(self, self.abort_signal, folder, (folder / "plan.toml").read_text()))
-        except SegmentEnds as end:
+        except SegmentEndError as end:
             self._note(folder, "ended", str(end))
         except CryoFedError as error:
             self._note(folder, "failed", str(error))

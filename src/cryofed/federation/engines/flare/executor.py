@@ -43,7 +43,9 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         elif event_type in (EventType.END_RUN, EventType.ABORT_TASK) and self._learner:
             self._learner.kill()
 
-    def execute(self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal) -> Shareable:
+    def execute(
+        self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal
+    ) -> Shareable:
         """One order. Whatever happens here ends as an answer: a failure costs the round, not the segment."""
         if task_name != TASK:
             return make_reply(ReturnCode.TASK_UNKNOWN)
@@ -55,7 +57,9 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
             return _failure("malformed_order")
         if header.get("cryofed") != __version__:
             there = header.get("cryofed")
-            self.log_error(fl_ctx, f"the aggregator runs cryofed {there}, this site {__version__}; install the same")
+            self.log_error(
+                fl_ctx, f"the aggregator runs cryofed {there}, this site {__version__}; install the same"
+            )
             return _failure("other_version")
         learner = self._running_learner()
         learner.ask(header, payload)

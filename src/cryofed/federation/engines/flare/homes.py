@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryofed.errors import InputError
 
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """The coordinator's folder of one federation; everything FLARE writes lies in here."""

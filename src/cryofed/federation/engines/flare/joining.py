@@ -38,10 +38,14 @@ def read_invitation(path: Path) -> Invitation:
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(path, "invitation", str(error)[:100], "give the coordinator's invitation.toml") from error
+        raise InputError(
+            path, "invitation", str(error)[:100], "give the coordinator's invitation.toml"
+        ) from error
     for field, kind in Invitation.__annotations__.items():
         if type(values.get(field)).__name__ != kind:
-            raise InputError(path, field, repr(values.get(field)), "ask the coordinator for the invitation again")
+            raise InputError(
+                path, field, repr(values.get(field)), "ask the coordinator for the invitation again"
+            )
     invitation = Invitation(**{field: values[field] for field in Invitation.__annotations__})
     if invitation.cryofed != __version__:
         remedy = f"pip install 'cryofed[flare]=={invitation.cryofed}'"
@@ -49,23 +53,30 @@ def read_invitation(path: Path) -> Invitation:
     return invitation
 
 
-def ask(path: Path, home: SiteHome, name: str, organization: str, *, renew: bool = False) -> tuple[Path, Request]:
+def ask(
+    path: Path, home: SiteHome, name: str, organization: str, *, renew: bool = False
+) -> tuple[Path, Request]:
     """Make the key in the site's folder and write the request; return the file to send and what it says."""
     certificates.need_flare()
     folder = check_folder(home.folder)
     invitation = read_invitation(path)
     if home.kit.exists() and not renew:
-        raise OutputError(folder, "site", "has joined already", "start it, or renew its certificate with --renew")
+        raise OutputError(
+            folder, "site", "has joined already", "start it, or renew its certificate with --renew"
+        )
     if home.request.exists():
         if not renew and any(home.request.glob("*.request.zip")):
             raise OutputError(
-                folder, "request", "waits for its answer", "give NAME.signed.zip, or remove the folder request/"
+                folder,
+                "request",
+                "waits for its answer",
+                "give NAME.signed.zip, or remove the folder request/",
             )
         shutil.rmtree(home.request)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.resolve() != home.invitation.resolve():
         shutil.copyfile(path, home.invitation)
-    participant = {"name": name, "type": "client", "org": organization_name(organization)}
+    participant: dict[str, object] = {"name": name, "type": "client", "org": organization_name(organization)}
     written = certificates.make_request(home.request, invitation.federation, participant)
     sent = folder / written.name
     shutil.copyfile(written, sent)
@@ -73,11 +84,13 @@ def ask(path: Path, home: SiteHome, name: str, organization: str, *, renew: bool
 
 
 def accept(path: Path, home: SiteHome) -> str:
-    """Take the coordinator's answer: check the authority against the invitation, make the kit; return the name."""
+    """Take the coordinator's answer, check its authority against the invitation, make the kit; the name."""
     certificates.need_flare()
     folder = check_folder(home.folder)
     if not home.invitation.exists() or not any(home.request.glob("*.key")):
-        raise InputError(path, "answer", f"no request waits in {folder}", "first: cryofed site join INVITATION")
+        raise InputError(
+            path, "answer", f"no request waits in {folder}", "first: cryofed site join INVITATION"
+        )
     invitation = read_invitation(home.invitation)
     name = next(home.request.glob("*.key")).stem
     if not zipfile.is_zipfile(path):
@@ -87,7 +100,9 @@ def accept(path: Path, home: SiteHome) -> str:
     try:
         certificates.package(folder, path, home.request, invitation.authority, new)
     except FederationError as error:
-        raise InputError(path, "answer", str(error), "ask the coordinator for the answer to this request") from error
+        raise InputError(
+            path, "answer", str(error), "ask the coordinator for the answer to this request"
+        ) from error
     harden_site(new)
     shutil.rmtree(home.kit, ignore_errors=True)
     new.rename(home.kit)

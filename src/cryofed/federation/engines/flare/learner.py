@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -18,7 +19,7 @@ Frame = tuple[dict[str, Any], Bytes]
 
 
 class Learner:
-    """Owns one child process. It lives as long as the segment, so that a round need not import torch again."""
+    """Owns one child process, which lives as long as the segment: no round imports torch again."""
 
     def __init__(self, home: Path, log: Path) -> None:
         # Tests and benchmarks put a faulty or an echoing learner here; whoever can set a site's environment
@@ -71,7 +72,5 @@ class Learner:
 
     def _write(self, header: dict[str, Any], payload: Bytes) -> None:
         assert self.process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # it died; the reader tells
             write_frame(self.process.stdin, header, payload)
-        except OSError:
-            pass  # it died; the reader tells

@@ -1,4 +1,4 @@
-"""Frames on a pipe between the executor and the learner's process: a small header and one array. Never a pickle."""
+"""Frames between the executor and the learner's process: a small header and one array, never a pickle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_frame(stream: IO[bytes], header: Mapping[str, Any], payload: Bytes) ->
     """Lengths, header, payload; returns when the other side can read all of it."""
     text = json.dumps(dict(header)).encode()
     stream.write(len(text).to_bytes(8, "big") + payload.nbytes.to_bytes(8, "big") + text)
-    stream.write(memoryview(payload))
+    stream.write(payload.data)
     stream.flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -71,7 +72,9 @@ def become(kit: Path, command: list[str]) -> None:
     os.execve(command[0], command, environment(kit))
 
 
-def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, what: str) -> None:
+def wait_until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, what: str
+) -> None:
     """Wait for a started process; one line if it ends or takes too long."""
     end = time.monotonic() + seconds
     while not ready():
@@ -83,15 +86,14 @@ def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], seco
 
 
 def running(kit: Path) -> list[psutil.Process]:
-    """Every process that works for this kit: FLARE names the kit's folder in each command line."""
+    """Every process that works for this kit: its folder stands in each of their command lines."""
     found, marks = [], (str(kit), str(kit) + os.sep)
-    for process in psutil.process_iter(["cmdline"]):
+    for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
-        if process.pid != os.getpid() and any(
-            word == marks[0] or word.startswith(marks[1]) for word in words[1:]
-        ):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+        if process.pid == os.getpid() or process.info["status"] == psutil.STATUS_ZOMBIE:
+            continue
+        if "-m" in words and any(word == marks[0] or word.startswith(marks[1]) for word in words[1:]):
+            found.append(process)
     return found
 
 
@@ -116,10 +118,8 @@ def stop(kits: Sequence[Path], seconds: float = 3.0) -> int:
 
 
 def _signal(send: Callable[[], None]) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         send()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _command(kit: Path, kind: str, *settings: str) -> list[str]:

@@ -45,7 +45,12 @@ def provision(plan: Plan, home: Home) -> str:
     names = [name for name in network.host_names.split() if name != network.host]
     aggregator: dict[str, object] = {"name": network.host, "type": "server", "org": organization}
     _own_kit(plan, home, aggregator | ({"host_names": names} if names else {}), home.aggregator)
-    coordinator = {"name": coordinator_name(plan), "type": "admin", "org": organization, "role": "lead"}
+    coordinator: dict[str, object] = {
+        "name": coordinator_name(plan),
+        "type": "admin",
+        "org": organization,
+        "role": "lead",
+    }
     _own_kit(plan, home, coordinator, home.coordinator)
     harden_aggregator(home.aggregator, home.registry)
     home.invitation.write_text(_invitation(plan, root))
@@ -65,7 +70,9 @@ def approve(
         raise FederationError(f"{home.folder}: no authority here; run `cryofed federation provision` first")
     request = certificates.read_request(path)
     if request.role != "site":
-        raise FederationError(f"{request.name} asks for the role {request.role!r}; only sites join by request")
+        raise FederationError(
+            f"{request.name} asks for the role {request.role!r}; only sites join by request"
+        )
     with registry.locked(home.registry):
         registry.check_new(registry.read_registry(home.registry), request, renew=renew)
         if not agrees(request):
@@ -82,7 +89,9 @@ def coordinator_name(plan: Plan) -> str:
 def _own_kit(plan: Plan, home: Home, participant: dict[str, object], kit: Path) -> None:
     work = kit.with_name(kit.name + "-request")
     path = certificates.make_request(work, plan.name, participant)
-    answer = _sign(plan, home, path, certificates.read_request(path), work / f"{participant['name']}.signed.zip")
+    answer = _sign(
+        plan, home, path, certificates.read_request(path), work / f"{participant['name']}.signed.zip"
+    )
     root = certificates.authority_fingerprint(home.authority / "rootCA.pem")
     certificates.package(home.folder, answer, work, root, kit)
 
@@ -105,7 +114,7 @@ def _sign(plan: Plan, home: Home, path: Path, request: Request, answer: Path) ->
 
 def _invitation(plan: Plan, root: str) -> str:
     return (
-        "# An invitation to a CryoFed federation. Compare `authority` with what the coordinator reads to you.\n"
+        "# An invitation to a CryoFed federation. Ask the coordinator to read `authority` to you.\n"
         f'federation = "{plan.name}"\nhost = "{plan.network.host}"\nport = {plan.network.port}\n'
         f'authority = "{root}"\ncryofed = "{__version__}"\n'
     )

@@ -44,9 +44,13 @@ def check_new(members: dict[str, Member], request: Request, *, renew: bool) -> N
     if known is None:
         if renew:
             raise FederationError(f"{request.name} is not in the registry: approve it without --renew")
-        twin = next((m for m in members.values() if same_fingerprint(m.fingerprint, request.fingerprint)), None)
+        twin = next(
+            (m for m in members.values() if same_fingerprint(m.fingerprint, request.fingerprint)), None
+        )
         if twin:
-            raise FederationError(f"{request.name} brings the key of {twin.name}; ask for a request of its own")
+            raise FederationError(
+                f"{request.name} brings the key of {twin.name}; ask for a request of its own"
+            )
         return
     if not renew:
         raise FederationError(
@@ -55,7 +59,7 @@ def check_new(members: dict[str, Member], request: Request, *, renew: bool) -> N
         )
     if known.organization != request.organization:
         raise FederationError(
-            f"{request.name} belongs to {known.organization}, the request is from {request.organization}: refused"
+            f"{request.name} belongs to {known.organization}, this is from {request.organization}: refused"
         )
 
 

@@ -96,7 +96,9 @@ class Desk:
                 return in_time(act, _CALL_S)
         except Exception as error:
             self._session = None  # the next call logs in again
-            raise FederationError(f"the aggregator did not answer ({type(error).__name__}: {error})") from error
+            raise FederationError(
+                f"the aggregator did not answer ({type(error).__name__}: {error})"
+            ) from error
 
 
 def in_time(action: Callable[[], T], seconds: float) -> T:
