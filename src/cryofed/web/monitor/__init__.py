@@ -1,0 +1,1 @@
+"""Watch a campaign: a page that reads round reports and nothing else."""

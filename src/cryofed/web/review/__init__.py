@@ -1,0 +1,1 @@
+"""Look at class averages, correct the selection, save it."""

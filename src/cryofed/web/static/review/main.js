@@ -1,0 +1,149 @@
+// Opens the gallery and joins its parts.
+import { Decisions } from "./decisions.js";
+import { Keeper, restore } from "./draft.js";
+import { Grid } from "./grid.js";
+import * as keys from "./keys.js";
+import { FILTERS, ORDERS, ordered } from "./order.js";
+import { Painter } from "./paint.js";
+import { $, Panel } from "./panel.js";
+import * as pointer from "./pointer.js";
+import { Saving } from "./save.js";
+import { Zoom } from "./zoom.js";
+
+const VIEW = { sort: "score", reverse: false, filter: "all", contrast: 50, size: 132, invert: false };
+const REMEMBERED = "cryofed.view";
+
+class Page {
+  constructor(gallery) {
+    this.gallery = gallery;
+    this.anchor = -1;  // where a range begins
+    this.view = { ...VIEW, ...remembered() };
+    this.decisions = new Decisions(gallery);
+    restore(gallery, this.decisions);
+    this.painter = new Painter(gallery.range);
+    this.painter.setContrast(this.view.contrast, this.view.invert);
+    this.panel = new Panel(gallery, this.decisions);
+    this.grid = new Grid($("grid"), gallery, this.decisions, this.painter);
+    this.keeper = new Keeper(gallery, this.decisions);
+    this.zoom = new Zoom(this);
+    this.saving = new Saving(this);
+    $("unsaved").hidden = this.decisions.saved;
+    this.decisions.onChange(() => this.#changed());
+    this.#controls();
+    pointer.listen(this);
+    keys.listen(this);
+    this.grid.refresh();
+    this.panel.refresh();
+    this.look({}, true);
+    this.grid.focus(this.grid.focused, false);
+  }
+
+  #changed() {
+    this.grid.refresh();
+    this.panel.refresh();
+    if (this.zoom.isOpen()) this.zoom.refresh();
+    this.keeper.remember();
+    $("unsaved").hidden = false;
+  }
+
+  #controls() {
+    const { decisions } = this;
+    this.panel.makeFilter((filter) => this.look({ filter }));
+    let dragging = false;
+    $("threshold").addEventListener("input", () => { decisions.setThreshold(Number($("threshold").value), !dragging); dragging = true; });
+    $("threshold").addEventListener("change", () => { dragging = false; });
+    $("sort").addEventListener("change", () => this.look({ sort: $("sort").value }));
+    $("reverse").addEventListener("click", () => this.look({ reverse: !this.view.reverse }));
+    $("contrast").addEventListener("input", () => this.look({ contrast: Number($("contrast").value) }));
+    $("size").addEventListener("input", () => this.look({ size: Number($("size").value) }));
+    $("invert").addEventListener("change", () => this.look({ invert: $("invert").checked }));
+    $("keep-above").addEventListener("click", () => this.keepAbove(this.grid.focused));
+    $("reject-below").addEventListener("click", () => this.rejectBelow(this.grid.focused));
+    $("reset").addEventListener("click", () => decisions.forgetHand());
+    $("undo").addEventListener("click", () => decisions.undo());
+    $("redo").addEventListener("click", () => decisions.redo());
+    $("theme").addEventListener("click", () => window.toggleTheme());
+    $("help-button").addEventListener("click", () => this.help());
+    $("help-close").addEventListener("click", () => $("help").close());
+    $("views").addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button) this.showSimilar(Number(button.dataset.first));
+    });
+  }
+
+  // How the gallery is looked at: order, filter, contrast, size. Changes no decision.
+  look(change, first = false) {
+    const view = { ...this.view, ...change };
+    view.contrast = Math.min(100, Math.max(0, view.contrast));
+    view.size = Math.min(260, Math.max(84, view.size));
+    const repaint = view.contrast !== this.view.contrast || view.invert !== this.view.invert;
+    const resort = first || ["sort", "reverse", "filter"].some((name) => name in change);
+    this.view = view;
+    $("grid").style.setProperty("--tile", `${view.size}px`);
+    if (repaint) {
+      this.painter.setContrast(view.contrast, view.invert);
+      this.grid.repaint();
+      this.zoom.repaint();
+    }
+    if (resort) this.#sort();
+    this.panel.showView(view);
+    try { localStorage.setItem(REMEMBERED, JSON.stringify({ ...view, filter: "all" })); } catch { /* not remembered */ }
+  }
+
+  #sort() {
+    const { gallery, decisions, view } = this;
+    const order = ordered(gallery, decisions, view.sort, view.reverse).filter((i) => FILTERS[view.filter].shows(gallery, decisions, i));
+    this.grid.show(order);
+    this.anchor = -1;
+    $("main").scrollTop = 0;
+    $("empty").hidden = order.length > 0;
+  }
+
+  moveThreshold(step) {
+    const value = Math.round((this.decisions.threshold + step) * 100) / 100;
+    this.decisions.setThreshold(Math.min(1, Math.max(0, value)));
+  }
+  keepAbove(i) { if (this.grid.position[i] >= 0) this.decisions.set(this.grid.between(this.grid.shown[0], i), true); }
+  rejectBelow(i) { if (this.grid.position[i] >= 0) this.decisions.set(this.grid.between(i, this.grid.shown.at(-1)), false); }
+  nextFilter() {
+    const names = Object.keys(FILTERS);
+    this.look({ filter: names[(names.indexOf(this.view.filter) + 1) % names.length] });
+  }
+  nextUnsure() {
+    const { shown, position, focused } = this.grid;
+    const rest = [...shown.slice(position[focused] + 1), ...shown.slice(0, position[focused] + 1)];
+    const next = rest.find((i) => this.gallery.unsure[i]);
+    if (next === undefined) return;
+    if (this.zoom.isOpen()) this.zoom.open(next);
+    this.grid.focus(next);
+  }
+  showSimilar(i) {
+    this.look({ sort: "similarity", reverse: false, filter: "all" });
+    this.grid.focus(i);
+  }
+  help() { $("help").showModal(); }
+  markSaved() { $("unsaved").hidden = true; }
+}
+
+function remembered() {
+  try {
+    const stored = JSON.parse(localStorage.getItem(REMEMBERED)) ?? {};
+    return stored.sort in ORDERS ? stored : {};
+  } catch { return {}; }
+}
+
+async function open() {
+  const answer = await fetch("/review/gallery");
+  if (!answer.ok) throw new Error(answer.statusText);
+  const gallery = await answer.json();
+  const thumbs = fetch(`/review/thumbs?key=${gallery.key}`).then((bytes) => bytes.arrayBuffer());
+  const page = new Page(gallery);
+  page.grid.takeThumbs(new Uint8Array(await thumbs), gallery.thumb);
+  performance.mark("painted");
+  document.body.dataset.ready = "true";
+}
+
+open().catch((error) => {
+  $("title").textContent = "This page could not be opened";
+  $("detail").textContent = `${error.message}. Stop the command in the terminal and start it again.`;
+});

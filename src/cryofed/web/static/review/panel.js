@@ -1,0 +1,106 @@
+// The panel: live numbers, threshold with its histogram, order, filter, views.
+import { FILTERS, ORDERS } from "./order.js";
+import * as words from "./words.js";
+
+const BINS = 50;
+export const $ = (id) => document.getElementById(id);
+
+export class Panel {
+  constructor(gallery, decisions) {
+    Object.assign(this, { gallery, decisions });
+    $("title").textContent = gallery.title;
+    $("detail").textContent = gallery.detail;
+    document.title = `${gallery.title} · CryoFed review`;
+    $("all-classes").textContent = words.count(decisions.n);
+    for (const [key, { name }] of Object.entries(ORDERS)) $("sort").add(new Option(name, key));
+    $("warnings").replaceChildren(...gallery.warnings.map((text) => element("li", text)));
+    $("warnings").hidden = !gallery.warnings.length;
+    this.#bars();
+    this.#views();
+    this.spokenTimer = 0;
+  }
+
+  refresh() {
+    const { decisions } = this;
+    const totals = decisions.totals();
+    $("kept-classes").textContent = words.count(totals.classes);
+    $("kept-particles").textContent = words.count(totals.particles);
+    $("kept-share").textContent = totals.particles === null ? "unknown" : words.percent(totals.share);
+    $("kept-views").textContent = totals.allViews ? `${totals.views} of ${totals.allViews}` : "unknown";
+    $("by-hand").textContent = words.count(totals.hand);
+    $("particle-meter").style.width = `${100 * (totals.particles === null ? totals.classes / totals.all : totals.share)}%`;
+    $("threshold").value = decisions.threshold;
+    $("threshold").setAttribute("aria-valuetext", `${decisions.threshold.toFixed(2)}: ${words.spoken(totals)}`);
+    $("threshold-value").textContent = decisions.threshold.toFixed(2);
+    this.bars.forEach((bar, k) => bar.classList.toggle("kept", (k + 0.5) / BINS >= decisions.threshold));
+    $("undo").disabled = !decisions.past.length;
+    $("redo").disabled = !decisions.future.length;
+    $("reset").disabled = !totals.hand;
+    this.#markViews();
+    clearTimeout(this.spokenTimer);  // a screen reader hears the last of a quick series
+    this.spokenTimer = setTimeout(() => { $("spoken").textContent = words.spoken(totals); }, 400);
+    return totals;
+  }
+
+  #bars() {
+    const heights = new Array(BINS).fill(0);
+    for (const s of this.gallery.score) if (s !== null) heights[Math.min(BINS - 1, Math.floor(s * BINS))]++;
+    const top = Math.max(1, ...heights);
+    this.bars = heights.map((h) => {
+      const bar = document.createElement("i");
+      bar.style.height = h ? `${Math.max(4, 100 * Math.sqrt(h / top))}%` : "0";
+      return bar;
+    });
+    $("histogram").replaceChildren(...this.bars);
+  }
+
+  #views() {
+    const members = new Map();
+    this.gallery.view.forEach((v, i) => { if (v >= 0) members.set(v, [...(members.get(v) ?? []), i]); });
+    this.views = [...members].sort((a, b) => b[1].length - a[1].length).slice(0, 40).map(([view, indices]) => {
+      const button = document.createElement("button");
+      button.append(element("b", String(view + 1)), element("span", ""));
+      button.dataset.first = indices.reduce((a, b) => ((this.gallery.score[b] ?? 0) > (this.gallery.score[a] ?? 0) ? b : a));
+      const item = document.createElement("li");
+      item.append(button);
+      return { button, indices, item, view };
+    });
+    $("views").replaceChildren(...this.views.map((v) => v.item));
+    $("views-section").hidden = !this.views.length;
+  }
+
+  #markViews() {
+    for (const { button, indices, view } of this.views) {
+      const kept = indices.filter((i) => this.decisions.kept[i]).length;
+      button.lastChild.textContent = `${kept}/${indices.length}`;
+      button.dataset.lost = kept === 0;
+      button.title = kept ? `View ${view + 1}: ${kept} of ${indices.length} classes kept` : `View ${view + 1} is lost: none of its ${indices.length} classes is kept`;
+      button.setAttribute("aria-label", button.title);
+    }
+  }
+
+  makeFilter(choose) {
+    for (const [key, { name }] of Object.entries(FILTERS)) {
+      const button = element("button", name);
+      button.dataset.filter = key;
+      button.addEventListener("click", () => choose(key));
+      $("filter").append(button);
+    }
+  }
+
+  showView({ sort, reverse, filter, contrast, size, invert }) {
+    $("sort").value = sort;
+    $("reverse").setAttribute("aria-pressed", reverse);
+    for (const button of $("filter").children) button.setAttribute("aria-pressed", button.dataset.filter === filter);
+    $("contrast").value = contrast;
+    $("contrast-value").textContent = contrast;
+    $("size").value = size;
+    $("invert").checked = invert;
+  }
+}
+
+export function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,126 @@
+"""A gallery with known numbers, a server in a thread, and a real browser."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cryofed.web.review.gallery import Gallery
+
+CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def blobs(n: int, box: int) -> np.ndarray:
+    """n different averages: a bright blob that grows with the index, in faint noise."""
+    rng = np.random.default_rng(1)
+    y, x = np.indices((box, box)) - box // 2
+    width = box * (0.06 + 0.12 * np.arange(n) / n)[:, None, None]
+    noise = rng.normal(0, 0.05, (n, box, box))
+    return (np.exp(-(x**2 + (0.5 * y) ** 2) / (2 * width**2)) + noise).astype(np.float32)
+
+
+def make_gallery(n: int = 12, box: int = 32) -> Gallery:
+    """Class k (from 1) has score (k - 0.5) / n, 100 k particles, k + 3 Å, view k % 3; threshold 0.5."""
+    number = np.arange(1, n + 1)
+    score = (number - 0.5) / n
+    label = np.full(n, np.nan)
+    label[0], label[-1] = 1, 0  # the two that contradict the score most
+    return Gallery(
+        title="Class2D/job012",
+        detail="RELION, test",
+        averages=blobs(n, box),
+        radius_px=box / 2,
+        pixel_size_angstrom=2.0,
+        number=number,
+        particles=100 * number,
+        resolution_angstrom=number + 3.0,
+        score=score,
+        unsure=np.abs(score - 0.5) < 0.1,
+        reason=tuple("" if s >= 0.5 else "noise or over-fitted" for s in score),
+        view=number % 3,
+        label=label,
+        start=score >= 0.5,
+        pinned=("",) * n,
+        threshold=0.5,
+    )
+
+
+@pytest.fixture()
+def gallery() -> Gallery:
+    return make_gallery()
+
+
+@pytest.fixture()
+def serve() -> Iterator[Callable[..., str]]:
+    """Serve an application in a thread; returns the address that opens it."""
+    from cryofed.web.server import guarded, open_port, server
+
+    running = []
+
+    def start(app: Any) -> str:
+        opening = open_port()
+        one = server(guarded(app, opening))
+        thread = threading.Thread(target=one.run, kwargs={"sockets": [opening.listener]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 20
+        while not one.started and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.append((one, thread, opening))
+        return opening.address
+
+    yield start
+    for one, thread, opening in running:
+        one.should_exit = True
+        thread.join(20)
+        opening.listener.close()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright; skipped where either is absent."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        context = driver.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("chromium")),
+            executable_path=CHROMIUM,
+            args=list(FLAGS),
+            viewport={"width": 1440, "height": 900},
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture()
+def page(browser: Any) -> Iterator[Any]:
+    """A fresh tab; a script error or a refused resource fails the test."""
+    tab = browser.new_page()
+    trouble: list[str] = []
+    tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    yield tab
+    tab.close()
+    assert not trouble
+
+
+@pytest.fixture()
+def drafts(tmp_path: Path) -> Path:
+    return tmp_path / "drafts"
