@@ -62,12 +62,12 @@ def make_gallery(n: int = 12, box: int = 32) -> Gallery:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def gallery() -> Gallery:
     return make_gallery()
 
 
-@pytest.fixture()
+@pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """Serve an application in a thread; returns the address that opens it."""
     from cryofed.web.server import guarded, open_port, server
@@ -109,7 +109,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         context.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     """A fresh tab; a script error or a refused resource fails the test."""
     tab = browser.new_page()
@@ -121,6 +121,6 @@ def page(browser: Any) -> Iterator[Any]:
     assert not trouble
 
 
-@pytest.fixture()
+@pytest.fixture
 def drafts(tmp_path: Path) -> Path:
     return tmp_path / "drafts"

@@ -12,7 +12,7 @@ from cryofed.web.server import new_app, open_port
 HOME = "http://127.0.0.1:8123"
 
 
-@pytest.fixture()
+@pytest.fixture
 def client() -> TestClient:
     app = new_app("review.html")
 

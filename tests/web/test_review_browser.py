@@ -19,12 +19,12 @@ from cryofed.web.review.routes import Decision, Saving, review_app
 Open = Callable[..., Any]
 
 
-@pytest.fixture()
+@pytest.fixture
 def saved() -> list[Decision]:
     return []
 
 
-@pytest.fixture()
+@pytest.fixture
 def opened(
     page: Any, gallery: Gallery, serve: Callable[..., str], drafts: Path, saved: list[Decision]
 ) -> Iterator[Any]:
@@ -59,7 +59,7 @@ def text(page: Any, element: str) -> str:
 def slide(page: Any, value: float) -> None:
     page.eval_on_selector(
         "#threshold",
-        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }",
+        "(e, v) => { e.value = v; for (const n of ['input', 'change']) e.dispatchEvent(new Event(n)); }",
         value,
     )
 
@@ -207,7 +207,8 @@ def test_a_screen_reader_names_every_tile_and_hears_the_numbers(opened: Any) -> 
     opened.wait_for_selector("#spoken:has-text('5 of 12 classes kept')", state="attached")
     unnamed = opened.eval_on_selector_all(
         "button, input, select",
-        "all => all.filter(e => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).length",
+        """all => all.filter(
+            e => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).length""",
     )
     assert unnamed == 0
 

@@ -32,6 +32,8 @@ ENTER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>CryoFed</
 REFUSED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>CryoFed</title>
 <h1>Not this way</h1><p>{why}</p></html>"""
 
+USED = "This address works once, in one browser. Stop the command in the terminal and start it again."
+
 
 class Gate:
     """ASGI middleware in front of a local page. Owns the token and the cookie that replaces it."""
@@ -44,6 +46,7 @@ class Gate:
         self._session = secrets.token_urlsafe(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer strangers here; pass on what comes from the page."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
@@ -52,24 +55,18 @@ class Gate:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        why = self._stranger(scope["method"], headers)
-        if why:
-            return await reply(send, 403, REFUSED.format(why=why))
+        if why := self._stranger(scope["method"], headers):
+            await reply(send, 403, REFUSED.format(why=why))
+            return
         known = self._known(headers.get("cookie", ""))
         offered = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if offered and (known or self._spend(offered)):
             cookie = f"{self.cookie_name}={self._session}; HttpOnly; SameSite=Strict; Path=/"
-            return await reply(send, 200, ENTER.format(path="/"), {"set-cookie": cookie})
-        if not known:
-            why = "This address works once, in one browser. Stop the command in the terminal and start it again."
-            return await reply(send, 403, REFUSED.format(why=why))
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *encoded(HEADERS)]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
+            await reply(send, 200, ENTER.format(path="/"), {"set-cookie": cookie})
+        elif known:
+            await self.app(scope, receive, with_headers(send))
+        else:
+            await reply(send, 403, REFUSED.format(why=USED))
 
     def _stranger(self, method: str, headers: dict[str, str]) -> str:
         host = headers.get("host", "")
@@ -91,6 +88,17 @@ class Gate:
             return False
         self._token = None
         return True
+
+
+def with_headers(send: Send) -> Send:
+    """The same, with our headers on every answer."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *encoded(HEADERS)]
+        await send(message)
+
+    return sending
 
 
 def encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -26,7 +26,7 @@ def thumbnails(averages: Images, radius_px: float, side: int = THUMB) -> Bytes:
 
 
 def quantize(picture: NDArray[np.float32]) -> Bytes:
-    """Bytes over `RANGE` deviations, mean and deviation taken in the inscribed circle; flat is 0 deviations."""
+    """Bytes over `RANGE` deviations from the mean of the inscribed circle; a flat picture is all mean."""
     inside = picture[circle(picture.shape[-1])]
     inside = inside[np.isfinite(inside)]
     mean, deviation = (float(inside.mean()), float(inside.std())) if len(inside) else (0.0, 0.0)

@@ -54,7 +54,7 @@ class SaveRequest(BaseModel):
 
 
 def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> FastAPI:
-    """The application of one gallery; drafts are kept in `drafts`, by default in the person's state folder."""
+    """The application of one gallery; drafts go to `drafts`, by default the person's state folder."""
     app = new_app("review.html")
     key = content_key(gallery)
     draft_path = (drafts or state_folder()) / f"{key}.json"
