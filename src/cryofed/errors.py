@@ -54,3 +54,18 @@ class WireError(FederationError):
 
     def __str__(self) -> str:
         return "{}: {}".format(*self.args)
+
+
+class GuardError(FederationError):
+    """The site's own guards refuse to train or to send; the code is all that leaves."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+
+    @property
+    def code(self) -> str:
+        """One word for reports and counts."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)

@@ -108,7 +108,7 @@ def train(
     start = [p.detach().clone() for p in parameters]
     extra = None if drift is None else [torch.tensor(a) for a in layout().split(drift).values()]
     total = None if extra is None else [torch.zeros_like(a) for a in extra]
-    optimizer = _optimizer(parameters, settings)
+    optimizer = make_optimizer(parameters, settings)
     schedule = (
         torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
         if settings.one_cycle and settings.steps > 1
@@ -116,7 +116,7 @@ def train(
     )
     losses = []
     for step, rows in enumerate(_batches(len(labelled), settings, rng)):
-        images, features = _view(labelled, rows, settings, rng)
+        images, features = view(labelled, rows, settings, rng)
         target = torch.from_numpy(labelled.target[rows])
         reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
         optimizer.zero_grad(set_to_none=True)
@@ -180,7 +180,8 @@ def evaluate(vector: Vector, labelled: Labelled) -> Metrics:
     )
 
 
-def _optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+def make_optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimizer that the settings name."""
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
     if settings.optimizer == "sgd":
@@ -198,9 +199,10 @@ def _batches(n: int, settings: TrainingSettings, rng: np.random.Generator) -> li
     return [flat[i * size : (i + 1) * size] for i in range(settings.steps)]
 
 
-def _view(
+def view(
     labelled: Labelled, rows: NDArray[np.int64], settings: TrainingSettings, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    """The chosen averages and their features, as training shows them."""
     images = torch.from_numpy(labelled.images[rows].astype(np.float32))
     features = labelled.features[rows].copy()
     if not settings.augment:

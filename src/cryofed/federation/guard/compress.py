@@ -48,14 +48,13 @@ def decode(encoded: Encoded, size: int) -> Vector:
     return vector
 
 
-def compress(vector: Vector, residual: Vector | None, codec: str, keep: float) -> tuple[Encoded, Vector]:
-    """Encode with error feedback: what was not sent is kept and added next time.
+def compress(vector: Vector, codec: str, keep: float) -> tuple[Encoded, Vector]:
+    """The encoded vector, and what the encoding left out: error feedback adds it to the next update.
 
     Source: Seide 2014; Karimireddy 2019, Error Feedback Fixes SignSGD.
     """
-    wanted = vector if residual is None else vector + residual
-    encoded = encode(wanted, codec, keep)
-    left: Vector = wanted - decode(encoded, len(wanted))
+    encoded = encode(vector, codec, keep)
+    left: Vector = vector - decode(encoded, len(vector))
     return encoded, left
 
 
