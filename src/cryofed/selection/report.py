@@ -15,6 +15,7 @@ from cryofed.selection.policy import Selection
 from cryofed.selection.table import ClassRow, class_rows, kept
 
 PAGE = Path(__file__).with_name("report.template.html")
+LOOK = PAGE.with_name("look.css")  # shared with the other reports
 
 
 def write_report(job: ClassJob, selection: Selection, path: Path, *, model: str = "") -> None:
@@ -32,6 +33,7 @@ def report_html(job: ClassJob, selection: Selection, *, model: str = "") -> str:
     groups = [("kept", True), ("rejected", False)]
     parts = {name: "".join(cards[i] for i in order if rows[i].kept is yes) for name, yes in groups}
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
+        look=LOOK.read_text(encoding="utf-8"),
         job=escape(job.name),
         facts=_facts(job, model),
         note=f'<p class="note">{escape(selection.note)}</p>' if selection.note else "",
