@@ -20,14 +20,15 @@ class Averaged:
     """What the program made of the classes.
 
     `references` went through the same transfer without noise. `weights` are the Wiener weights that the
-    true signal-to-noise ratio gives; `resolution_angstrom` is what the program believes; `snr` the
-    signal-to-noise ratio by shell of one particle.
+    true signal-to-noise ratio gives; `resolution_angstrom` and `believed`, the signal-to-noise ratio by
+    shell, are what the program believes; `snr` is the true one of one particle.
     """
 
     averages: Images
     references: Images
     weights: NDArray[np.float32]
     resolution_angstrom: NDArray[np.float64]
+    believed: Curves
     snr: Curves
 
 
@@ -97,6 +98,7 @@ def average_classes(
         references=back(reference, box),
         weights=spread(ssnr / (1 + ssnr), box),
         resolution_angstrom=_believed_resolution(spec, believed),
+        believed=believed,
         snr=strength / single,
     )
 
@@ -164,6 +166,3 @@ def screenshot(images: Images, rng: RANDOM) -> Images:
     stretched = np.clip((images - low) / np.maximum(high - low, 1e-12), 0, 1)
     gamma = np.exp(rng.normal(0, 0.12))
     return np.asarray(np.round(255 * np.power(stretched, gamma)), np.float32)
-
-
-__all__ = ["Averaged", "Spectra", "average_classes", "present", "screenshot", "transfer"]

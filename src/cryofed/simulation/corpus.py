@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from cryofed.simulation.job import simulate_job
 from cryofed.simulation.spec import random_spec
 from cryofed.simulation.truth import SimulatedJob
+from cryofed.simulation.workers import in_order
 
 
 def corpus(
@@ -22,15 +22,7 @@ def corpus(
     Job i depends on `seed` and i only. With `structures`, half of the molecules are read from that folder.
     """
     numbers = range(start, start + jobs)
-    if workers <= 1:
-        for number in numbers:
-            yield corpus_job(seed, number, structures)
-        return
-    # A fresh interpreter in each worker: a fork of a process that runs threads (torch) can lock up.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(
-            corpus_job, *zip(*((seed, i, structures) for i in numbers), strict=True), chunksize=2
-        )
+    yield from in_order(corpus_job, repeat(seed), numbers, repeat(structures), workers=workers, chunk=2)
 
 
 def corpus_job(seed: int, number: int, structures: Path | None = None) -> SimulatedJob:

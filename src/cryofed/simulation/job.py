@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.simulation.average import Averaged, average_classes, present
-from cryofed.simulation.junk import BLUR, CENTRE, FEW, NOISE, PAINTERS
+from cryofed.simulation.junk import BLUR, CENTRE, FEW, PAINTERS
 from cryofed.simulation.plan import Drawn, draw_classes
 from cryofed.simulation.projection import stack
 from cryofed.simulation.scene import RANDOM, scene
@@ -38,7 +38,7 @@ def simulate_job(spec: Spec, seed: int | np.random.SeedSequence) -> SimulatedJob
         pixel_size_angstrom=None if spec.program == "images" else spec.pixel_size_angstrom,
         mask_diameter_angstrom=None if spec.program == "images" else spec.mask_diameter_angstrom,
     )
-    return SimulatedJob(job=job, truth=_truth(spec, drawn, made))
+    return SimulatedJob(job=job, truth=_truth(spec, drawn, made), ssnr=made.believed.astype(np.float32))
 
 
 def _truth(spec: Spec, drawn: list[Drawn], made: Averaged) -> Truth:
@@ -140,6 +140,3 @@ def _accuracies(
     return np.clip(rotation * jitter[0], 0.2, 60), np.clip(
         shift * jitter[1], 0.3, 0.3 * spec.mask_diameter_angstrom
     )
-
-
-__all__ = ["NOISE", "simulate_job"]

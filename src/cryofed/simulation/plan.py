@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryofed.simulation.junk import FEW, PAINTERS
+from cryofed.simulation.junk import PAINTERS
 from cryofed.simulation.molecule import Molecule
 from cryofed.simulation.paint import blob, rim
 from cryofed.simulation.projection import Image
-from cryofed.simulation.scene import RANDOM, Scene, in_plane, view_of
+from cryofed.simulation.scene import RANDOM, Scene, view_of
 
 GOOD = "particle"
 
@@ -137,6 +137,3 @@ def _neighbours(scene: Scene, molecule: Molecule, rng: RANDOM) -> Image:
         bright = np.float32(scene.spec.neighbours * rng.uniform(0.3, 1.5))
         image += bright * blob(scene.box, at, (reach, reach * rng.uniform(0.5, 1)), rng.uniform(0, np.pi))
     return image
-
-
-__all__ = ["FEW", "GOOD", "Drawn", "draw_classes", "in_plane"]

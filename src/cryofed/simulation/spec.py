@@ -73,6 +73,7 @@ def random_spec(
     name: str = "job",
     molecules: tuple[Molecule, ...] | None = None,
     boxes: tuple[int, ...] = (48, 64, 64, 80, 96, 96, 128),
+    finish: Finish | None = None,
 ) -> Spec:
     """A job as some lab might run it: one or two molecules (procedural unless given) and shared settings."""
     if molecules is None:
@@ -80,7 +81,8 @@ def random_spec(
         molecules = tuple(random_molecule(rng, f"{name}.{i + 1}") for i in range(count))
     chain = molecules[0].kind == "chain"
     stain = bool(rng.random() < (0.75 if chain else 0.06))
-    finish: Finish = "raw" if stain else _pick(rng, {"masked": 0.55, "windowed": 0.22, "raw": 0.23})
+    drawn: Finish = "raw" if stain else _pick(rng, {"masked": 0.55, "windowed": 0.22, "raw": 0.23})
+    finish = finish or drawn
     diameter = max(m.diameter_angstrom for m in molecules)
     # A filament fills its mask; others 0.35 to 0.97 of it, mostly about 0.75.
     filled = rng.uniform(0.9, 1.1) if molecules[0].kind == "filament" else _filled(rng, finish)

@@ -45,10 +45,14 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedJob:
-    """A 2D classification as the job reader gives it, and what is known of its classes."""
+    """A 2D classification as the job reader gives it, and what is known of its classes.
+
+    `ssnr` `(n, box // 2 + 1)` is the signal-to-noise ratio by shell that the program believes.
+    """
 
     job: ClassJob
     truth: Truth
+    ssnr: NDArray[np.float32]
 
 
 def ramp(
@@ -86,8 +90,8 @@ def compare(
 
     Both are cut out by a soft circle of `radius_px` (n,); the correlation is taken after the filter
     `weights` (n, box, box // 2 + 1), so that unfiltered noise beyond the resolution does not count. The
-    resolution is where the ring correlation first falls below 0.5: against a noise-free reference, that
-    is where signal and noise are equal in amplitude... and the half-map criterion is 0.143.
+    resolution is where the ring correlation first falls below 0.5, as against a known map (0.143 is for
+    half maps: sqrt(2 × 0.143 / 1.143) = 0.5; Rosenthal & Henderson 2003).
     """
     box = averages.shape[-1]
     masks = np.stack([circular_mask(box, r, 0.08 * box) for r in radius_px])
