@@ -116,14 +116,8 @@ def train(
     )
     losses = []
     for step, rows in enumerate(_batches(len(labelled), settings, rng)):
-        images, features = view(labelled, rows, settings, rng)
-        target = torch.from_numpy(labelled.target[rows])
-        reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
         optimizer.zero_grad(set_to_none=True)
-        logits = model(images, features)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target)
-        if (reason >= 0).any():
-            loss = loss + 0.3 * nn.functional.cross_entropy(logits[:, 1:], reason, ignore_index=-1)
+        loss = batch_loss(model, labelled, rows, settings, rng)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         with torch.no_grad():
             for index, parameter in enumerate(parameters):
@@ -153,6 +147,24 @@ def train(
         loss=float(np.mean(tail)),
         gradient=gradient,
     )
+
+
+def batch_loss(
+    model: Network,
+    labelled: Labelled,
+    rows: NDArray[np.int64],
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+) -> torch.Tensor:
+    """Cross-entropy of the graded target, and of the reason where one is known, over fresh views."""
+    images, features = view(labelled, rows, settings, rng)
+    target = torch.from_numpy(labelled.target[rows])
+    reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
+    logits = model(images, features)
+    loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target)
+    if (reason >= 0).any():
+        loss = loss + 0.3 * nn.functional.cross_entropy(logits[:, 1:], reason, ignore_index=-1)
+    return loss
 
 
 def logits(vector: Vector, labelled: Labelled, batch: int = 256) -> NDArray[np.float32]:

@@ -1,0 +1,145 @@
+"""Train the model that CryoFed ships on simulated jobs: long, seeded, with checkpoints.
+
+`python -m cryofed.learning.release --out DIR` makes it again; a run that was stopped goes on from its last
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from cryofed.learning.learner import TrainingSettings, batch_loss, initial_vector, layout, network
+from cryofed.learning.vector import Vector
+from cryofed.library.labelled import Labelled
+
+EVERY = 200  # steps between checkpoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSettings:
+    """What the shipped model is trained with. One-cycle AdamW; the mean of the last weights is kept."""
+
+    seed: int = 1
+    steps: int = 4000
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 2e-2
+    memory: float = 0.998  # of the running mean of the weights, per step
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The part that a batch needs."""
+        return TrainingSettings(steps=self.steps, batch=self.batch, learning_rate=self.learning_rate)
+
+
+def train_release(
+    labelled: Labelled,
+    settings: ReleaseSettings,
+    checkpoint: Path,
+    progress: Callable[[int, float], None] | None = None,
+) -> Vector:
+    """Train from a fresh network, or from `checkpoint` where there is one, to the end.
+
+    A run that was stopped and goes on gives the bits of one that was not.
+    """
+    model = network(initial_vector(settings.seed)).train()
+    mean = {name: array.detach().clone() for name, array in model.state_dict().items()}
+    optimizer = torch.optim.AdamW(
+        model.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
+    )
+    first = _load(checkpoint, model, mean, optimizer, settings) if checkpoint.is_file() else 0
+    for step in range(first, settings.steps):
+        # Each step has its own generator, so that a resumed run meets the same batches and views.
+        rng = np.random.default_rng([settings.seed, step])
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
+        optimizer.zero_grad(set_to_none=True)
+        rows = _rows(len(labelled), step, settings)
+        loss = batch_loss(model, labelled, rows, settings.training, rng)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+        optimizer.step()
+        # Early weights are soon forgotten, so that the mean is of the good end of the run.
+        keep = min(settings.memory, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, array in model.state_dict().items():
+                mean[name].mul_(keep).add_(array, alpha=1 - keep)
+        if progress:
+            progress(step + 1, loss.item())
+        if (step + 1) % EVERY == 0 or step + 1 == settings.steps:
+            _save(checkpoint, model, mean, optimizer, settings, step + 1)
+    return layout().join({name: array.numpy() for name, array in mean.items()})
+
+
+def one_cycle(done: float) -> float:
+    """Share of the full learning rate: up over the first tenth, then a cosine down to a hundredth."""
+    if done < 0.1:
+        return 0.04 + 0.96 * done / 0.1
+    return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * (done - 0.1) / 0.9)))
+
+
+def _rows(n: int, step: int, settings: ReleaseSettings) -> NDArray[np.int64]:
+    """The averages of a step: every one once in an epoch, in an order of the epoch's own."""
+    size = min(settings.batch, n)
+    epoch, place = divmod(step, n // size)
+    order = np.random.default_rng([settings.seed, 1_000_000 + epoch]).permutation(n)
+    return order[place * size : (place + 1) * size]
+
+
+def _save(
+    path: Path,
+    model: torch.nn.Module,
+    mean: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    settings: ReleaseSettings,
+    step: int,
+) -> None:
+    arrays = {f"model.{name}": array.detach().numpy() for name, array in model.state_dict().items()}
+    arrays |= {f"mean.{name}": array.numpy() for name, array in mean.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        arrays |= {f"adam.{index}.{name}": value.numpy() for name, value in state.items()}
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    save_file(arrays, unfinished, metadata={"step": str(step), "settings": repr(asdict(settings))})
+    unfinished.replace(path)
+
+
+def _load(
+    path: Path,
+    model: torch.nn.Module,
+    mean: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    settings: ReleaseSettings,
+) -> int:
+    from safetensors import safe_open
+
+    from cryofed.errors import InputError
+
+    with safe_open(path, "numpy") as opened:
+        notes = opened.metadata()
+    if notes["settings"] != repr(asdict(settings)):
+        raise InputError(
+            path, "settings", "a checkpoint of another run", "choose another --out, or delete it"
+        )
+    arrays = {name: torch.from_numpy(array) for name, array in load_file(path).items()}
+    model.load_state_dict({n[6:]: a for n, a in arrays.items() if n.startswith("model.")})
+    for name, array in mean.items():
+        array.copy_(arrays[f"mean.{name}"])
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, array in arrays.items():
+        if name.startswith("adam."):
+            _, index, field = name.split(".")
+            state.setdefault(int(index), {})[field] = array
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return int(notes["step"])
