@@ -6,9 +6,6 @@ checkpoint.
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from cryofed.errors import InputError
 from cryofed.learning.learner import TrainingSettings, batch_loss, initial_vector, layout, network
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.network import Network
 
 EVERY = 200  # steps between checkpoints
 
@@ -52,33 +52,49 @@ def train_release(
 
     A run that was stopped and goes on gives the bits of one that was not.
     """
+    run = _start(settings)
+    first = _load(checkpoint, run, settings) if checkpoint.is_file() else 0
+    for step in range(first, settings.steps):
+        # Each step has its own generator, so that a resumed run meets the same batches and views.
+        rng = np.random.default_rng([settings.seed, step])
+        for group in run.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
+        run.optimizer.zero_grad(set_to_none=True)
+        rows = _rows(len(labelled), step, settings)
+        loss = batch_loss(run.model, labelled, rows, settings.training, rng)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        torch.nn.utils.clip_grad_norm_(run.model.parameters(), 2.0)
+        run.optimizer.step()
+        _remember(run, min(settings.memory, (1 + step) / (10 + step)))
+        if progress:
+            progress(step + 1, loss.item())
+        if (step + 1) % EVERY == 0 or step + 1 == settings.steps:
+            _save(checkpoint, run, settings, step + 1)
+    return layout().join({name: array.numpy() for name, array in run.mean.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What changes while a run goes on."""
+
+    model: Network
+    mean: dict[str, torch.Tensor]  # running mean of the weights
+    optimizer: torch.optim.AdamW
+
+
+def _start(settings: ReleaseSettings) -> _Run:
     model = network(initial_vector(settings.seed)).train()
     mean = {name: array.detach().clone() for name, array in model.state_dict().items()}
     optimizer = torch.optim.AdamW(
         model.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
     )
-    first = _load(checkpoint, model, mean, optimizer, settings) if checkpoint.is_file() else 0
-    for step in range(first, settings.steps):
-        # Each step has its own generator, so that a resumed run meets the same batches and views.
-        rng = np.random.default_rng([settings.seed, step])
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
-        optimizer.zero_grad(set_to_none=True)
-        rows = _rows(len(labelled), step, settings)
-        loss = batch_loss(model, labelled, rows, settings.training, rng)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-        optimizer.step()
-        # Early weights are soon forgotten, so that the mean is of the good end of the run.
-        keep = min(settings.memory, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, array in model.state_dict().items():
-                mean[name].mul_(keep).add_(array, alpha=1 - keep)
-        if progress:
-            progress(step + 1, loss.item())
-        if (step + 1) % EVERY == 0 or step + 1 == settings.steps:
-            _save(checkpoint, model, mean, optimizer, settings, step + 1)
-    return layout().join({name: array.numpy() for name, array in mean.items()})
+    return _Run(model, mean, optimizer)
+
+
+def _remember(run: _Run, keep: float) -> None:
+    with torch.no_grad():
+        for name, array in run.model.state_dict().items():
+            run.mean[name].mul_(keep).add_(array, alpha=1 - keep)
 
 
 def one_cycle(done: float) -> float:
@@ -96,17 +112,10 @@ def _rows(n: int, step: int, settings: ReleaseSettings) -> NDArray[np.int64]:
     return order[place * size : (place + 1) * size]
 
 
-def _save(
-    path: Path,
-    model: torch.nn.Module,
-    mean: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    settings: ReleaseSettings,
-    step: int,
-) -> None:
-    arrays = {f"model.{name}": array.detach().numpy() for name, array in model.state_dict().items()}
-    arrays |= {f"mean.{name}": array.numpy() for name, array in mean.items()}
-    for index, state in optimizer.state_dict()["state"].items():
+def _save(path: Path, run: _Run, settings: ReleaseSettings, step: int) -> None:
+    arrays = {f"model.{name}": array.detach().numpy() for name, array in run.model.state_dict().items()}
+    arrays |= {f"mean.{name}": array.numpy() for name, array in run.mean.items()}
+    for index, state in run.optimizer.state_dict()["state"].items():
         arrays |= {f"adam.{index}.{name}": value.numpy() for name, value in state.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,31 +124,21 @@ def _save(
     unfinished.replace(path)
 
 
-def _load(
-    path: Path,
-    model: torch.nn.Module,
-    mean: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    settings: ReleaseSettings,
-) -> int:
-    from safetensors import safe_open
-
-    from cryofed.errors import InputError
-
+def _load(path: Path, run: _Run, settings: ReleaseSettings) -> int:
     with safe_open(path, "numpy") as opened:
         notes = opened.metadata()
     if notes["settings"] != repr(asdict(settings)):
         raise InputError(
-            path, "settings", "a checkpoint of another run", "choose another --out, or delete it"
+            path, "settings", "of another run", "choose another --out, or delete it"
         )
     arrays = {name: torch.from_numpy(array) for name, array in load_file(path).items()}
-    model.load_state_dict({n[6:]: a for n, a in arrays.items() if n.startswith("model.")})
-    for name, array in mean.items():
+    run.model.load_state_dict({n[6:]: a for n, a in arrays.items() if n.startswith("model.")})
+    for name, array in run.mean.items():
         array.copy_(arrays[f"mean.{name}"])
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, array in arrays.items():
         if name.startswith("adam."):
             _, index, field = name.split(".")
             state.setdefault(int(index), {})[field] = array
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": state})
     return int(notes["step"])
