@@ -128,9 +128,7 @@ def _load(path: Path, run: _Run, settings: ReleaseSettings) -> int:
     with safe_open(path, "numpy") as opened:
         notes = opened.metadata()
     if notes["settings"] != repr(asdict(settings)):
-        raise InputError(
-            path, "settings", "of another run", "choose another --out, or delete it"
-        )
+        raise InputError(path, "settings", "of another run", "choose another --out, or delete it")
     arrays = {name: torch.from_numpy(array) for name, array in load_file(path).items()}
     run.model.load_state_dict({n[6:]: a for n, a in arrays.items() if n.startswith("model.")})
     for name, array in run.mean.items():
