@@ -15,6 +15,7 @@ from cryofed.errors import CryoFedError
 # name: what it does. Its file is cryofed/cli/<name>.py, with `add_arguments(parser)` and `run(options)`.
 COMMANDS = {
     "select": "select the good classes of a finished 2D classification",
+    "review": "look at the classes in the browser, correct and save",
     "simulate": "make class averages, jobs or whole sites with known truth",
     "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
     "library": "look after a library: info, verify, merge, export",

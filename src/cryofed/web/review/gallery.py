@@ -20,9 +20,11 @@ class Gallery:
 
     `score` `(n,)` in [0, 1], NaN where not scored; `particles` -1 and `resolution_angstrom` NaN where
     unknown; `reason` the likeliest fault in words, "" where there is none; `view` `(n,)` the group of
-    similar averages, -1 for none; `label` `(n,)` 1 kept, 0 rejected in an earlier selection, NaN for
-    none; `start` `(n,)` what the policy keeps at `threshold`; `pinned` `(n,)` why the policy decided
-    against the threshold, "" where it did not.
+    similar averages from 1, 0 for none; `label` `(n,)` 1 kept, 0 rejected in an earlier selection, NaN
+    for none; `start` `(n,)` what is kept at `threshold` before anyone decides; `pinned` `(n,)` why that is
+    not what the threshold alone says, "" where it is. A view counts when its best score reaches
+    `view_floor` or a class of it is kept. `dark`: protein is darker than its surroundings. `sort` is the
+    order to begin with, a name of `order.js`.
     """
 
     title: str
@@ -41,6 +43,10 @@ class Gallery:
     start: NDArray[np.bool_]
     pinned: tuple[str, ...]
     threshold: float
+    view_floor: float = 0.2
+    dark: bool = False
+    sort: str = "score"
+    source: tuple[str, ...] = ()  # the job of each class, where they come from several
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -77,10 +83,13 @@ def as_message(gallery: Gallery, key: str, saving: dict[str, Any]) -> dict[str, 
         "pixelSize": gallery.pixel_size_angstrom,
         "radius": gallery.radius_px,
         "threshold": gallery.threshold,
+        "viewFloor": gallery.view_floor,
+        "sort": gallery.sort,
         "warnings": list(gallery.warnings),
         "reasons": list(REASONS),
         "saving": saving,
         "number": gallery.number.tolist(),
+        "source": list(gallery.source),
         "particles": [int(n) if n >= 0 else None for n in gallery.particles],
         "resolution": known(gallery.resolution_angstrom),
         "score": known(gallery.score),

@@ -14,14 +14,15 @@ THUMB = 160  # pixels; sharp up to this many, soft but fine on a dense screen
 MARGIN = 1.1  # a thumbnail shows the mask and a tenth around it
 
 
-def thumbnails(averages: Images, radius_px: float, side: int = THUMB) -> Bytes:
-    """`(n, side, side)`: the circle of the mask with a margin, never more than the box."""
+def thumbnails(averages: Images, radius_px: float, *, dark: bool = False, side: int = THUMB) -> Bytes:
+    """`(n, side, side)`: the circle of the mask with a margin, never more than the box; protein bright."""
     box = averages.shape[-1]
     reach = min(radius_px * MARGIN, box / 2)
     weights = resampling(box, box // 2, reach, side)
+    sign = -1 if dark else 1
     result = np.empty((len(averages), side, side), np.uint8)
     for index, average in enumerate(averages):
-        result[index] = quantize(weights @ np.asarray(average, np.float32) @ weights.T)
+        result[index] = quantize(sign * (weights @ np.asarray(average, np.float32) @ weights.T))
     return result
 
 

@@ -60,7 +60,7 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
     draft_path = (drafts or state_folder()) / f"{key}.json"
     message = as_message(gallery, key, {"files": saving.files, "library": saving.library})
     message |= {"range": RANGE, "thumb": THUMB}
-    thumbs = thumbnails(gallery.averages, gallery.radius_px).tobytes()
+    thumbs = thumbnails(gallery.averages, gallery.radius_px, dark=gallery.dark).tobytes()
     forever = {"cache-control": "private, max-age=604800, immutable"}  # the address carries the key
 
     def fits(draft: Draft) -> None:
@@ -81,7 +81,7 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
         if not 0 <= index < len(gallery):
             raise HTTPException(404, "no such average")
         average = np.asarray(gallery.averages[index], np.float32)
-        both = quantize(average).tobytes() + power_spectrum(average).tobytes()
+        both = quantize(-average if gallery.dark else average).tobytes() + power_spectrum(average).tobytes()
         return Response(both, media_type="application/octet-stream", headers=forever)
 
     @app.put("/review/draft", status_code=204)

@@ -62,21 +62,21 @@ export class Decisions {
   redo() { this.#travel(this.future, this.past); }
 
   totals() {
-    const { particles, view } = this.gallery;
-    const views = new Set(), all = new Set();
+    const { particles, view, score, viewFloor } = this.gallery;
+    const views = new Set(), real = new Set();  // a view of junk only is no loss
     let classes = 0, kept = 0, total = 0, hand = 0, unknown = false;
     for (let i = 0; i < this.n; i++) {
       if (particles[i] === null) unknown = true;
       total += particles[i] ?? 0;
-      if (view[i] >= 0) all.add(view[i]);
       if (this.hand[i]) hand++;
+      if (view[i] > 0 && (this.kept[i] || score[i] >= viewFloor)) real.add(view[i]);
       if (!this.kept[i]) continue;
       classes++;
       kept += particles[i] ?? 0;
-      if (view[i] >= 0) views.add(view[i]);
+      if (view[i] > 0) views.add(view[i]);
     }
     return { classes, all: this.n, particles: unknown ? null : kept, share: total ? kept / total : 0,
-      views: views.size, allViews: all.size, hand };
+      views: views.size, allViews: real.size, hand };
   }
 
   asDraft() {

@@ -37,7 +37,7 @@ export class Grid {
       element.dataset.index = i;
       const find = (name) => element.querySelector(name);
       find(".score").textContent = words.score(this.gallery.score[i]);
-      find(".number").textContent = `#${number}`;
+      find(".number").textContent = this.gallery.source[i] ?? `#${number}`;
       find(".facts-line").textContent = `${words.short(this.gallery.particles[i])} · ${words.resolution(this.gallery.resolution[i])}`;
       find(".level i").style.width = `${(this.gallery.score[i] ?? 0) * 100}%`;
       if (this.gallery.unsure[i]) element.dataset.unsure = "";
@@ -58,7 +58,7 @@ export class Grid {
       const before = words.was(gallery, decisions, i);
       element.toggleAttribute("data-was", before !== "");
       was.textContent = before;
-      reason.textContent = words.why(gallery, decisions, i) || (gallery.view[i] >= 0 ? `view ${gallery.view[i] + 1}` : "");
+      reason.textContent = words.why(gallery, decisions, i) || (gallery.view[i] > 0 ? `view ${gallery.view[i]}` : "");
     });
   }
 

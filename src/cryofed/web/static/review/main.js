@@ -17,7 +17,7 @@ class Page {
   constructor(gallery) {
     this.gallery = gallery;
     this.anchor = -1;  // where a range begins
-    this.view = { ...VIEW, ...remembered() };
+    this.view = { ...VIEW, ...remembered(), sort: gallery.sort, reverse: false };
     this.decisions = new Decisions(gallery);
     restore(gallery, this.decisions);
     this.painter = new Painter(gallery.range);

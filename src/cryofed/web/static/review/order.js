@@ -21,7 +21,7 @@ export function disagreement(g, d, i) {
 function similarity(g) {
   const weight = new Map();
   g.view.forEach((v, i) => weight.set(v, (weight.get(v) ?? 0) + (g.particles[i] ?? 1)));
-  const views = [...weight.keys()].sort((a, b) => (a < 0) - (b < 0) || weight.get(b) - weight.get(a) || a - b);
+  const views = [...weight.keys()].sort((a, b) => (a === 0) - (b === 0) || weight.get(b) - weight.get(a) || a - b);
   const rank = new Map(views.map((v, k) => [v, k]));
   return (i) => -10 * rank.get(g.view[i]) + (g.score[i] ?? -1);
 }

@@ -8,11 +8,11 @@ export class Painter {
     this.setContrast(50, false);
   }
 
-  // contrast 0..100: the deviations from black to white shrink from 12 to 1.5; 50 shows about -1.7 to 3.4.
+  // contrast 0..100: the deviations from black to white shrink from 15 to 2; 50 shows about -1.3 to 4.1.
   setContrast(contrast, invert) {
     const [low, high] = this.range;
-    const width = 12 * (1.5 / 12) ** (contrast / 100) * 1.2;
-    const black = -width / 3, white = (2 * width) / 3;
+    const width = 15 * (2 / 15) ** (contrast / 100);
+    const black = -0.24 * width, white = 0.76 * width;
     for (let byte = 0; byte < 256; byte++) {
       const deviations = low + ((high - low) * byte) / 255;
       const part = Math.min(1, Math.max(0, (deviations - black) / (white - black)));

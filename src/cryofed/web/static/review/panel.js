@@ -56,10 +56,12 @@ export class Panel {
 
   #views() {
     const members = new Map();
-    this.gallery.view.forEach((v, i) => { if (v >= 0) members.set(v, [...(members.get(v) ?? []), i]); });
-    this.views = [...members].sort((a, b) => b[1].length - a[1].length).slice(0, 40).map(([view, indices]) => {
+    this.gallery.view.forEach((v, i) => { if (v > 0) members.set(v, [...(members.get(v) ?? []), i]); });
+    const best = (indices) => Math.max(...indices.map((i) => this.gallery.score[i] ?? 0));
+    this.views = [...members].filter(([, indices]) => best(indices) >= this.gallery.viewFloor).sort((a, b) => b[1].length - a[1].length || a[0] - b[0])
+      .slice(0, 40).map(([view, indices]) => {
       const button = document.createElement("button");
-      button.append(element("b", String(view + 1)), element("span", ""));
+      button.append(element("b", String(view)), element("span", ""));
       button.dataset.first = indices.reduce((a, b) => ((this.gallery.score[b] ?? 0) > (this.gallery.score[a] ?? 0) ? b : a));
       const item = document.createElement("li");
       item.append(button);
@@ -74,7 +76,7 @@ export class Panel {
       const kept = indices.filter((i) => this.decisions.kept[i]).length;
       button.lastChild.textContent = `${kept}/${indices.length}`;
       button.dataset.lost = kept === 0;
-      button.title = kept ? `View ${view + 1}: ${kept} of ${indices.length} classes kept` : `View ${view + 1} is lost: none of its ${indices.length} classes is kept`;
+      button.title = kept ? `View ${view}: ${kept} of ${indices.length} classes kept` : `View ${view} is lost: none of its ${indices.length} classes is kept`;
       button.setAttribute("aria-label", button.title);
     }
   }

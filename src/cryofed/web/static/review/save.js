@@ -22,12 +22,13 @@ export class Saving {
     $("saved").hidden = true;
     $("save-trouble").hidden = true;
     $("save-summary").textContent = `${words.spoken(totals)}.`;
-    $("save-files").textContent = gallery.saving.files;
+    $("save-files").textContent = gallery.saving.files || "No job files are written: this changes labels in the library.";
     const library = gallery.saving.library;
     $("save-labels-meaning").textContent = library ? MEANING + library : "No library was opened: start the review with --library site.db to keep labels.";
+    const first = gallery.saving.files ? "none" : "hand";  // without files to write, labels are all there is
     for (const radio of $("save-form").labels) {
-      radio.disabled = !library && radio.value !== "none";
-      radio.checked = radio.value === "none";  // the opt-in is asked for each time
+      radio.disabled = radio.value === "none" ? !gallery.saving.files : !library;
+      radio.checked = radio.value === first;  // the opt-in is asked for each time
     }
     $("labels-hand").textContent = `Also keep as labels the ${words.count(totals.hand)} I set by hand`;
     $("labels-all").textContent = `Also keep all ${words.count(totals.all)} as labels: I have looked at every one`;

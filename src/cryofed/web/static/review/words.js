@@ -13,7 +13,7 @@ export const percent = (part) => `${(part * 100).toFixed(1)} %`;
 
 export function tileName(gallery, decisions, i) {
   const facts = [
-    `Class ${gallery.number[i]}`,
+    `Class ${gallery.source[i] ?? gallery.number[i]}`,
     decisions.kept[i] ? "kept" : "rejected",
     gallery.score[i] === null ? "not scored" : `score ${score(gallery.score[i])}`,
     gallery.particles[i] === null ? "" : `${count(gallery.particles[i])} particles`,
@@ -29,7 +29,8 @@ export function tileName(gallery, decisions, i) {
 // Why a class looks as it does: the person's own reason first, then the policy's, then the model's.
 export function why(gallery, decisions, i) {
   if (decisions.reason[i] >= 0) return gallery.reasons[decisions.reason[i]];
-  return (!decisions.hand[i] && gallery.pinned[i]) || gallery.reason[i];
+  if (!decisions.hand[i] && gallery.pinned[i]) return gallery.pinned[i];
+  return decisions.kept[i] ? "" : gallery.reason[i];
 }
 
 export function was(gallery, decisions, i) {

@@ -50,7 +50,7 @@ export class Zoom {
     const i = this.index, { gallery, decisions, grid } = this.page;
     if (i < 0) return;
     const kept = Boolean(decisions.kept[i]);
-    $("zoom-title").textContent = `Class ${gallery.number[i]}`;
+    $("zoom-title").textContent = `Class ${gallery.source[i] ?? gallery.number[i]}`;
     $("zoom-state").textContent = kept ? "✓ Kept" : "✕ Rejected";
     $("zoom-state").classList.toggle("kept", kept);
     $("zoom-keep").setAttribute("aria-pressed", kept);
@@ -60,7 +60,7 @@ export class Zoom {
       ["Score", words.score(gallery.score[i]) + (gallery.unsure[i] ? " (unsure)" : "")],
       ["Particles", words.count(gallery.particles[i])],
       ["Resolution", words.resolution(gallery.resolution[i])],
-      ["View", gallery.view[i] >= 0 ? String(gallery.view[i] + 1) : "–"],
+      ["View", gallery.view[i] > 0 ? String(gallery.view[i]) : "–"],
       ["Why", words.why(gallery, decisions, i) || "–"],
       ["Before", gallery.label[i] === null ? "no label" : gallery.label[i] >= 0.5 ? "kept" : "rejected"],
       ["Place", `${grid.position[i] + 1} of ${grid.shown.length}`],

@@ -1,0 +1,52 @@
+"""`cryofed review JOB | --library FILE`: look at classes in the browser, correct, save."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a user may type."""
+    parser.add_argument(
+        "job", type=Path, nargs="?", help="job folder of RELION or CryoSPARC, one of its files, or a stack"
+    )
+    parser.add_argument(
+        "--library", type=Path, help="where labels go, when you say so; without JOB, what is reviewed"
+    )
+    parser.add_argument("--out", type=Path, help="folder to save into (default: a new one beside the job)")
+    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    parser.add_argument("--limit", type=int, default=500, help="classes of a library to show (default: 500)")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, start no browser")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, then serve until Ctrl-C."""
+    from rich.console import Console
+
+    from cryofed import web
+    from cryofed.errors import CryoFedError
+
+    web.require()
+    if options.job is None and options.library is None:
+        raise CryoFedError("nothing to review: give a job, or --library with a site's library")
+    from cryofed.web.review.of_job import open_review
+    from cryofed.web.review.of_library import open_library_review
+    from cryofed.web.review.routes import review_app
+    from cryofed.web.server import serve
+
+    with Console(stderr=True).status("opening") as status:
+        say = status.update
+        if options.job is not None:
+            gallery, saving = open_review(
+                options.job, out=options.out, library=options.library, model=options.model, say=say
+            )
+        else:
+            gallery, saving = open_library_review(
+                options.library, limit=max(1, options.limit), model=options.model, say=say
+            )
+        say("drawing thumbnails")
+        app = review_app(gallery, saving)
+    serve(app, port=options.port, browser=not options.no_browser)
+    return 0

@@ -1,0 +1,200 @@
+"""A job and its scores become a gallery; a decision becomes the job's selection files and labels."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryofed.errors import CryoFedError
+from cryofed.jobs.job import ClassJob
+from cryofed.library.harvest import relion
+from cryofed.library.harvest.past import PastSelection, labelling
+from cryofed.library.labels import Labelling
+from cryofed.library.pictures import content_hash
+from cryofed.library.rows import now
+from cryofed.library.store import Library, meaning
+from cryofed.scoring.prepare import is_dark, job_radius_px
+from cryofed.scoring.reasons import REASONS
+from cryofed.selection.policy import Selection
+from cryofed.selection.writer import write_selection
+from cryofed.web.review.gallery import Gallery
+from cryofed.web.review.routes import Decision, Saving
+
+PROGRAMS = {"relion": "RELION", "cryosparc": "CryoSPARC", "images": "images"}
+BY_HAND = "rejected by hand"
+
+
+def gallery_of_job(job: ClassJob, selection: Selection, label: NDArray[np.float64]) -> Gallery:
+    """What the page shows of a job that was scored and decided; `label` as in `Gallery`."""
+    by_threshold = selection.score >= selection.cut
+    return Gallery(
+        title=job.name,
+        detail=describe(job),
+        averages=job.averages,
+        radius_px=job_radius_px(job),
+        pixel_size_angstrom=job.pixel_size_angstrom,
+        number=job.classes.number,
+        particles=job.classes.particles,
+        resolution_angstrom=job.classes.resolution_angstrom,
+        score=selection.score,
+        unsure=selection.unsure,
+        reason=selection.reason,
+        view=selection.view,
+        label=label,
+        start=selection.kept,
+        pinned=tuple(
+            r if k != t else ""
+            for r, k, t in zip(selection.reason, selection.kept, by_threshold, strict=True)
+        ),
+        threshold=selection.cut,
+        view_floor=selection.view_floor,
+        dark=is_dark(job.averages),
+        warnings=(selection.note,) if selection.note else (),
+    )
+
+
+def describe(job: ClassJob) -> str:
+    """Program, box, pixel and mask in one line; what is unknown is left out."""
+    parts = [PROGRAMS[job.program], f"box {job.box} px"]
+    if job.pixel_size_angstrom:
+        parts.append(f"{job.pixel_size_angstrom:.3g} Å per pixel")
+    if job.mask_diameter_angstrom:
+        parts.append(f"mask {job.mask_diameter_angstrom:.0f} Å")
+    return " · ".join(parts)
+
+
+def earlier_labels(job: ClassJob, library: Path | None) -> NDArray[np.float64]:
+    """What a person said of the classes before, `(n,)` 1, 0 or NaN: in the library, else in the project."""
+    nothing = np.full(len(job.classes), np.nan)
+    if library is not None and library.is_file():
+        with Library(library) as opened:
+            found = opened.find(content_hash(job))
+            if found is not None:
+                known, _, good, _ = meaning(opened.jobs(found)[0])
+                return np.where(known, good.astype(float), np.nan)
+    past = _past_selection(job)
+    if past is None:
+        return nothing
+    try:
+        return labelling(past, job).values.astype(float).clip(0, 1)
+    except CryoFedError:  # it speaks of other classes, or says the same of all
+        return nothing
+
+
+def project_of(job: ClassJob) -> str:
+    """The project as the library calls it: the folder of RELION's pipeline or CryoSPARC's project."""
+    start = (job.files.get("model") or job.files.get("templates") or job.files["averages"]).resolve()
+    for folder in start.parents:
+        if relion.is_project(folder):
+            return str(folder)
+    return str(start.parent.parent if job.program == "cryosparc" else start.parent)
+
+
+def saving_of_job(job: ClassJob, selection: Selection, out: Path, library: Path | None, model: str) -> Saving:
+    """Saves into `out`, or beside it where that is taken, and labels into `library` where asked."""
+
+    def save(decision: Decision) -> list[str]:
+        folder = free_folder(out)
+        files = write_selection(job, decided(selection, decision), folder, model=model)
+        lines = [str(file) for file in files]
+        if library is not None and decision.labels != "none":
+            lines.append(_keep_labels(job, decision, library))
+        return lines
+
+    return Saving(
+        files=f"Writes the selection into a new folder, {out}. The job's own files are not touched.",
+        library=str(library or ""),
+        save=save,
+    )
+
+
+def decided(selection: Selection, decision: Decision) -> Selection:
+    """The selection as the person left it; a rejection by hand gives the person's reason."""
+    reasons = []
+    for i, kept in enumerate(decision.kept):
+        own = decision.reason[i]
+        theirs = selection.reason[i] if not decision.by_hand[i] else BY_HAND
+        reasons.append("" if kept else REASONS[own] if 0 <= own < len(REASONS) else theirs)
+    return replace(selection, kept=decision.kept, cut=decision.threshold, reason=tuple(reasons), note="")
+
+
+def free_folder(wanted: Path) -> Path:
+    """`wanted`, or with _2, _3 … behind it where something lies there: a save replaces nothing."""
+    number, folder = 1, wanted
+    while folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}_{number}")
+    return folder
+
+
+def review_labelling(decision: Decision) -> Labelling:
+    """The decision as labels: of what was set by hand, or of all classes."""
+    said = decision.by_hand if decision.labels == "hand" else np.ones(len(decision.kept), bool)
+    return Labelling(
+        habit="binary",
+        values=np.where(said, decision.kept, np.nan).astype(np.float32),
+        source=f"review by {_person()}",
+        made_at=now(),
+        review=True,
+        reasons=np.where(said & ~decision.kept, decision.reason, -1).astype(np.int8),
+    )
+
+
+def _keep_labels(job: ClassJob, decision: Decision, library: Path) -> str:
+    labels = review_labelling(decision)
+    with Library(library, create=True) as opened:
+        opened.add(job, project_of(job), [labels])
+    return f"{int(np.isfinite(labels.values).sum())} labels in {library}"
+
+
+def _past_selection(job: ClassJob) -> PastSelection | None:
+    """The latest selection that a person made of this job in its RELION project."""
+    project = Path(project_of(job))
+    if job.program != "relion" or not relion.is_project(project):
+        return None
+    own = {file.resolve() for file in job.files.values()}
+    found = [
+        one for one in relion.find(project) if isinstance(one, PastSelection) and one.job.resolve() in own
+    ]
+    return max(found, key=lambda one: one.made_at, default=None)
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name in this container
+        return "unknown"
+
+
+Progress = Callable[[str], object]
+
+
+def open_review(
+    path: Path, *, out: Path | None, library: Path | None, model: Path | None, say: Progress
+) -> tuple[Gallery, Saving]:
+    """Open, score and decide a job for review; `say` hears what is being done."""
+    from cryofed.jobs.job import open_job
+    from cryofed.scoring.scorer import score_job
+    from cryofed.selection.policy import decide
+    from cryofed.selection.writer import check_folder, default_folder
+
+    job = open_job(path)
+    target = out or reviewed(default_folder(job))
+    check_folder(job, free_folder(target))
+    say(f"scoring {len(job.classes)} classes of {job.name}")
+    selection = decide(job, score_job(job, model))
+    gallery = gallery_of_job(job, selection, earlier_labels(job, library))
+    return gallery, saving_of_job(job, selection, target, library, str(model or "shipped"))
+
+
+def reviewed(default: Path) -> Path:
+    """`job012_selected` becomes `job012_reviewed`."""
+    return default.with_name(default.name.removesuffix("_selected") + "_reviewed")
+
+
+__all__: Sequence[str] = ("gallery_of_job", "open_review", "saving_of_job")
