@@ -15,23 +15,9 @@ from cryofed.library.store import Library, meaning
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.prepare import SIDE
 
-TABLE = [
-    "row",
-    "held_out",
-    "project",
-    "program",
-    "job",
-    "class_number",
-    "particles",
-    "resolution_angstrom",
-    "target",
-    "good",
-    "habit",
-    "value",
-    "source",
-    "made_at",
-    "review",
-]
+ABOUT = ["row", "held_out", "project", "program", "job", "class_number", "particles", "resolution_angstrom"]
+MEANING = ["target", "good"]
+LABEL = ["habit", "value", "source", "made_at", "review"]
 
 
 def verify(library: Library) -> list[str]:
@@ -137,7 +123,7 @@ def export(library: Library, folder: Path) -> int:
     n = sum(len(job.classes) for job in jobs)
     images = np.lib.format.open_memmap(folder / "averages.npy", "w+", np.float16, (n, SIDE, SIDE))
     told = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (n, len(FEATURES)))
-    lines = ["\t".join(TABLE)]
+    lines = ["\t".join([*ABOUT, *MEANING, *LABEL])]
     first = 0
     for job in jobs:
         last = first + len(job.classes)
@@ -153,7 +139,7 @@ def export(library: Library, folder: Path) -> int:
                 [one.habit, f"{one.values[index]:g}", one.source, one.made_at, int(one.review)]
                 for one in said
             ]
-            lines += ["\t".join(map(str, about + label)) for label in labels or [[""] * 5]]
+            lines += ["\t".join(map(str, about + label)) for label in labels or [[""] * len(LABEL)]]
         first = last
     (folder / "labels.tsv").write_text("\n".join(lines) + "\n")
     return n
