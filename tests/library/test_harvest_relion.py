@@ -52,6 +52,26 @@ def test_colours_are_kept_as_colours(relion_project, library) -> None:
     np.testing.assert_allclose(library.labelled().target, expected, rtol=1e-6)
 
 
+def test_a_score_of_the_job_scales_its_colours(relion_project, library) -> None:
+    project = relion_project("apo")
+    folder = project.select(4, project.class2d(2), colours=[0, 1, 2, 0, 6])
+    (folder / "job_score.txt").write_text("0.6\n")
+    outcomes(project.folder, library)
+    expected = [0.6, 0.6 * (0.25 + 0.25 * (12 / 13) ** 2), 0, 0]
+    np.testing.assert_allclose(library.labelled().target, expected, rtol=1e-6)
+
+
+def test_grades_beside_a_selection_say_more_than_it(relion_project, library) -> None:
+    project = relion_project("apo")
+    folder = project.select(4, project.class2d(2), colours=[0, 1, 1, 0, 0])
+    (folder / "grades.tsv").write_text("class_number\tgrade\n2\t1\n3\t3\n4\t4\n5\t5\n")
+    outcomes(project.folder, library)
+    assert library.jobs()[0].labellings[0].habit == "grade"
+    # (5 - grade) × 0.2 + 0.2 × (12 / res)²
+    expected = [1, 0.4 + 0.2 * (12 / 13) ** 2, 0.2 + 0.2 * (12 / 14) ** 2, 0]
+    np.testing.assert_allclose(library.labelled().target, expected, rtol=1e-6)
+
+
 def test_without_a_backup_the_saved_averages_tell_what_was_kept(relion_project, library) -> None:
     project = relion_project("apo")
     model = project.class2d(2)

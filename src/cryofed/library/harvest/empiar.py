@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryofed.errors import CryoFedError, InputError
+from cryofed.errors import CryoFedError
 from cryofed.jobs import star
 from cryofed.library.harvest.past import Found, Passed, PastSelection
-from cryofed.library.harvest.relion import BACKUP
+from cryofed.library.harvest.relion import BACKUP, SCORE, job_score
 from cryofed.library.rows import file_time
 
-MODEL, SCORE = "run_model.star", "job_score.txt"
+MODEL = "run_model.star"
 
 
 def is_job(folder: Path) -> bool:
@@ -35,13 +35,6 @@ def _selection(folder: Path) -> Found:
     general = star.need_block(folder / MODEL, "model_general")
     pixel = float(general.get("rlnPixelSize", ["nan"])[0])
     colours = star.need_column(folder / BACKUP, star.need_block(folder / BACKUP, ""), "rlnSelected")
-    text = (folder / SCORE).read_text().strip()
-    try:
-        score = float(text)
-    except ValueError:
-        raise InputError(folder / SCORE, "score", repr(text[:40]), "give a number from 0 to 1") from None
-    if not 0 <= score <= 1:
-        raise InputError(folder / SCORE, "score", text[:40], "give a number from 0 to 1")
     optimiser = folder / "run_optimiser.star"
     return PastSelection(
         project=f"{folder.parent.resolve()} at {pixel:.3f} Å a pixel",
@@ -51,5 +44,5 @@ def _selection(folder: Path) -> Found:
         habit="relion-colour",
         values=dict(enumerate(map(float, colours), start=1)),
         others=float("nan"),
-        job_score=score,
+        job_score=job_score(folder),
     )

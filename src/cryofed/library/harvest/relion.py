@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from cryofed.errors import CryoFedError, InputError
 from cryofed.jobs import star
@@ -13,6 +14,8 @@ from cryofed.library.rows import file_time
 PIPELINE = "default_pipeline.star"
 BACKUP = "backup_selection.star"  # one row per class: 0, or the colour of the GUI
 AVERAGES = "class_averages.star"  # the selected classes only
+GRADES = "grades.tsv"  # class number and CryoSift's grade 1 to 5, at sites that grade
+SCORE = "job_score.txt"  # how good the whole job is, as in EMPIAR-10812
 RANKED = ("rank_optimiser.star", "rank_model.star")  # the class ranker leaves them
 # Options of a Select job under which a program chose, not a person (RELION, pipeline_jobs.cpp).
 SUBSETS = ("do_select_values", "do_discard", "do_split", "do_remove_duplicates", "do_filaments")
@@ -22,6 +25,13 @@ WHY_NOT = {
     SUBSET: "a subset by value, split or duplicates; no class was judged",
     UNKNOWN: "no job.star: a person's selection cannot be told from a program's",
 }
+
+
+class _Said(NamedTuple):
+    habit: str
+    values: dict[int, float]
+    others: float
+    written: Path
 
 
 def is_project(folder: Path) -> bool:
@@ -46,7 +56,7 @@ def _selection(project: Path, name: str, folder: Path) -> Found:
     who = chooser(options, [(folder / file).is_file() for file in RANKED], (folder / BACKUP).is_file())
     if who != PERSON:
         return Passed(project=name, source=folder, reason=WHY_NOT[who])
-    values, others, written = _values(folder)
+    said = _said(folder)
     model = options.get("fn_model", "")
     job = classification(project, folder, model)
     if job is None:
@@ -56,10 +66,11 @@ def _selection(project: Path, name: str, folder: Path) -> Found:
         project=name,
         source=folder,
         job=job,
-        made_at=file_time(written),
-        habit="binary" if set(values.values()) <= {0.0, 1.0} else "relion-colour",
-        values=values,
-        others=others,
+        made_at=file_time(said.written),
+        habit=said.habit,
+        values=said.values,
+        others=said.others,
+        job_score=job_score(folder),
     )
 
 
@@ -100,16 +111,36 @@ def _averages(project: Path, file: Path, block: str) -> list[Path]:
     return [project / names[0].partition("@")[2]] if names else []
 
 
-def _values(folder: Path) -> tuple[dict[int, float], float, Path]:
-    """Labels by class number, the label of the others, and the file that said so."""
-    backup, averages = folder / BACKUP, folder / AVERAGES
+def _said(folder: Path) -> _Said:
+    """What was said of the classes, from the file that says most."""
+    backup, averages, grades = folder / BACKUP, folder / AVERAGES, folder / GRADES
+    if grades.is_file():
+        rows = [line.split() for line in grades.read_text().splitlines()[1:] if line.strip()]
+        return _Said("grade", {int(number): float(grade) for number, grade in rows}, float("nan"), grades)
     if backup.is_file():
         column = star.need_column(backup, star.need_block(backup, ""), "rlnSelected")
-        return dict(enumerate(map(float, column), start=1)), float("nan"), backup
+        values = dict(enumerate(map(float, column), start=1))
+        habit = "binary" if set(values.values()) <= {0.0, 1.0} else "relion-colour"
+        return _Said(habit, values, float("nan"), backup)
     if averages.is_file():
         column = star.need_column(averages, star.need_block(averages, ""), "rlnReferenceImage")
-        return {int(name.partition("@")[0]): 1.0 for name in column}, 0.0, averages
+        return _Said("binary", {int(name.partition("@")[0]): 1.0 for name in column}, 0.0, averages)
     raise InputError(folder, "selection", f"neither {BACKUP} nor {AVERAGES}", "nothing was saved there")
+
+
+def job_score(folder: Path) -> float:
+    """How good the whole job is, 0 to 1, where somebody wrote it down; else 1."""
+    path = folder / SCORE
+    if not path.is_file():
+        return 1.0
+    text = path.read_text().strip()
+    try:
+        score = float(text)
+    except ValueError:
+        score = -1.0
+    if not 0 <= score <= 1:
+        raise InputError(path, "score", repr(text[:40]), "give a number from 0 to 1")
+    return score
 
 
 def _options(folder: Path) -> dict[str, str]:
