@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,3 +125,26 @@ def page(browser: Any) -> Iterator[Any]:
 @pytest.fixture
 def drafts(tmp_path: Path) -> Path:
     return tmp_path / "drafts"
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sites of one project with two jobs each: `site-1` RELION, `site-2` CryoSPARC. Only read it."""
+    from cryofed.simulation.sites import write_sites
+
+    out = tmp_path_factory.mktemp("simulated") / "sites"
+    write_sites(out, 2, 2, seed=3, cryosparc=1)
+    return out
+
+
+@pytest.fixture
+def relion_job(simulated: Path, tmp_path: Path) -> Path:
+    """A RELION 2D classification in a project of its own, with the Select job that an expert made of it."""
+    shutil.copytree(simulated / "site-1" / "project-1", tmp_path / "project")
+    return tmp_path / "project" / "Class2D" / "job010"
+
+
+@pytest.fixture
+def cryosparc_job(simulated: Path, tmp_path: Path) -> Path:
+    shutil.copytree(simulated / "site-2" / "project-1", tmp_path / "cryosparc")
+    return tmp_path / "cryosparc" / "J10"
