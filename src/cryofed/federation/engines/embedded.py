@@ -11,10 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
+from cryofed.errors import InputError
+from cryofed.federation.campaign import Campaign, run_campaign
 from cryofed.federation.orders import Answer, unpack_order
 from cryofed.federation.plan import Plan
-from cryofed.federation.site import Site, SiteFunction, answer
+from cryofed.federation.rounds import Hook
+from cryofed.federation.site import LibraryFile, Site, SiteFunction, answer
 
 
 @contextmanager
@@ -38,6 +42,25 @@ def embedded(
         yield carrier
     finally:
         carrier.close()
+
+
+def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
+    """One campaign with the sites on this machine; `plan_path` is where relative library paths begin.
+
+    Raises:
+        InputError: a site of the plan has no library.
+        FederationError: see `run_campaign`.
+    """
+    sites = {}
+    for enrolled in plan.sites:
+        path = plan_path.parent / enrolled.library
+        if not enrolled.library or not path.is_file():
+            found = f"{enrolled.name}: {'none' if not enrolled.library else f'no file {path}'}"
+            raise InputError(plan_path, "sites.library", found, "name the site's library file")
+        folder = home / "sites" / enrolled.name
+        sites[enrolled.name] = Site(name=enrolled.name, source=LibraryFile(path), folder=folder)
+    with embedded(plan, sites) as carrier:
+        return run_campaign(home, plan, carrier, hooks)
 
 
 def cores() -> int:

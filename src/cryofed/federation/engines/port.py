@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from cryofed.federation.orders import Answer, pack_order
+from cryofed.errors import WireError
+from cryofed.federation.orders import Answer, Numbers, Order, pack_order, unpack_numbers
 from cryofed.federation.rounds import Rounds
 
 
@@ -27,6 +29,27 @@ class Carrier(Protocol):
     def dismiss(self) -> None:
         """Wait no longer for the sites that were asked; what still comes may be dropped."""
         ...
+
+
+def collect(carrier: Carrier, order: Order, sites: Sequence[str], deadline_s: float) -> dict[str, Numbers]:
+    """Ask sites for numbers and give what came in time; an answer that does not fit the order is left out."""
+    carrier.ask(pack_order(order), sites)
+    waiting, found = set(sites), dict[str, Numbers]()
+    end = time.monotonic() + deadline_s
+    while waiting and (left := end - time.monotonic()) > 0:
+        answer = carrier.answer(min(left, TICK_S))
+        if answer is None:
+            continue
+        waiting.discard(answer.site)
+        try:
+            numbers = unpack_numbers(answer.data)
+        except WireError:
+            continue
+        asked = (order.task, order.round_number, order.model_hash)
+        if numbers.site == answer.site and (numbers.task, numbers.round_number, numbers.model_hash) == asked:
+            found[answer.site] = numbers
+    carrier.dismiss()
+    return dict(sorted(found.items()))
 
 
 TICK_S = 1.0  # longest wait in one piece, so that an interrupt is heard

@@ -1,0 +1,139 @@
+"""One campaign: rounds from the current release to a candidate, and the gate."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryofed.errors import FederationError
+from cryofed.federation.engines.port import Carrier, collect, run_rounds
+from cryofed.federation.gate import Decision, Measured, decide
+from cryofed.federation.orders import Numbers, order
+from cryofed.federation.plan import Plan
+from cryofed.federation.releases import (Release, current_release, promote, read_release, release_numbers, write_release)
+from cryofed.federation.rounds import Hook, Rounds, open_rounds
+from cryofed.federation.storage import sole_run, write_whole
+from cryofed.learning.vector import Vector, vector_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """How a campaign ended."""
+
+    number: int  # from 1
+    folder: Path
+    decision: Decision
+    release: Release  # the current one afterwards
+
+
+def run_campaign(home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook] = ()) -> Campaign:
+    """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
+
+    Called by every engine where its aggregator is.
+
+    Raises:
+        FederationError: no release to start from, a round without quorum, another run in this folder.
+    """
+    releases = home / "releases"
+    with sole_run(home):
+        number, folder = next_campaign(home)
+        start = _start(releases, folder, plan)
+        with open_rounds(folder, plan, start.layout, start.vector, hooks=[_log(folder), *hooks]) as rounds:
+            run_rounds(rounds, carrier)
+            decision = ask_gate(rounds, carrier, start, plan)
+        told = {"campaign": number, "candidate": vector_hash(rounds.vector), **decision.record()}
+        for hook in hooks:
+            hook("gate", told)
+        release = start
+        if decision.promoted:
+            facts = _facts(rounds, start, plan, told)
+            release = _release(releases, rounds.vector, facts)
+        write_whole(folder / "gate.json", json.dumps(told, indent=2).encode())
+    return Campaign(number=number, folder=folder, decision=decision, release=release)
+
+
+def next_campaign(home: Path) -> tuple[int, Path]:
+    """Number and folder of the campaign that runs next: the last one, if the gate has not spoken yet."""
+    folders = sorted((home / "campaigns").glob("[0-9][0-9][0-9][0-9]"))
+    number = int(folders[-1].name) if folders else 1
+    if folders and (folders[-1] / "gate.json").exists():
+        number += 1
+    return number, home / "campaigns" / f"{number:04d}"
+
+
+def ask_gate(rounds: Rounds, carrier: Carrier, current: Release, plan: Plan) -> Decision:
+    """Let every site evaluate candidate and current release on its held-out projects, and decide."""
+    both = np.concatenate([rounds.vector, current.vector])
+    asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
+    answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
+    return decide(measured(answers, plan), plan.gate)
+
+
+def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
+    """What the sites measured, those left out that had too little to tell; weights bounded by the plan."""
+    metric, found = plan.gate.metric, {}
+    for name, numbers in sorted(answers.items()):
+        site, values = plan.site(name), numbers.values
+        if site is None or not {f"0.{metric}", f"1.{metric}", "0.held_out"} <= set(values):
+            continue
+        found[name] = Measured(
+            candidate=values[f"0.{metric}"],
+            current=values[f"1.{metric}"],
+            held_out=int(min(max(values["0.held_out"], 1), site.max_examples)),
+        )
+    return found
+
+
+def _start(releases: Path, folder: Path, plan: Plan) -> Release:
+    """The current release; for a campaign that goes on, the one that it was begun with."""
+    note = folder / "start.json"
+    if note.exists():
+        return read_release(releases / f"{json.loads(note.read_text())['release']:04d}")
+    current = current_release(releases)
+    if current is None:
+        raise FederationError(f"{releases}: no release to start from; make the first one before")
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {"release": current.number, "model": current.hash, "plan": plan.hash, "name": plan.name}
+    write_whole(note, json.dumps(told, indent=2).encode())
+    return current
+
+
+def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("metric", "pooled_candidate", "pooled_current")
+    return {
+        "parent": start.hash,
+        "parent_release": start.number,
+        "plan": plan.hash,
+        "federation": plan.name,
+        "campaign": gate["campaign"],
+        "rounds": rounds.progress.state.round_number,
+        "strategy": plan.strategy.name,
+        "gate": {name: gate[name] for name in kept} | {"sites": len(gate["sites"])},
+    }
+
+
+def _release(releases: Path, vector: Vector, facts: Mapping[str, Any]) -> Release:
+    """Write and promote; a run that was killed in between finds its release again."""
+    numbers = release_numbers(releases)
+    last = read_release(releases / f"{numbers[-1]:04d}")
+    number = last.number if last.card.get("campaign") == facts["campaign"] else last.number + 1
+    path = write_release(releases, number, vector, facts)
+    promote(releases, number)
+    return read_release(path)
+
+
+def _log(folder: Path) -> Hook:
+    """Every event as a line of `events.jsonl`, with the time of day; for people who watch."""
+
+    def note(event: str, facts: Mapping[str, Any]) -> None:
+        line = {"event": event, "time": round(time.time(), 3), **facts}
+        with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, sort_keys=True) + "\n")
+
+    return note
