@@ -19,6 +19,7 @@ COMMANDS = {
     "simulate": "make class averages, jobs or whole sites with known truth",
     "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
     "library": "look after a library: info, verify, merge, export",
+    "federation": "found, run and watch a federation",
     "demo": "three sites train one model together, on this machine",
 }
 

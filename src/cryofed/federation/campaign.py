@@ -13,10 +13,18 @@ import numpy as np
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.port import Carrier, collect, run_rounds
+from cryofed.federation.evaluation import cross_site_matrix, site_statistics
 from cryofed.federation.gate import Decision, Measured, decide
 from cryofed.federation.orders import Numbers, order
 from cryofed.federation.plan import Plan
-from cryofed.federation.releases import (Release, current_release, promote, read_release, release_numbers, write_release)
+from cryofed.federation.releases import (
+    Release,
+    current_release,
+    promote,
+    read_release,
+    release_numbers,
+    write_release,
+)
 from cryofed.federation.rounds import Hook, Rounds, open_rounds
 from cryofed.federation.storage import sole_run, write_whole
 from cryofed.learning.vector import Vector, vector_hash
@@ -47,6 +55,9 @@ def run_campaign(home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook]
         with open_rounds(folder, plan, start.layout, start.vector, hooks=[_log(folder), *hooks]) as rounds:
             run_rounds(rounds, carrier)
             decision = ask_gate(rounds, carrier, start, plan)
+            _write(folder / "statistics.json", site_statistics(rounds, carrier, plan))
+            if plan.gate.cross_site:
+                _write(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
         told = {"campaign": number, "candidate": vector_hash(rounds.vector), **decision.record()}
         for hook in hooks:
             hook("gate", told)
@@ -54,7 +65,7 @@ def run_campaign(home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook]
         if decision.promoted:
             facts = _facts(rounds, start, plan, told)
             release = _release(releases, rounds.vector, facts)
-        write_whole(folder / "gate.json", json.dumps(told, indent=2).encode())
+        _write(folder / "gate.json", told)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
 
 
@@ -100,7 +111,7 @@ def _start(releases: Path, folder: Path, plan: Plan) -> Release:
         raise FederationError(f"{releases}: no release to start from; make the first one before")
     folder.mkdir(parents=True, exist_ok=True)
     told = {"release": current.number, "model": current.hash, "plan": plan.hash, "name": plan.name}
-    write_whole(note, json.dumps(told, indent=2).encode())
+    _write(note, told)
     return current
 
 
@@ -126,6 +137,10 @@ def _release(releases: Path, vector: Vector, facts: Mapping[str, Any]) -> Releas
     path = write_release(releases, number, vector, facts)
     promote(releases, number)
     return read_release(path)
+
+
+def _write(path: Path, told: object) -> None:
+    write_whole(path, json.dumps(told, indent=2).encode())
 
 
 def _log(folder: Path) -> Hook:

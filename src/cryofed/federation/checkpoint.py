@@ -13,6 +13,7 @@ import numpy as np
 from cryofed.errors import FederationError
 from cryofed.federation.storage import append_line, read_arrays, read_lines, write_arrays, write_whole
 from cryofed.federation.strategies.strategy import State
+from cryofed.learning.vector import Vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Progress:
     """A campaign between two rounds."""
 
     state: State
+    previous: Vector  # the common model before the last round: what its updates are changes of
     identity: Mapping[str, str]  # hashes of plan, layout and starting model
     aucs: tuple[float | None, ...] = ()  # per closed round, of the model that it started from
     stopped: str = ""  # why the rounds ended before their count
@@ -29,7 +31,8 @@ class Progress:
         """One round later."""
         aucs = (*self.aucs, report["auc"])
         stopped = "no_gain" if _no_gain(aucs, patience) else ""
-        return replace(self, state=state, report=report, aucs=aucs, stopped=stopped)
+        previous = self.state.vector
+        return replace(self, state=state, previous=previous, report=report, aucs=aucs, stopped=stopped)
 
 
 def _no_gain(aucs: tuple[float | None, ...], patience: int) -> bool:
@@ -47,7 +50,7 @@ def save_progress(path: Path, progress: Progress) -> None:
         "stopped": progress.stopped,
         "report": dict(progress.report),
     }
-    write_arrays(path, {"vector": progress.state.vector, **memory}, header)
+    write_arrays(path, {"vector": progress.state.vector, "previous": progress.previous, **memory}, header)
 
 
 def load_progress(path: Path, identity: Mapping[str, str]) -> Progress | None:
@@ -73,6 +76,7 @@ def load_progress(path: Path, identity: Mapping[str, str]) -> Progress | None:
     state = State(vector=np.array(arrays["vector"]), memory=memory, round_number=header["round_number"])
     return Progress(
         state=state,
+        previous=np.array(arrays["previous"]),
         identity=identity,
         aucs=tuple(header["aucs"]),
         stopped=header["stopped"],

@@ -85,7 +85,7 @@ class Rounds:
         self._open: OpenRound | None = None
         identity = {"plan": plan.hash, "layout": layout.hash, "start": vector_hash(start)}
         known = load_progress(folder / "checkpoint.safetensors", identity)
-        self.progress = known or Progress(state=self.strategy.start(start), identity=identity)
+        self.progress = known or Progress(state=self.strategy.start(start), previous=start, identity=identity)
         if known is None:
             self._save()
         repair_report(folder / "rounds.jsonl", self.progress)
@@ -208,7 +208,6 @@ class Rounds:
             self.progress = self.progress.after(state, report, self.plan.rounds.patience)
             self._save()
             append_line(self.folder / "rounds.jsonl", report)
-            self.spool.clear()
             self._attempts = 0
             self._tell("round_closed", report)
             if self.finished:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,13 +16,14 @@ from cryofed.federation.orders import Answer, Numbers, Order, pack_numbers, unpa
 from cryofed.federation.plan import Plan
 from cryofed.federation.site_learner import Learner, one_thread
 from cryofed.federation.site_memory import load_memory, save_memory
-from cryofed.federation.statistics import local_statistics
+from cryofed.federation.statistics import Grid, local_statistics
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.updates import Update
 from cryofed.federation.wire import pack_update
 from cryofed.learning.learner import evaluate, layout
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
+from cryofed.library.store import Library
 
 MAX_MODELS = 64  # vectors that a site takes in one order
 
@@ -32,6 +33,10 @@ class Source(Protocol):
 
     def labelled(self, held_out: bool) -> Labelled:
         """The averages to train on, or those of the held-out projects."""
+        ...
+
+    def grids(self) -> Sequence[Grid]:
+        """Pixel size and box of each job, as far as known."""
         ...
 
 
@@ -45,6 +50,28 @@ class InMemory:
     def labelled(self, held_out: bool) -> Labelled:
         """One of the two parts."""
         return self.held_out if held_out else self.train
+
+    def grids(self) -> Sequence[Grid]:
+        """Not known."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFile:
+    """A library, opened anew for every order: worker processes share no connection."""
+
+    path: Path
+
+    def labelled(self, held_out: bool) -> Labelled:
+        """One of the library's two parts."""
+        with Library(self.path) as library:
+            return library.labelled(held_out)
+
+    def grids(self) -> Sequence[Grid]:
+        """Of the jobs with labels."""
+        with Library(self.path) as library:
+            jobs = [job for job in library.jobs() if job.labellings]
+        return [Grid(job.pixel_size_angstrom, job.box, len(job.classes)) for job in jobs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +124,9 @@ def _answered(data: bytes, plan: Plan, site: Site) -> bytes:
         if order.task == "evaluate":
             values = _evaluated(order.vector, layout(), site, plan.gate.min_cell)
         else:
-            values = local_statistics(site.source.labelled(held_out=False), plan.gate.min_cell)
+            values = local_statistics(
+                site.source.labelled(held_out=False), site.source.grids(), plan.gate.min_cell
+            )
     numbers = Numbers(
         site=site.name,
         task=order.task,

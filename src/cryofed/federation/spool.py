@@ -42,7 +42,7 @@ class Spool:
             yield self.read(site)
 
     def keep_only(self, round_number: int, model_hash: str) -> None:
-        """Drop what belongs to another round or message: left by a run that was killed."""
+        """Drop what belongs to another round or message: the last one's, or a killed run's."""
         for site in list(self.sites):
             try:
                 update = self.read(site)
@@ -52,12 +52,6 @@ class Spool:
             if stale:
                 self._path(site).unlink()
                 self.sites.remove(site)
-
-    def clear(self) -> None:
-        """Forget the round."""
-        for site in self.sites:
-            self._path(site).unlink(missing_ok=True)
-        self.sites = []
 
     def _path(self, site: str) -> Path:
         return self.folder / f"{site}.update"

@@ -1,13 +1,67 @@
-"""Federated statistics: why sites differ, seen without their data."""
+"""Federated statistics: why sites differ, seen without their data. Small cells stay at home."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.features import FEATURES
+from cryofed.scoring.reasons import REASONS
+
+PIXEL_EDGES = (0.0, 0.7, 1.0, 1.5, 2.5, 5.0, float("inf"))  # Å
+BOX_EDGES = (0.0, 64, 128, 192, 256, 384, float("inf"))  # pixels
+MOST_DIGITS = 4  # of a mean or deviation: enough to compare sites, too few to undo a sum
 
 
-def local_statistics(labelled: Labelled, min_cell: int) -> Mapping[str, float]:
-    """Counts of one site's averages; a cell below `min_cell` is not told."""
-    cells = {"examples": float(len(labelled)), "good": float(labelled.good.sum())}
-    return {name: value for name, value in cells.items() if value >= min_cell}
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How one job was sampled."""
+
+    pixel_size_angstrom: float | None
+    box: int
+    averages: int
+
+
+def local_statistics(labelled: Labelled, grids: Sequence[Grid], min_cell: int) -> Mapping[str, float]:
+    """Counts and means of one site; a cell of fewer than `min_cell` averages is not told.
+
+    Names: `examples`, `good`, `bad`, `jobs`, `projects`, `reason:<index>`, `pixel:<bin>`, `box:<bin>`,
+    `feature:<name>.mean` and `.deviation`. A missing name means too few, which may be none.
+    """
+    counts = {
+        "examples": len(labelled),
+        "good": int(labelled.good.sum()),
+        "bad": int((~labelled.good).sum()),
+        **{f"reason:{index}": int((labelled.reason == index).sum()) for index in range(len(REASONS))},
+        **_binned("pixel", [(grid.pixel_size_angstrom, grid.averages) for grid in grids], PIXEL_EDGES),
+        **_binned("box", [(float(grid.box), grid.averages) for grid in grids], BOX_EDGES),
+    }
+    told = {name: float(count) for name, count in counts.items() if count >= min_cell}
+    if len(labelled) >= min_cell:
+        told["jobs"] = float(len(np.unique(labelled.job)))
+        told["projects"] = float(len(np.unique(labelled.project)))
+    for name, column in zip(FEATURES, labelled.features.T, strict=True):
+        known: NDArray[np.float64] = column[np.isfinite(column)].astype(np.float64)
+        if len(known) >= min_cell:
+            told[f"feature:{name}.mean"] = round(float(known.mean()), MOST_DIGITS)
+            told[f"feature:{name}.deviation"] = round(float(known.std()), MOST_DIGITS)
+    return told
+
+
+def good_share(told: Mapping[str, float]) -> float | None:
+    """Share of good averages, None where a site told too little."""
+    return told["good"] / told["examples"] if {"good", "bad", "examples"} <= set(told) else None
+
+
+def _binned(
+    name: str, values: Sequence[tuple[float | None, int]], edges: tuple[float, ...]
+) -> Mapping[str, int]:
+    counts = dict.fromkeys(range(len(edges) - 1), 0)
+    for value, averages in values:
+        if value is not None:
+            counts[int(np.searchsorted(edges, value, "right")) - 1] += averages
+    return {f"{name}:{index}": count for index, count in counts.items()}

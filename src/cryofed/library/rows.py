@@ -20,7 +20,7 @@ from cryofed.scoring.features import features
 COLUMNS = tuple(column.name for column in fields(ClassTable))
 
 STORED_JOB = (
-    "SELECT jobs.id, projects.name, program, jobs.name, path, content_hash, added_at,"
+    "SELECT jobs.id, projects.name, program, jobs.name, path, content_hash, added_at, box,"
     " pixel_size_angstrom, mask_diameter_angstrom, classes"
     " FROM jobs JOIN projects ON projects.id = project WHERE ?1 IS NULL OR jobs.id = ?1 ORDER BY jobs.id"
 )
@@ -41,6 +41,7 @@ class StoredJob:
     path: str
     content_hash: str
     added_at: str  # ISO 8601, UTC
+    box: int  # pixels
     pixel_size_angstrom: float | None
     mask_diameter_angstrom: float | None
     classes: ClassTable
