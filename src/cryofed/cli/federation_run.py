@@ -29,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument(
         "--start", type=Path, metavar="WEIGHTS", help="first model (default: the one that CryoFed ships)"
     )
-    start.add_argument(
-        "--from-scratch", action="store_true", help="first model untrained, by the plan"
-    )
+    start.add_argument("--from-scratch", action="store_true", help="first model untrained, by the plan")
 
 
 def run(options: argparse.Namespace) -> None:

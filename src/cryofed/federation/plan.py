@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cryofed.federation.guard.rules import GuardRules
+
 ENGINES = ("embedded", "flare", "openfl", "flower")
 NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"  # a DNS label: also a safe file name and certificate name
 
@@ -65,7 +67,7 @@ class LocalTraining:
     batch: int = number(64, "averages per batch", least=1)
     learning_rate: float = number(1e-3, "of the optimizer", least=1e-9, most=10)
     weight_decay: float = number(1e-2, "of AdamW")
-    optimizer: str = word("adamw", "adamw or sgd", choices=("adamw", "sgd"))
+    optimizer: str = word("adamw", "of local training", choices=("adamw", "sgd"))
     feature_dropout: float = number(0.5, "share of averages whose table features are hidden", most=1)
     augment: bool = switch(True, "quarter turns and flips")
 
@@ -125,6 +127,7 @@ class Plan:
     strategy: StrategyChoice = StrategyChoice()
     training: LocalTraining = LocalTraining()
     admission: AdmissionRules = AdmissionRules()
+    guard: GuardRules = field(default_factory=GuardRules)
     gate: GateRules = GateRules()
     embedded: EmbeddedRules = EmbeddedRules()
     network: NetworkRules = NetworkRules()

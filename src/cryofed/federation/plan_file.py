@@ -143,7 +143,7 @@ def commented_plan(plan: Plan) -> str:
 
 def _line(rule: Field[Any], value: object) -> str:
     choices = rule.metadata.get("choices")
-    tail = f" ({', '.join(choices)})" if choices and rule.name == "engine" else ""
+    tail = f" ({', '.join(choices)})" if choices else ""
     return f"{rule.name} = {_toml(value)}  # {rule.metadata['help']}{tail}"
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from cryofed.errors import CryoFedError, TrainingError, WireError
-from cryofed.federation.guard.compress import encode
+from cryofed.errors import CryoFedError, GuardError, TrainingError, WireError
+from cryofed.federation.guard.pipeline import guard
+from cryofed.federation.guard.rules import GuardRules, stricter
 from cryofed.federation.orders import Answer, Numbers, Order, pack_numbers, unpack_order
 from cryofed.federation.plan import Plan
 from cryofed.federation.site_learner import Learner, one_thread
-from cryofed.federation.site_memory import load_memory, save_memory
+from cryofed.federation.site_memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
 from cryofed.federation.statistics import Grid, local_statistics
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.updates import Update
@@ -29,7 +30,12 @@ MAX_MODELS = 64  # vectors that a site takes in one order
 
 
 class Source(Protocol):
-    """Where a site's labelled averages come from; a `Library` is one."""
+    """Where a site's labelled averages come from."""
+
+    @property
+    def name(self) -> str:
+        """By which the privacy ledger knows these records; never leaves the site."""
+        ...
 
     def labelled(self, held_out: bool) -> Labelled:
         """The averages to train on, or those of the held-out projects."""
@@ -46,6 +52,7 @@ class InMemory:
 
     train: Labelled
     held_out: Labelled
+    name: str = "memory"
 
     def labelled(self, held_out: bool) -> Labelled:
         """One of the two parts."""
@@ -61,6 +68,11 @@ class LibraryFile:
     """A library, opened anew for every order: worker processes share no connection."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's whole path."""
+        return str(self.path.resolve())
 
     def labelled(self, held_out: bool) -> Labelled:
         """One of the library's two parts."""
@@ -80,7 +92,8 @@ class Site:
 
     name: str
     source: Source
-    folder: Path | None = None  # for what strategies keep, and the log; None keeps nothing
+    folder: Path | None = None  # for what strategies keep, the log and the ledger; None keeps nothing
+    policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
 
 
 SiteFunction = Callable[[bytes, Plan, Site], Answer]
@@ -109,6 +122,8 @@ def write_log(site: Site, text: str) -> None:
 def _code(error: CryoFedError) -> str:
     if isinstance(error, WireError):
         return f"site-{error.code}"
+    if isinstance(error, GuardError):
+        return f"guard-{error.code}"
     return "no_training" if isinstance(error, TrainingError) else "site_error"
 
 
@@ -120,7 +135,8 @@ def _answered(data: bytes, plan: Plan, site: Site) -> bytes:
         raise WireError("layout", "the order is for another network than this site's")
     with one_thread():
         if order.task == "train":
-            return _train(order, plan, site, layout())
+            known = last_answer(site.folder, data)
+            return known or keep_answer(site.folder, data, _train(order, plan, site, layout()))
         if order.task == "evaluate":
             values = _evaluated(order.vector, layout(), site, plan.gate.min_cell)
         else:
@@ -140,17 +156,18 @@ def _answered(data: bytes, plan: Plan, site: Site) -> bytes:
 def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     strategy = make_strategy(plan.strategy.name, plan.strategy.parameters)
     if len(order.vector) != strategy.channels * layout.size:
-        raise WireError(
-            "length", f"{len(order.vector)} numbers; {strategy.name} sends {strategy.channels} models"
-        )
+        found = f"{len(order.vector)} numbers; {strategy.name} sends {strategy.channels} models"
+        raise WireError("length", found)
+    rules = stricter(plan.guard, site.policy)
     labelled = site.source.labelled(held_out=False)
-    learner = Learner(plan, site.name, order.round_number, labelled)
+    learner = Learner(order, plan, rules, site, labelled)
     memory = load_memory(site.folder, order)
-    vector, kept = strategy.site_round(order.vector, memory, learner)
-    save_memory(site.folder, order, kept)
-    metrics = {"loss": learner.loss}
-    told = _evaluated(order.vector[: layout.size], layout, site, plan.gate.min_cell)
-    metrics |= {name: told[f"0.{name}"] for name in ("auc", "brier", "held_out") if f"0.{name}" in told}
+    vector, kept = strategy.site_round(order.vector, memory.strategy, learner)
+    metrics = {}
+    if rules.send_metrics and not rules.private:
+        told = _evaluated(order.vector[: layout.size], layout, site, plan.gate.min_cell)
+        metrics = {name: told[f"0.{name}"] for name in ("auc", "brier", "held_out") if f"0.{name}" in told}
+        metrics["loss"] = learner.loss
     update = Update(
         site=site.name,
         round_number=order.round_number,
@@ -161,7 +178,9 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         steps=learner.steps,
         metrics=metrics,
     )
-    return pack_update(update, encode(vector, "float32"))
+    guarded = guard(update, strategy.channels, rules, memory.guard)
+    save_memory(site.folder, order, SiteMemory(strategy=kept, guard=guarded.memory))
+    return pack_update(guarded.update, guarded.encoded)
 
 
 def _evaluated(vectors: Vector, layout: Layout, site: Site, min_cell: int) -> Mapping[str, float]:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
 
 import torch
 
+from cryofed.errors import GuardError
+from cryofed.federation.guard.noise import Ledger, Spend, secret_seed
+from cryofed.federation.guard.rules import GuardRules
+from cryofed.federation.orders import Order
 from cryofed.federation.plan import Plan
 from cryofed.learning.learner import Trained, TrainingSettings, layout, train
 from cryofed.learning.vector import Layout, Vector
@@ -17,10 +24,9 @@ from cryofed.library.labelled import Labelled
 class Learner:
     """Trains on one site's averages in one round; counts what it did."""
 
-    def __init__(self, plan: Plan, site: str, round_number: int, labelled: Labelled) -> None:
-        self.plan, self.labelled = plan, labelled
+    def __init__(self, order: Order, plan: Plan, rules: GuardRules, site: Place, labelled: Labelled) -> None:
+        self.order, self.plan, self.rules, self.site, self.labelled = order, plan, rules, site, labelled
         self.steps, self.loss = 0, 0.0
-        self._seed = f"{plan.seed}:{site}:{round_number}"
         self._calls = 0
 
     @property
@@ -29,24 +35,71 @@ class Learner:
         return layout()
 
     def __call__(self, vector: Vector, *, pull: float = 0.0, drift: Vector | None = None) -> Trained:
-        """Train from `vector`; the same plan, site, round and call give the same bits."""
-        local = self.plan.training
-        settings = TrainingSettings(
-            steps=local.steps,
-            batch=local.batch,
-            learning_rate=local.learning_rate,
-            weight_decay=local.weight_decay,
-            optimizer=local.optimizer,
-            feature_dropout=local.feature_dropout,
-            augment=local.augment,
-            pull=pull,
-        )
-        seed = seed_of(f"{self._seed}:{self._calls}")
+        """Train from `vector`; the same order, plan, site and call give the same bits."""
+        settings = TrainingSettings(**asdict(self.plan.training), pull=pull)
         self._calls += 1
-        trained = train(vector, self.labelled, settings, seed, drift=drift)
+        if self.rules.private:
+            trained = self._privately(vector, settings, drift)
+        else:
+            seed = seed_of(f"{self.plan.seed}:{self.site.name}:{self.order.round_number}:{self._calls}")
+            trained = train(vector, self.labelled, settings, seed, drift=drift)
         self.steps += trained.steps
         self.loss = trained.loss
         return trained
+
+    def _privately(self, vector: Vector, settings: TrainingSettings, drift: Vector | None) -> Trained:
+        """DP-SGD, charged to the site's ledger before it begins."""
+        from cryofed.learning.private import Privacy, sampling_rate, train_privately
+
+        if self.site.folder is None:
+            raise GuardError("ledger", "private training keeps a ledger; give the site a folder")
+        library = self.site.source.name
+        spend = Spend(
+            library=library,
+            campaign=self.order.plan_hash,
+            round_number=self.order.round_number,
+            examples=len(self.labelled),
+            sampling_rate=sampling_rate(len(self.labelled), settings),
+            noise_multiplier=self.rules.noise_multiplier,
+            steps=settings.steps,
+        )
+        Ledger(self.site.folder / "ledger.jsonl").charge(spend, self.rules.max_epsilon)
+        depends = (library, len(self.labelled), self.order.plan_hash, self.order.round_number)
+        seed = secret_seed(self.site.folder, *depends, self.order.model_hash, self._calls)
+        privacy = Privacy(
+            noise_multiplier=self.rules.noise_multiplier,
+            sample_norm=self.rules.sample_norm,
+            secret_seed=seed,
+        )
+        return train_privately(vector, self.labelled, settings, privacy, drift=drift)
+
+
+class Named(Protocol):
+    """A source of averages, as far as the ledger must know it."""
+
+    @property
+    def name(self) -> str:
+        """Of the library."""
+        ...
+
+
+class Place(Protocol):
+    """A site, as far as its learner must know it."""
+
+    @property
+    def name(self) -> str:
+        """Of the site."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """Of ledger and key."""
+        ...
+
+    @property
+    def source(self) -> Named:
+        """The averages' source."""
+        ...
 
 
 def seed_of(text: str) -> int:

@@ -63,15 +63,14 @@ def _die_with_parent() -> None:
 
 def main(kit: Path) -> None:
     """Serve with this site's own library."""
-    from cryofed.federation.site import Site, answer
-    from cryofed.library.store import Library
+    from cryofed.federation.site import LibraryFile, Site, answer
 
     home = SiteHome(kit.parent)
     settings = read_settings(home)
 
     def reply(data: bytes, plan: Plan) -> Answer:
-        with Library(library_path(home, settings)) as library:
-            return answer(data, plan, Site(name=settings.name, source=library, folder=home.folder))
+        source = LibraryFile(library_path(home, settings))
+        return answer(data, plan, Site(name=settings.name, source=source, folder=home.folder))
 
     serve(reply)
 
