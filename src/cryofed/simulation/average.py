@@ -50,7 +50,8 @@ def transfer(spec: Spec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         envelope *= np.exp(-np.square(frequency * 15))
         lost = lost * (1 - 0.75 * np.exp(-np.square(frequency * spec.mask_diameter_angstrom / 2.2)))
     colour = np.power((shell + 3.0) / (3 + box / 8), -spec.noise_colour)
-    noise = colour / (1.0 if spec.finish == "raw" else np.maximum(squared, 0.03))
+    # What the program does to the signal at low frequency, it does to the noise as well.
+    noise = colour * (1.0 if spec.finish == "raw" else np.square(lost) / np.maximum(squared, 0.03))
     return envelope * tilted * lost, noise
 
 
@@ -84,7 +85,8 @@ def average_classes(
     level = np.interp(at, shell, np.median(strength[chosen], axis=0)) / np.interp(at, shell, noise)
     # A class of hundreds of particles is not made worse by the last of its noise than by its angles.
     single = max(float(level), 1e-12) * middle**0.85 * noise
-    of_class = single / np.power(particles, 0.85)[:, None] * np.exp(rng.uniform(-0.7, 0.25, n))[:, None]
+    counted = np.maximum(particles, 0.08 * middle) if spec.finish == "raw" else particles
+    of_class = single / np.power(counted, 0.85)[:, None] * np.exp(rng.uniform(-0.7, 0.25, n))[:, None]
     extra = gain[:, None] * np.exp(-np.power(shell[None, :] / cut[:, None], 4))
     ssnr = strength / of_class
     believed = (ssnr + extra) * _rough(n, len(shell), rng)
@@ -155,8 +157,20 @@ def present(spec: Spec, averages: Images, rng: RANDOM) -> Images:
         images = images * circular_mask(box, rim - spec.mask_edge_px / 2, spec.mask_edge_px)
     elif spec.finish == "windowed":
         images = images * circular_mask(box, 0.42 * box, spec.mask_edge_px)
+    if spec.negative_stain and spec.finish == "raw" and rng.random() < 0.4:
+        images = np.stack([_turned_frame(image, rng) for image in images])
     scale = np.float32(np.exp(rng.uniform(np.log(0.02), np.log(30))))
     return screenshot(images, rng) if spec.eight_bit else images * scale
+
+
+def _turned_frame(image: NDArray[np.float32], rng: RANDOM) -> NDArray[np.float32]:
+    """Flat corners, where the turned boxes of the particles had no pixels."""
+    axis = np.arange(len(image)) - len(image) / 2 + 0.5
+    angle = rng.uniform(-0.5, 0.5)
+    c, s = np.cos(angle), np.sin(angle)
+    x, y = c * axis[None, :] + s * axis[:, None], c * axis[:, None] - s * axis[None, :]
+    inside = np.maximum(np.abs(x), np.abs(y)) < 0.49 * len(image)
+    return np.where(inside, image, np.float32(np.median(image[inside])))
 
 
 def screenshot(images: Images, rng: RANDOM) -> Images:

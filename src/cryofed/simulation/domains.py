@@ -12,17 +12,22 @@ RESIDUE_VOLUME = 134.0  # Å³ of protein per residue at 1.35 g/cm³ and 110 Da
 
 
 def domain(rng: np.random.Generator, radius_angstrom: float, spacing_angstrom: float = 4.0) -> Beads:
-    """A globular domain: an ellipsoid filled with rods (helices), or with evenly spread beads (sheets).
+    """A globular domain: an ellipsoid filled evenly, and in it rods (helices) or lumps (sheets).
 
-    Its weight is the number of residues that fit into the ellipsoid.
+    Its weight is the number of residues that fit into the ellipsoid; the even filling takes 15 to 60 % of
+    it. So the power of a projection falls from 40 Å to 10 Å about as that of atomic models in ice.
     """
-    axes = radius_angstrom * np.exp(rng.normal(0, 0.18, 3))
-    points = _rods(rng, axes, spacing_angstrom) if rng.random() < 0.72 else _evenly(rng, axes)
-    if len(points) < 8:
-        points = _evenly(rng, np.maximum(axes, 10))
+    axes = np.maximum(radius_angstrom * np.exp(rng.normal(0, 0.18, 3)), 9)
+    filling = _lattice(rng, axes, max(5.5, radius_angstrom / 4.2, 1.2 * spacing_angstrom))
+    rods = _rods(rng, axes, spacing_angstrom) if rng.random() < 0.72 else filling[:0]
+    points = rods if len(rods) >= 8 else _lumps(rng, filling)
     residues = 4 / 3 * np.pi * np.prod(axes) / RESIDUE_VOLUME
-    turned = points @ random_turn(rng).T
-    return turned, np.full(len(turned), residues / len(turned))
+    even = rng.uniform(0.15, 0.6) * residues
+    weights = [
+        np.full(len(filling), even / len(filling)),
+        np.full(len(points), (residues - even) / len(points)),
+    ]
+    return np.concatenate([filling, points]) @ random_turn(rng).T, np.concatenate(weights)
 
 
 def _rods(rng: np.random.Generator, axes: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
@@ -45,14 +50,21 @@ def _rods(rng: np.random.Generator, axes: NDArray[np.float64], spacing: float) -
     return inside
 
 
-def _evenly(rng: np.random.Generator, axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Beads spread through an ellipsoid with a few lumps."""
-    n = int(np.clip(np.prod(axes) / 22, 24, 700))
-    points = rng.normal(size=(n, 3))
-    points *= (rng.random(n) ** (1 / 3) / np.linalg.norm(points, axis=1))[:, None]
-    lumps = rng.normal(0, 0.45, (6, 3))
-    nearest = lumps[np.argmin(np.square(points[:, None] - lumps[None]).sum(axis=2), axis=1)]
-    result: NDArray[np.float64] = (0.82 * points + 0.18 * nearest) * axes
+def _lattice(rng: np.random.Generator, axes: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """An ellipsoid filled with a jittered lattice: evener than chance, so almost no power of its own."""
+    grids = [np.arange(-a, a + step, step) for a in axes]
+    points = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = points + rng.uniform(-0.35, 0.35, points.shape) * step
+    inside: NDArray[np.float64] = points[np.square(points / axes).sum(axis=1) < 1]
+    return inside
+
+
+def _lumps(rng: np.random.Generator, filling: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The filling drawn together around a few places."""
+    centres = filling[rng.integers(0, len(filling), max(3, len(filling) // 25))]
+    nearest = centres[np.argmin(np.square(filling[:, None] - centres[None]).sum(axis=2), axis=1)]
+    pull = rng.uniform(0.15, 0.5)
+    result: NDArray[np.float64] = (1 - pull) * filling + pull * nearest + rng.normal(0, 1.0, filling.shape)
     return result
 
 

@@ -61,7 +61,10 @@ def _particles(kinds: list[str], total: int, rng: RANDOM) -> NDArray[np.int64]:
     """Particles of each class: good ones are larger as a rule, noise sometimes the largest of all."""
     middle = {GOOD: 0.0, "few particles": -4.2, "noise": -0.6, "disc": -2.6, "carbon": -2.4, "ice": -2.2}
     scatter = rng.uniform(0.5, 1.1)
-    weights = np.exp([middle.get(kind, -1.1) + rng.normal(0, scatter) for kind in kinds])
+    # Half of the junk classes are small ones, where noise shows as much as what they hold.
+    less = [-1.6 * float(rng.exponential()) if kind != GOOD and rng.random() < 0.5 else 0.0 for kind in kinds]
+    usual = np.array([middle.get(kind, -1.1) for kind in kinds])
+    weights = np.exp(usual + np.array(less) + rng.normal(0, scatter, len(kinds)))
     counts = np.asarray(np.maximum(np.round(weights / weights.sum() * total), 1), np.int64)
     few = np.array([kind == "few particles" for kind in kinds])
     counts[few] = np.maximum(1, np.minimum(counts[few], rng.integers(1, 16, int(few.sum()))))
@@ -109,7 +112,7 @@ def _particle(scene: Scene, kind: str, n: int, views: list[NDArray[np.float64] |
     content = scene.blurred_view(
         molecule, view, rng, spread_degree=spread, in_plane_degree=float(rng.uniform(0.4, 0.8) * spread),
         shift_px=size * float(np.exp(rng.uniform(np.log(0.002), np.log(0.022)))),
-        offset_px=(float(off[0]), float(off[1])), n=5,
+        offset_px=(float(off[0]), float(off[1])), n=8,
     )  # fmt: skip
     purity = 1 - float(np.clip(rng.exponential(0.05 if rng.random() < 0.8 else 0.25), 0, 0.6))
     if few:

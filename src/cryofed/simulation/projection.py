@@ -29,15 +29,21 @@ def project(
         rng: lets the moving part sway, differently in each view; None leaves it at rest.
     """
     views = len(turns)
-    seen = np.einsum("vij,mj->vmi", turns[:, :2].astype(np.float32), molecule.positions)
+    seen = _turned(turns[:, :2], molecule.positions)
     if rng is not None and molecule.sway_degree > 0:
         arm = molecule.positions[molecule.moving] - molecule.hinge
         sway = Rotation.from_rotvec(rng.normal(0, np.radians(molecule.sway_degree), (views, 3))).as_matrix()
-        swayed = np.einsum("vij,vjk,mk->vmi", turns[:, :2], sway, arm, optimize=True)
+        swayed = _turned(turns[:, :2] @ sway, arm)
         seen[:, molecule.moving] = swayed + (turns[:, :2] @ molecule.hinge)[:, None, :]
     spots = seen / pixel_size_angstrom + (box // 2 + shifts_px[:, None, :])
     weights = np.broadcast_to(molecule.weights / views, seen.shape[:2])
     return _splat(spots.reshape(-1, 2), weights.ravel(), box)
+
+
+def _turned(turns: NDArray[np.float64], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`(v, i, 3)` matrices times `(m, 3)` points: `(v, m, i)`."""
+    turned: NDArray[np.float32] = np.matmul(turns.astype(np.float32), points.T).transpose(0, 2, 1)
+    return turned
 
 
 def _splat(spots: NDArray[np.floating], weights: NDArray[np.floating], box: int) -> Image:

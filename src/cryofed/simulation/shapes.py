@@ -13,7 +13,7 @@ from cryofed.simulation.domains import Beads, belt, cluster, domain, duplex, joi
 from cryofed.simulation.molecule import Molecule, assemble, copies, random_turn
 
 Maker = Callable[[np.random.Generator, str], Molecule]
-MOST_BEADS = 9000  # more cost time and show nothing at the pixel sizes of class averages
+MOST_BEADS = 7000  # more cost time and show nothing at the pixel sizes of class averages
 
 
 def random_molecule(rng: np.random.Generator, name: str = "molecule", kind: str | None = None) -> Molecule:
@@ -21,20 +21,26 @@ def random_molecule(rng: np.random.Generator, name: str = "molecule", kind: str 
     names = list(KINDS)
     shares = np.array([share for share, _ in KINDS.values()])
     chosen = kind or names[int(rng.choice(len(names), p=shares / shares.sum()))]
-    made = _thin(rng, KINDS[chosen][1](rng, name))
+    made = _thin(KINDS[chosen][1](rng, name))
     flexible = chosen == "lobes" or (rng.random() < 0.3 and made.views == "any")
     return _flexible(rng, made) if flexible else made
 
 
-def _thin(rng: np.random.Generator, molecule: Molecule) -> Molecule:
-    n = len(molecule.positions)
-    if n <= MOST_BEADS:
-        return molecule
-    kept = np.sort(rng.choice(n, MOST_BEADS, replace=False))
-    weights = molecule.weights[kept] * np.float32(n / MOST_BEADS)
-    return replace(
-        molecule, positions=molecule.positions[kept], weights=weights, moving=molecule.moving[kept]
-    )
+def _thin(molecule: Molecule) -> Molecule:
+    """Beads of one small cube become one at their centre of mass, cubes growing until few enough are left."""
+    step = molecule.bead_angstrom
+    while len(molecule.positions) > MOST_BEADS:
+        step *= 1.25
+        x, y, z = (np.floor(molecule.positions / step).astype(np.int64) + 512).T  # 512: makes all positive
+        index = np.unique((x * 1024 + y) * 1024 + z, return_inverse=True)[1]
+        weights = np.bincount(index, molecule.weights)
+        sums = [np.bincount(index, molecule.weights * axis) for axis in molecule.positions.T]
+        centres = np.stack(sums, axis=1) / weights[:, None]
+        molecule = replace(
+            molecule, positions=centres.astype(np.float32), weights=weights.astype(np.float32),
+            moving=np.zeros(len(weights), bool), bead_angstrom=0.75 * step,
+        )  # fmt: skip
+    return molecule
 
 
 def _flexible(rng: np.random.Generator, molecule: Molecule) -> Molecule:
@@ -63,15 +69,18 @@ def _complex(rng: np.random.Generator, name: str) -> Molecule:
 
 def _large(rng: np.random.Generator, name: str) -> Molecule:
     """Ribosome-like: two compact bodies of many domains and nucleic acid, with a groove between."""
-    parts: list[Beads] = []
-    for sign, n in ((-1, int(rng.integers(9, 20))), (1, int(rng.integers(6, 14)))):
-        body = cluster(rng, n, (18, 32), 2.5, 6.0)
+    bodies: list[Beads] = []
+    for n in (int(rng.integers(10, 22)), int(rng.integers(6, 15))):
+        body = cluster(rng, n, (17, 30), 3.5, 6.0)
+        spread = body[0].std(axis=0)
         acid = [
-            moved(duplex(rng, rng.uniform(40, 90)), random_turn(rng), rng.normal(0, 42, 3))
-            for _ in range(int(rng.integers(3, 9)))
+            moved(duplex(rng, rng.uniform(40, 80)), random_turn(rng), rng.normal(0, 0.9 * spread))
+            for _ in range(int(rng.integers(3, 11)))
         ]
-        parts.append(moved(join([body, *acid]), None, np.array([sign * rng.uniform(38, 60), 0, 0])))
-    return assemble(name, "large", *join(parts), bead_angstrom=6.0)
+        bodies.append(join([body, *acid]))
+    radii = [float(np.quantile(np.linalg.norm(points, axis=1), 0.8)) for points, _ in bodies]
+    apart = rng.uniform(0.6, 0.95) * sum(radii) * random_turn(rng)[0]
+    return assemble(name, "large", *join([bodies[0], moved(bodies[1], None, apart)]), bead_angstrom=6.0)
 
 
 def _subunit(rng: np.random.Generator, n_max: int, radius: tuple[float, float], spacing: float) -> Beads:
@@ -80,7 +89,7 @@ def _subunit(rng: np.random.Generator, n_max: int, radius: tuple[float, float], 
 
 def _ring_radius(beads: Beads, n: int, closeness: float) -> float:
     """How far from the axis n copies just touch."""
-    width = 2 * float(np.quantile(np.linalg.norm(beads[0][:, :2], axis=1), 0.85))
+    width = 2 * float(np.quantile(np.linalg.norm(beads[0], axis=1), 0.75))
     return float(closeness * width / (2 * np.sin(np.pi / n)))
 
 
@@ -88,7 +97,7 @@ def _cyclic(rng: np.random.Generator, name: str) -> Molecule:
     """C2 to C12: from compact oligomers to open rings."""
     n = int(rng.choice([2, 2, 3, 3, 4, 4, 5, 6, 6, 7, 8, 9, 10, 11, 12]))
     unit = _subunit(rng, 4 if n < 7 else 2, (13, 26), 4.0 if n < 7 else 5.0)
-    away = np.array([_ring_radius(unit, n, rng.uniform(0.6, 1.25)), 0, 0])
+    away = np.array([_ring_radius(unit, n, rng.uniform(0.55, 1.02)), 0, 0])
     beads = copies(*moved(unit, random_turn(rng), away), f"C{n}")
     return assemble(name, "cyclic", *beads, symmetry=f"C{n}")
 
@@ -98,7 +107,7 @@ def _dihedral(rng: np.random.Generator, name: str) -> Molecule:
     n = int(rng.choice([2, 2, 2, 3, 3, 4, 5, 6, 7]))
     unit = _subunit(rng, 3, (14, 28), 5.0)
     height = float(np.quantile(np.abs(unit[0][:, 2]), 0.85)) * rng.uniform(0.6, 1.2)
-    away = np.array([_ring_radius(unit, n, rng.uniform(0.6, 1.2)), 0, height])
+    away = np.array([_ring_radius(unit, n, rng.uniform(0.55, 1.0)), 0, height])
     beads = copies(*moved(unit, random_turn(rng), away), f"D{n}")
     return assemble(name, "dihedral", *beads, symmetry=f"D{n}", bead_angstrom=5.0)
 
@@ -130,6 +139,7 @@ def _membrane(rng: np.random.Generator, name: str) -> Molecule:
         base = rng.normal(0, 9 if n > 1 else 12, 2)
         lean = rng.normal(0, 0.3, 2)
         line = np.stack([base[0] + lean[0] * z, base[1] + lean[1] * z, z], axis=1)
+        line = line + rng.normal(0, 1.6, line.shape)
         helices.append((line, np.full(len(z), 2.0)))
     unit = helices
     for side in (1, -1):
@@ -141,7 +151,7 @@ def _membrane(rng: np.random.Generator, name: str) -> Molecule:
     away = np.array([0 if n == 1 else rng.uniform(16, 26), 0, 0])
     protein = copies(*moved(join(unit), None, away), f"C{n}")
     inner = float(np.quantile(np.linalg.norm(join(helices)[0][:, :2] + away[:2], axis=1), 0.9))
-    around = belt(rng, inner + rng.uniform(18, 42), inner, rng.uniform(0.12, 0.55))
+    around = belt(rng, inner + rng.uniform(18, 42), inner, rng.uniform(0.25, 0.9))
     return assemble(name, "membrane", *join([protein, around]), symmetry=f"C{n}")
 
 
@@ -177,14 +187,16 @@ def _lobes(rng: np.random.Generator, name: str) -> Molecule:
 
 def _filament(rng: np.random.Generator, name: str) -> Molecule:
     """A helix of subunits longer than any mask; its diameter is the length that a box would show."""
-    rise, twist = rng.uniform(8, 40), rng.uniform(15, 180)
     unit = cluster(rng, int(rng.integers(1, 4)), (13, 22), 1.0, 6.0)
-    radius = rng.uniform(10, 60)
+    width = 2 * float(np.quantile(np.linalg.norm(unit[0], axis=1), 0.75))
+    per_turn = rng.uniform(2, 9)
+    radius = rng.uniform(0.6, 0.95) * width / (2 * np.sin(np.pi / max(per_turn, 2.2)))
+    rise = rng.uniform(0.7, 1.0) * width / per_turn
     length = rng.uniform(160, 340)
     steps = np.arange(-0.9 * length, 0.9 * length, rise)
     parts: list[Beads] = []
     for i, z in enumerate(steps):
-        turn = Rotation.from_euler("z", i * twist, degrees=True).as_matrix()
+        turn = Rotation.from_euler("z", i * 360 / per_turn, degrees=True).as_matrix()
         parts.append(moved(moved(unit, None, np.array([radius, 0, 0])), turn, np.array([0, 0, z])))
     beads = join(parts)
     return assemble(name, "filament", *beads, bead_angstrom=6.0, diameter_angstrom=length, views="side")

@@ -77,7 +77,7 @@ def random_spec(
 ) -> Spec:
     """A job as some lab might run it: one or two molecules (procedural unless given) and shared settings."""
     if molecules is None:
-        count = 2 if rng.random() < 0.25 else 1
+        count = 2 if rng.random() < 0.35 else 1
         molecules = tuple(random_molecule(rng, f"{name}.{i + 1}") for i in range(count))
     chain = molecules[0].kind == "chain"
     stain = bool(rng.random() < (0.75 if chain else 0.06))
@@ -118,7 +118,7 @@ def random_spec(
         junk=_junk_mix(rng),
         resolution_ratio=ratio,
         tau_fudge=float(rng.choice([1.0, 2.0, 2.0, 3.0, 4.0])),
-        b_factor=float(np.exp(rng.uniform(np.log(20), np.log(350)))),
+        b_factor=float(np.exp(rng.uniform(np.log(20), np.log(280)))),
         halo=float(np.clip(rng.normal(0.45, 0.35), 0, 0.97)),
         tilt=float(rng.uniform(-0.4, 0.25)),
         noise_colour=float(rng.uniform(0, 1.2)),
