@@ -165,17 +165,18 @@ def _chunks(rows: ParticleRows) -> Iterator[tuple[list[bytes], list[bytes], int]
 
 
 def _class_numbers(rows: ParticleRows, lines: list[bytes]) -> list[bytes] | None:
-    """The class number, as written, of every row; None where a row is too short.
+    """The class number, as written, of every row; None where every row must be looked at.
 
     Rows are split from the nearer end: RELION writes the class near the end of a row, and `rsplit` from
     there was the fastest of all ways tried.
     """
     behind = rows.width - 1 - rows.field
-    sample = lines[0].split()
-    if len(sample) == rows.width:
-        passed = sample[rows.field :] if behind < rows.field else sample[: rows.field]
-        if not all(map(_is_plain, passed)) and any(b'"' in line or b"'" in line for line in lines):
-            return None  # values on the way may hold spaces
+    sample, last = lines[0].split(), lines[-1].split()
+    if len(sample) != rows.width or len(last) != rows.width:
+        return None  # the end of the table, a file cut short, or quotes
+    passed = sample[rows.field :] if behind < rows.field else sample[: rows.field]
+    if not all(map(_is_plain, passed)) and any(b'"' in line or b"'" in line for line in lines):
+        return None  # values on the way may hold spaces
     try:
         if behind < rows.field:
             return [line.rsplit(None, behind + 1)[-behind - 1] for line in lines]

@@ -9,8 +9,10 @@ from cryofed.jobs.job import ClassJob, Images
 from cryofed.scoring.prepare import prepare_job
 
 ANGLES = 72  # steps of 5° around the circle
-RINGS = 14  # radii from the centre to the mask
-SAME_VIEW = 0.8  # mean correlation above which two groups show one view
+RINGS = 14  # radii from the centre
+REACH = 0.75  # the outermost ring, in mask radii: behind it is mostly solvent
+BLUR_PX = 1.0  # of a prepared average; grain is no likeness
+SAME_VIEW = 0.75  # mean correlation from which two groups are one view; see benchmarks/views.py
 
 
 def group_views(job: ClassJob, score: NDArray[np.float64], same: float = SAME_VIEW) -> NDArray[np.int64]:
@@ -31,36 +33,43 @@ def group_views(job: ClassJob, score: NDArray[np.float64], same: float = SAME_VI
 def similarity(images: Images) -> NDArray[np.float32]:
     """`(n, n)` correlation of every two averages at the best rotation and hand, 1 on the diagonal.
 
-    `images`: `(n, side, side)` prepared averages. Each is centred on its bright mass and read on rings; the
+    `images`: `(n, side, side)` prepared averages. Each is smoothed and read on rings, around the middle and
+    around its bright mass, whichever fits better: programs centre what they align, but not always. The
     correlation over all rotations of one ring is one Fourier product, so all pairs cost a few matrix
-    products. Rings count by their length and lose their mean: a bright blob is no likeness.
+    products. Rings lose their mean: a bright blob is no likeness.
     """
-    rings = polar(images)
-    rings = rings - rings.mean(axis=2, keepdims=True)
-    weight = np.sqrt(np.arange(1, RINGS + 1, dtype=np.float32))[None, :, None]
-    spectrum = np.fft.rfft(rings * weight, axis=2).astype(np.complex64)
-    norm = np.sqrt((np.abs(np.fft.irfft(spectrum, ANGLES, axis=2)) ** 2).sum(axis=(1, 2)))
-    by_order = np.ascontiguousarray(spectrum.transpose(2, 0, 1))  # (orders, n, rings)
-    best = np.full((len(images), len(images)), -1, np.float32)
-    for mirrored in (by_order, by_order.conj()):
-        product = by_order.conj() @ mirrored.transpose(0, 2, 1)  # (orders, n, n)
-        turned = np.fft.irfft(product, ANGLES, axis=0)
-        best = np.maximum(best, turned.max(axis=0).astype(np.float32))
-    scale = np.maximum(norm[:, None] * norm[None, :], 1e-12)
-    result: NDArray[np.float32] = (best / scale).astype(np.float32)
+    side = images.shape[-1]
+    axis = np.arange(side)
+    blur = np.exp(-((axis[:, None] - axis) ** 2) / (2 * BLUR_PX**2)).astype(np.float32)
+    blur /= blur.sum(axis=1, keepdims=True)
+    smooth = np.asarray(blur @ images @ blur.T, np.float32)
+    middle = np.full((len(images), 2), (side - 1) / 2)
+    result = np.maximum(_turned(polar(smooth, middle)), _turned(polar(smooth, bright_centre(smooth))))
     np.fill_diagonal(result, 1)
     return np.maximum(result, result.T)
 
 
-def polar(images: Images) -> Images:
-    """`(n, RINGS, ANGLES)`: averages on rings around their bright mass, bilinear."""
+def _turned(rings: Images) -> NDArray[np.float32]:
+    """The best correlation of every two sets of rings over all rotations and both hands."""
+    weight = np.sqrt(np.arange(1, RINGS + 1, dtype=np.float32))[None, :, None]
+    spectrum = np.fft.rfft((rings - rings.mean(axis=2, keepdims=True)) * weight, axis=2).astype(np.complex64)
+    by_order = np.ascontiguousarray(spectrum.transpose(2, 0, 1))  # (orders, n, rings)
+    best = np.full((len(rings), len(rings)), -np.inf)
+    for hand in (by_order, by_order.conj()):
+        product = by_order.conj() @ hand.transpose(0, 2, 1)  # (orders, n, n)
+        best = np.maximum(best, np.fft.irfft(product, ANGLES, axis=0).max(axis=0))
+    norm = np.sqrt((np.fft.irfft(spectrum, ANGLES, axis=2) ** 2).sum(axis=(1, 2)))
+    result: NDArray[np.float32] = (best / np.maximum(norm[:, None] * norm, 1e-12)).astype(np.float32)
+    return result
+
+
+def polar(images: Images, centre: NDArray[np.float64]) -> Images:
+    """`(n, RINGS, ANGLES)`: averages on rings around their centre `(n, 2)` (y, x), bilinear."""
     n, side, _ = images.shape
-    centres = bright_centre(images)
-    radius = (np.arange(1, RINGS + 1) / RINGS * (side / 2 - 2))[:, None]
+    radius = (np.arange(1, RINGS + 1) / RINGS * (REACH * side / 2))[:, None]
     angle = np.arange(ANGLES) * (2 * np.pi / ANGLES)
-    y = centres[:, 0, None, None] + radius * np.sin(angle)
-    x = centres[:, 1, None, None] + radius * np.cos(angle)
-    y, x = np.clip(y, 0, side - 1.001), np.clip(x, 0, side - 1.001)
+    y = np.clip(centre[:, 0, None, None] + radius * np.sin(angle), 0, side - 1.001)
+    x = np.clip(centre[:, 1, None, None] + radius * np.cos(angle), 0, side - 1.001)
     row, column = y.astype(int), x.astype(int)
     dy, dx = (y - row).astype(np.float32), (x - column).astype(np.float32)
     i = np.arange(n)[:, None, None]

@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import pytest
+import starfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cryofed.errors import InputError
+from cryofed.jobs import star
+
+HEAD = "\n# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroup #1\n1\n\n\ndata_particles\n\nloop_\n"
+TABLE = HEAD + "_rlnImageName #1\n_rlnClassNumber #2\n_rlnNormCorrection #3\n"
+
+
+def written(folder: Path, text: str) -> star.ParticleRows:
+    (folder / "data.star").write_text(text)
+    return star.find_particles(folder / "data.star")
+
+
+def filtered(rows: star.ParticleRows, keep: set[int]) -> str:
+    target = rows.path.with_name("kept.star")
+    star.filter_particles(rows, target, keep)
+    return target.read_text()
+
+
+def test_rows_are_filtered_by_class_and_keep_every_byte(tmp_path: Path) -> None:
+    rows = written(tmp_path, TABLE + " 1@a.mrcs   2  0.9 \n\t2@a.mrcs 13 .8\n3@a.mrcs 2\t1e-3  \n \n")
+    assert filtered(rows, {2}) == TABLE + " 1@a.mrcs   2  0.9 \n3@a.mrcs 2\t1e-3  \n \n"
+
+
+def test_classes_are_counted_by_hard_assignment(tmp_path: Path) -> None:
+    rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 13 .8\n3@a 2 1\n\n")
+    assert star.count_classes(rows) == {2: 2, 13: 1}
+
+
+def test_tables_behind_the_particles_are_copied(tmp_path: Path) -> None:
+    behind = "\ndata_other\n\nloop_\n_rlnClassNumber #1\n2\n"
+    rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8\n" + behind)
+    assert filtered(rows, {3}) == TABLE + "2@a 3 .8\n" + behind
+    assert star.count_classes(rows) == {2: 1, 3: 1}
+
+
+def test_a_table_may_begin_right_behind_the_last_row(tmp_path: Path) -> None:
+    rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8\ndata_other\n\n_a b\n")
+    assert filtered(rows, {2}) == TABLE + "1@a 2 0.9\ndata_other\n\n_a b\n"
+
+
+def test_quoted_values_may_hold_spaces_and_numbers(tmp_path: Path) -> None:
+    text = HEAD + "_rlnClassNumber #1\n_rlnMicrographName #2\n_rlnComment #3\n"
+    rows = written(tmp_path, text + "1 plain.mrc none\n2 'my 7 file.mrc' \"5 6\"\n3 it's.mrc none\n")
+    assert star.count_classes(rows) == {1: 1, 2: 1, 3: 1}
+    assert filtered(rows, {2}) == text + "2 'my 7 file.mrc' \"5 6\"\n"
+
+
+def test_a_last_row_without_line_end_gets_one(tmp_path: Path) -> None:
+    assert filtered(written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8"), {3}) == TABLE + "2@a 3 .8\n"
+
+
+def test_an_empty_table_has_no_particles(tmp_path: Path) -> None:
+    rows = written(tmp_path, TABLE + "\n")
+    assert star.count_classes(rows) == {}
+    assert filtered(rows, {1}) == TABLE + "\n"
+
+
+def test_relion_3_0_and_earlier_have_one_unnamed_table(tmp_path: Path) -> None:
+    rows = written(tmp_path, "data_\n\nloop_\n_rlnImageName #1\n_rlnClassNumber #2\n1@a 4\n")
+    assert star.count_classes(rows) == {4: 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("1@a 2\n2@a 3 .8\n", "2 values for 3 columns"),
+        ("1@a 2 .9\n2@a 3 .8 7\n", "4 values for 3 columns"),
+        ("1@a x .9\n", "'x' where a whole number belongs"),
+        ("1@a 2.5 .9\n", "'2.5' where a whole number belongs"),
+    ],
+)
+def test_damaged_rows_are_refused(tmp_path: Path, body: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        star.count_classes(written(tmp_path, TABLE + body))
+
+
+def test_a_file_without_class_numbers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="_rlnClassNumber: no such column"):
+        written(tmp_path, HEAD + "_rlnImageName #1\n1@a\n")
+
+
+def test_a_block_gives_its_columns_and_a_list_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "model.star"
+    path.write_text(
+        "data_model_general\n\n_rlnPixelSize 3.0\n\ndata_model_classes\n\nloop_\n_a #1\n_b #2\n1 x\n2 -nan\n"
+    )
+    assert star.read_block(path, "model_general") == {"rlnPixelSize": ["3.0"]}
+    assert star.read_block(path, "model_classes") == {"a": ["1", "2"], "b": ["x", "-nan"]}
+    assert star.read_block(path, "model_class") is None  # a name is never taken for another's beginning
+
+
+word = st.text(st.sampled_from("abz019.@/_-+"), min_size=1, max_size=9).filter(
+    lambda w: not w.startswith(("_", "data_", "loop_"))
+)
+gap = st.text(st.sampled_from(" \t"), min_size=1, max_size=3)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[str, list[str], list[int]]:
+    """A header, rows of random words with a class number at a random place, and the class numbers."""
+    width = draw(st.integers(1, 6))
+    field = draw(st.integers(0, width - 1))
+    names = "".join(f"_{'rlnClassNumber' if i == field else f'c{i}'} #{i + 1}\n" for i in range(width))
+    classes = draw(st.lists(st.integers(0, 250), max_size=30))
+    rows = []
+    for number in classes:
+        words = [draw(word) for _ in range(width)]
+        words[field] = str(number)
+        rows.append(
+            draw(st.sampled_from(["", " "]))
+            + draw(gap).join(words)
+            + draw(st.sampled_from(["", "  "]))
+            + "\n"
+        )
+    return HEAD + names, rows, classes
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(table=tables(), keep=st.sets(st.integers(0, 250)), chunk=st.integers(1, 200))
+def test_any_table_in_any_chunks_is_the_plain_filter(
+    tmp_path: Path,
+    table: tuple[str, list[str], list[int]],
+    keep: set[int],
+    chunk: int,
+) -> None:
+    head, rows, classes = table
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(star, "CHUNK", chunk)  # bytes: every row may be cut off from its neighbours
+        found = written(tmp_path, head + "".join(rows) + "\n")
+        expected = [row for row, number in zip(rows, classes, strict=True) if number in keep]
+        assert filtered(found, keep) == head + "".join(expected) + "\n"
+        assert star.count_classes(found) == {number: classes.count(number) for number in classes}
+
+
+def test_a_real_data_star_is_filtered_as_starfile_reads_it(shared: Path, tmp_path: Path) -> None:
+    source = shared / "data/relion_jobs/job001/run_it020_data.star"
+    rows = star.find_particles(source)
+    kept = star.filter_particles(rows, tmp_path / "kept.star", {1, 10, 24})
+    ours, theirs = starfile.read(tmp_path / "kept.star"), starfile.read(source)
+    wanted = theirs["particles"]["rlnClassNumber"].isin([1, 10, 24])
+    assert kept == wanted.sum() > 0
+    assert ours["particles"].equals(theirs["particles"][wanted].reset_index(drop=True))
+    assert str(ours["optics"]) == str(theirs["optics"])

@@ -1,0 +1,82 @@
+"""What is written for CryoSPARC and for a plain stack."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+
+from cryofed.jobs.job import open_job
+from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.scorer import Scores
+from cryofed.selection.cryosparc import FILES
+from cryofed.selection.policy import decide
+from cryofed.selection.writer import write_selection
+
+
+def scores(values: list[float]) -> Scores:
+    n = len(values)
+    return Scores(score=np.array(values), reasons=np.full((n, len(REASONS)), 0.1), unsure=np.zeros(n, bool))
+
+
+@pytest.fixture
+def cryosparc_out(cryosparc_job: Path) -> Path:
+    """Classes 1, 4 and 6 are kept: 0, 3 and 5 as CryoSPARC counts."""
+    job = open_job(cryosparc_job)
+    out = cryosparc_job.parent / "selected"
+    write_selection(job, decide(job, scores([0.9, 0, 0.1, 0.8, 0.9, 0.7])), out)
+    return out
+
+
+def test_exactly_five_files_and_the_report_are_written(cryosparc_out: Path) -> None:
+    assert {path.name for path in cryosparc_out.iterdir()} == {*FILES, "report.html"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "source"),
+    [
+        ("particles", "alignments2D/class", "J12_020_particles.cs"),
+        ("templates", "blob/idx", "J12_020_class_averages.cs"),
+    ],
+)
+def test_rows_are_split_by_class_in_order_byte_for_byte(
+    cryosparc_out: Path, cryosparc_job: Path, kind: str, field: str, source: str
+) -> None:
+    before = np.load(cryosparc_job / source)
+    kept = np.isin(before[field], [0, 3, 5])
+    for name, chosen in (("selected", kept), ("excluded", ~kept)):
+        after = np.load(cryosparc_out / f"{kind}_{name}.cs")
+        assert after.dtype == before.dtype
+        assert after.tobytes() == before[chosen].tobytes()
+        assert len(after) > 0
+
+
+def test_the_csv_tells_what_the_table_tells(cryosparc_out: Path) -> None:
+    with (cryosparc_out / "classes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class_number"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+    assert [row["kept"] for row in rows] == ["1", "0", "0", "1", "0", "1"]
+    assert [row["particles"] for row in rows] == ["40", "0", "25", "60", "5", "12"]
+    assert [row["score"] for row in rows] == ["0.9", "", "0.1", "0.8", "", "0.7"]
+    assert rows[1]["reason"] == rows[4]["reason"] == "too few particles"
+
+
+def test_the_kept_stack_has_the_kept_averages_and_the_pixel_size(
+    stack: Path, make_blobs: Callable[..., np.ndarray]
+) -> None:
+    job = open_job(stack)
+    out = stack.with_name("out")
+    write_selection(job, decide(job, scores([0.9, 0, 0.1, 0.8, 0, 0.7])), out)
+    assert {path.name for path in out.iterdir()} == {"kept.mrcs", "classes.csv", "report.html"}
+    with mrcfile.open(out / "kept.mrcs") as mrc:
+        assert np.array_equal(mrc.data, make_blobs(6)[[0, 3, 5]])
+        assert mrc.voxel_size.x == 3
+        assert mrc.is_image_stack()
+
+
+def test_nothing_kept_writes_no_stack(stack: Path) -> None:
+    job = open_job(stack)
+    write_selection(job, decide(job, scores([0.0] * 6)), stack.with_name("out"))
+    assert {path.name for path in stack.with_name("out").iterdir()} == {"classes.csv", "report.html"}

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryofed.errors import CryoFedError
+from cryofed.jobs.job import ClassJob, open_job
+from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.scorer import Scores
+from cryofed.selection.policy import Policy, adaptive_cut, best_of_lost_views, decide, loss
+
+
+def scores(values: list[float], reason: int = 1) -> Scores:
+    reasons = np.full((len(values), len(REASONS)), 0.01)
+    reasons[:, reason] = 0.9
+    score = np.array(values)
+    return Scores(score=score, reasons=reasons, unsure=(score > 0.4) & (score < 0.6))
+
+
+@pytest.fixture
+def job(relion_job: Path) -> ClassJob:
+    return open_job(relion_job)  # 40, 0, 25, 60, 5, 12 particles
+
+
+@pytest.mark.parametrize(
+    ("values", "cut"),
+    [
+        ([0.01, 0.02, 0.95, 0.99], 0.5),  # nobody near the threshold: the threshold
+        ([0.05, 0.45, 0.9], (0.45 + 0.7) / 2),  # gaps 0.15 below and 0.25 above 0.45: left out
+        ([0.05, 0.55, 0.9], (0.3 + 0.55) / 2),  # 0.25 below: kept
+        ([0.4, 0.42, 0.6], (0.42 + 0.6) / 2),  # the widest gap lies between them
+        (
+            [0.48, 0.49, 0.51, 0.52],
+            (0.3 + 0.48) / 2,
+        ),  # alike: kept together, for 0.18 below equals 0.18 above
+        ([np.nan, 0.55], (0.3 + 0.55) / 2),
+        ([], 0.5),
+    ],
+)
+def test_the_cut_lies_in_the_widest_gap_near_the_threshold(values: list[float], cut: float) -> None:
+    assert adaptive_cut(np.array(values), 0.5, 0.2) == pytest.approx(cut)
+
+
+def test_classes_at_or_above_the_cut_are_kept_and_the_others_have_a_reason(job: ClassJob) -> None:
+    selection = decide(job, scores([0.9, np.nan, 0.1, 0.8, 0.99, 0.7]))
+    assert selection.kept.tolist() == [True, False, False, True, False, True]
+    # class 2 is empty, class 5 has 5 particles: neither is scored, however good it looks
+    assert selection.reason == ("", "too few particles", REASONS[1], "", "too few particles", "")
+    assert np.isnan(selection.score[[1, 4]]).all()
+    assert selection.note == ""
+
+
+def test_loss_is_the_share_of_particles_in_classes_not_kept(job: ClassJob) -> None:
+    selection = decide(job, scores([0.9, 0, 0.1, 0.8, 0, 0.7]))
+    assert loss(job, selection) == pytest.approx((0 + 25 + 5) / 142)
+
+
+def test_loss_is_the_share_of_classes_where_counts_are_unknown(stack: Path) -> None:
+    images = open_job(stack)
+    assert loss(images, decide(images, scores([0.9, 0, 0.1, 0.8, 0, 0.7]))) == 0.5
+
+
+def test_unsure_is_told_but_does_not_decide(job: ClassJob) -> None:
+    selection = decide(job, scores([0.9, 0, 0.1, 0.58, 0, 0.1]))
+    assert selection.unsure.tolist() == [False, False, False, True, False, False]
+    assert selection.kept[3]
+
+
+def test_where_no_score_reaches_the_cut_a_note_says_so(job: ClassJob) -> None:
+    selection = decide(job, scores([0.1, 0.1, 0.2, 0.1, 0.1, 0.1]))
+    assert not selection.kept.any()
+    assert selection.note == "nothing here looks like a particle (best score 0.20); nothing is kept"
+
+
+def test_keep_views_adds_the_best_of_a_lost_view_above_the_floor() -> None:
+    view = np.array([1, 1, 2, 2, 3, 0])
+    kept = np.array([True, False, False, False, False, False])
+    score = np.array([0.9, 0.1, 0.25, 0.3, 0.1, np.nan])
+    # view 1 is kept, view 2 has 0.3 at index 3, view 3 does not reach 0.2
+    assert best_of_lost_views(view, kept, score, 0.2) == [3]
+
+
+def test_a_view_kept_for_its_rarity_says_why(job: ClassJob) -> None:
+    low = scores([0.9, 0, 0.1, 0.8, 0, 0.25])
+    without, with_views = decide(job, low), decide(job, low, Policy(keep_views=True))
+    assert not without.kept[5]
+    if without.view[5] not in without.view[without.kept]:
+        assert with_views.kept[5]
+        assert with_views.reason[5] == "rare view"
+    assert with_views.views[0] == with_views.views[1]
+
+
+@pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"max_loss": -0.1}, {"band": -1}])
+def test_a_policy_cannot_be_wrong(wrong: dict[str, float]) -> None:
+    with pytest.raises(CryoFedError):
+        Policy(**wrong)
