@@ -85,12 +85,24 @@ def polygon(box: int, at: tuple[float, float], radius: float, corners: int, rng:
     return inside.astype(np.float32)
 
 
-def turned(image: Image, rng: RANDOM, count: int) -> Image:
-    """The mean over `count` turns and mirrors of the quarter circle (cheap incoherent sum)."""
-    total = np.zeros_like(image)
-    for _ in range(count):
-        total += np.rot90(image if rng.random() < 0.5 else image.T, int(rng.integers(4)))
-    return np.asarray(total / count, np.float32)
+def softened(image: Image, sigma_px: float) -> Image:
+    """The picture blurred by a Gaussian."""
+    box = len(image)
+    shell = np.arange(box, dtype=np.float64)
+    kernel = np.exp(-2 * np.square(np.pi * sigma_px * shell / box))
+    return back(transform(image) * spread(kernel, box), box)
+
+
+def radial_mean(image: Image) -> Image:
+    """Every pixel replaced by the mean at its distance from the centre."""
+    distance = np.round(radial(len(image))).astype(np.int64)
+    sums = np.bincount(distance.ravel(), image.ravel()) / np.bincount(distance.ravel())
+    return np.asarray(np.interp(radial(len(image)), np.arange(len(sums)), sums), np.float32)
+
+
+def centred(rng: RANDOM, reach: float) -> tuple[float, float]:
+    """Nearly in the centre in half of the cases, as alignment puts a bright thing; else within `reach` px."""
+    return spot(rng, 0.15 * reach) if rng.random() < 0.5 else spot(rng, reach)
 
 
 def spot(rng: RANDOM, reach: float) -> tuple[float, float]:

@@ -31,6 +31,11 @@ class Scene:
         """Radius in pixels of what is shown: the mask, or the box where there is none."""
         return min(self.spec.mask_radius_px, self.box / 2)
 
+    @property
+    def first_size(self) -> float:
+        """Diameter of the first molecule in pixels."""
+        return self.size(self.spec.molecules[0])
+
     def size(self, molecule: Molecule) -> float:
         """Diameter of the molecule in pixels."""
         return molecule.diameter_angstrom / self.spec.pixel_size_angstrom

@@ -156,18 +156,21 @@ def _membrane(rng: np.random.Generator, name: str) -> Molecule:
 
 
 def _chain(rng: np.random.Generator, name: str) -> Molecule:
-    """Beads on a string, as negative stain shows them; often a ball at one end."""
-    n = int(rng.integers(6, 13))
+    """Beads on a string or a smooth worm, as negative stain shows them; often a ball at one end, hooked."""
+    n = int(rng.integers(4, 14))
+    step = rng.uniform(1.1, 2.3)  # of a bead's radius: smooth worm to separate beads
+    bend = rng.uniform(0.12, 0.45)
+    hook = rng.random() < 0.4
     way = np.array([0.0, 0, 1])
     place = np.zeros(3)
     parts = []
-    radius = rng.uniform(11, 16)
+    radius = rng.uniform(10, 16)
     for i in range(n):
-        ball = radius * (1.0 if i else rng.uniform(1, 2.2)) * np.exp(rng.normal(0, 0.1))
+        ball = radius * (1.0 if i else rng.uniform(0.9, 2.2)) * np.exp(rng.normal(0, 0.08))
         parts.append(moved(domain(rng, ball), None, place.copy()))
-        way = way + rng.normal(0, 0.38, 3)
+        way = way + rng.normal(0, bend * (4 if hook and i < 2 else 1), 3)
         way /= np.linalg.norm(way)
-        place = place + way * rng.uniform(1.7, 2.3) * radius
+        place = place + way * step * radius
     return assemble(name, "chain", *join(parts), views="any" if rng.random() < 0.3 else "side")
 
 
@@ -241,7 +244,7 @@ KINDS: dict[str, tuple[float, Maker]] = {  # share of the corpus, maker
     "dihedral": (0.14, _dihedral),
     "barrel": (0.06, _barrel),
     "membrane": (0.10, _membrane),
-    "chain": (0.05, _chain),
+    "chain": (0.08, _chain),
     "lobes": (0.05, _lobes),
     "filament": (0.03, _filament),
     "rod": (0.05, _rod),
