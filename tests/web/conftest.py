@@ -38,7 +38,7 @@ def blobs(n: int, box: int) -> np.ndarray:
 
 
 def make_gallery(n: int = 12, box: int = 32) -> Gallery:
-    """Class k (from 1) has score (k - 0.5) / n, 100 k particles, k + 3 Å, view k % 3; threshold 0.5."""
+    """Class k (from 1) has score (k - 0.5) / n, 100 k particles, k + 3 Å, view 1 + k % 3; threshold 0.5."""
     number = np.arange(1, n + 1)
     score = (number - 0.5) / n
     label = np.full(n, np.nan)
@@ -55,7 +55,7 @@ def make_gallery(n: int = 12, box: int = 32) -> Gallery:
         score=score,
         unsure=np.abs(score - 0.5) < 0.1,
         reason=tuple("" if s >= 0.5 else "noise or over-fitted" for s in score),
-        view=number % 3,
+        view=1 + number % 3,
         label=label,
         start=score >= 0.5,
         pinned=("",) * n,

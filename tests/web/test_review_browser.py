@@ -103,7 +103,7 @@ def test_what_was_set_by_hand_stays_when_the_threshold_moves(opened: Any) -> Non
         ("disagreement", [1, 12]),  # labelled kept at 0.042, rejected at 0.958
         ("resolution", [1, 2]),
         ("particles", [12, 11]),
-        ("similarity", [12, 9, 6, 3]),  # view 0 has the most particles: 300 + 600 + 900 + 1,200
+        ("similarity", [12, 9, 6, 3]),  # view 1 has the most particles: 300 + 600 + 900 + 1,200
         ("number", [1, 2]),
     ],
 )
