@@ -15,8 +15,9 @@ from cryofed.library.harvest import walk
 from cryofed.library.harvest.importing import harvest
 from cryofed.library.store import Library, meaning
 from cryofed.scoring.reasons import REASONS
+from cryofed.selection.writer import free_folder
 from cryofed.web.review.gallery import Gallery
-from cryofed.web.review.of_job import free_folder, open_review
+from cryofed.web.review.of_job import open_review
 from cryofed.web.review.of_library import open_library_review
 from cryofed.web.review.routes import Decision, Saving
 

@@ -24,6 +24,15 @@ def default_folder(job: ClassJob) -> Path:
     return place.with_name(f"{place.name}_selected")
 
 
+def free_folder(wanted: Path) -> Path:
+    """`wanted`, or with _2, _3 … behind it where something lies there: a save replaces nothing."""
+    number, folder = 1, wanted
+    while folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}_{number}")
+    return folder
+
+
 def check_folder(job: ClassJob, out: Path) -> None:
     """Refuse a place that must not be written, before the work is done."""
     own = _own_folder(job)

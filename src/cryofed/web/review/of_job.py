@@ -21,7 +21,7 @@ from cryofed.library.store import Library, meaning
 from cryofed.scoring.prepare import is_dark, job_radius_px
 from cryofed.scoring.reasons import REASONS
 from cryofed.selection.policy import Selection
-from cryofed.selection.writer import write_selection
+from cryofed.selection.writer import free_folder, write_selection
 from cryofed.web.review.gallery import Gallery
 from cryofed.web.review.routes import Decision, Saving
 
@@ -121,15 +121,6 @@ def decided(selection: Selection, decision: Decision) -> Selection:
         theirs = selection.reason[i] if not decision.by_hand[i] else BY_HAND
         reasons.append("" if kept else REASONS[own] if 0 <= own < len(REASONS) else theirs)
     return replace(selection, kept=decision.kept, cut=decision.threshold, reason=tuple(reasons), note="")
-
-
-def free_folder(wanted: Path) -> Path:
-    """`wanted`, or with _2, _3 … behind it where something lies there: a save replaces nothing."""
-    number, folder = 1, wanted
-    while folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        number += 1
-        folder = wanted.with_name(f"{wanted.name}_{number}")
-    return folder
 
 
 def review_labelling(decision: Decision) -> Labelling:

@@ -1,0 +1,81 @@
+"""`cryofed watch PROJECT`: select each 2D classification as it finishes, for weeks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+OUT = "CryoFed"  # in the project: paths stay relative to it, so that RELION can continue from them
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a user may type."""
+    parser.add_argument("project", type=Path, help="project folder of RELION or CryoSPARC")
+    parser.add_argument("--out", type=Path, help=f"folder of the selections (default: PROJECT/{OUT})")
+    parser.add_argument("--interval", type=_seconds, default=30.0, help="seconds between looks (default: 30)")
+    parser.add_argument(
+        "--settle",
+        type=_seconds,
+        default=10.0,
+        help="seconds that a job's files must have been at rest (default: 10)",
+    )
+    parser.add_argument("--once", action="store_true", help="look once and end, for cron")
+    parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
+    parser.add_argument(
+        "--max-loss",
+        type=float,
+        default=0.6,
+        help="share of the particles above which nothing is written and a person is asked (default: 0.6)",
+    )
+    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Watch until SIGTERM or Ctrl-C; the selection that has begun is finished first."""
+    import signal
+
+    from cryofed.errors import InputError
+    from cryofed.scoring.scorer import SHIPPED, open_model
+    from cryofed.selection.policy import Policy
+    from cryofed.watching.finished import is_project
+    from cryofed.watching.memory import open_memory
+    from cryofed.watching.select_one import Settings
+    from cryofed.watching.watch import Watch, say
+
+    project = options.project
+    if not is_project(project):
+        raise InputError(
+            project,
+            "project",
+            "no project of RELION or CryoSPARC",
+            "give the folder that holds Class2D or J12",
+        )
+    policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views)
+    open_model(options.model or SHIPPED)  # a wrong model is told now, not when the first job ends
+    memory = open_memory(options.out or project / OUT)
+    watch = Watch(
+        project=project,
+        memory=memory,
+        settings=Settings(policy=policy, model=options.model),
+        settle_s=options.settle,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watch.stop.set())
+    try:
+        if options.once:
+            waiting = watch.look()
+            say(f"looked once; {waiting} not at rest yet" if waiting else "looked once")
+        else:
+            say(f"watching {project}; summary in {watch.out / 'index.html'}")
+            watch.run(options.interval)
+            say("stopped")
+    finally:
+        memory.close()
+    return 0
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 86400:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 86400 seconds")
+    return value

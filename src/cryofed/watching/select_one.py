@@ -1,0 +1,101 @@
+"""Score and decide one finished classification, and write its selection."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from cryofed.jobs.job import ClassJob, open_job
+from cryofed.scoring.scorer import score_job
+from cryofed.selection.policy import Policy, Selection, decide, loss
+from cryofed.selection.report import write_report
+from cryofed.selection.writer import free_folder, write_selection
+from cryofed.watching.finished import Finished
+from cryofed.watching.memory import Outcome, Record
+
+Keep = Callable[[Record], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How every classification is selected; `model` None is the one that CryoFed ships."""
+
+    policy: Policy
+    model: Path | None = None
+
+
+def select_one(job: Finished, content: str, out: Path, settings: Settings, keep: Keep) -> Record:
+    """Select one classification into a folder of its own below `out`.
+
+    `keep` hears of the decision before its files appear and again when they are there: whoever is killed in
+    between knows after a restart that the folder is whole and belongs to it.
+
+    Raises:
+        CryoFedError: the job cannot be read, or its selection cannot be written.
+    """
+    begun = time.perf_counter()
+    opened = open_job(job.start)
+    selection = decide(opened, score_job(opened, settings.model), settings.policy)
+    folder = free_folder(out / job.name)
+    if folder.exists():
+        folder.rmdir()  # empty; what appears there must appear as a whole
+    why = _why_look(opened, selection, settings.policy)
+    record = _record(job, content, opened, selection)
+    record = replace(record, folder=folder.relative_to(out).as_posix(), note=why)
+    keep(record)
+    if why:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_report(opened, selection, folder / "report.html", model=str(settings.model or "shipped"))
+    else:
+        write_selection(opened, selection, folder, model=str(settings.model or "shipped"))
+    outcome: Outcome = "look" if why else "kept"
+    record = replace(record, outcome=outcome, seconds=round(time.perf_counter() - begun, 2))
+    keep(record)
+    return record
+
+
+def resume(record: Record, out: Path) -> Record | None:
+    """A record whose writing was cut short: the finished one, or None where the work must be done again."""
+    folder = out / record.folder
+    for remains in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(remains, ignore_errors=True)  # half a selection that never got its name
+    if record.note:  # only a report was to be written, and that may be half a report
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return replace(record, outcome="kept") if folder.is_dir() else None
+
+
+def now() -> str:
+    """The time, as records hold it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _why_look(job: ClassJob, selection: Selection, policy: Policy) -> str:
+    if selection.note:
+        return selection.note
+    lost = loss(job, selection)
+    if lost > policy.max_loss:
+        return f"{100 * lost:.0f} % of the particles would go, more than {100 * policy.max_loss:.0f} %"
+    return ""
+
+
+def _record(job: Finished, content: str, opened: ClassJob, selection: Selection) -> Record:
+    counted = opened.total_particles is not None
+    views_kept, views = selection.views
+    return Record(
+        name=job.name,
+        content=content,
+        outcome="writing",
+        when=now(),
+        classes=len(selection),
+        classes_kept=int(selection.kept.sum()),
+        particles=opened.total_particles,
+        particles_kept=int(opened.classes.particles[selection.kept].sum()) if counted else None,
+        views=views,
+        views_kept=views_kept,
+        unsure=int(selection.unsure.sum()),
+    )
