@@ -20,9 +20,9 @@ from nvflare.apis.signal import Signal
 from cryofed import __version__
 from cryofed.errors import CryoFedError, FederationError
 from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, TASK, envelope, opened
+from cryofed.federation.engines.flare.notes import must_give_way, write_presence
 from cryofed.federation.orders import Answer
 
-HANDOVER = "handover"  # a file in the campaign's folder: give way to the next segment between two rounds
 PING_S = 2.0  # how long a site's process may take to say that it is there
 PING_EVERY_S = 3.0
 START_S = 15.0  # how long the first round waits for sites that are taking part
@@ -37,8 +37,9 @@ class SegmentEndError(FederationError):
 class FlareCarrier:
     """Lives in the segment's process at the aggregator."""
 
-    def __init__(self, controller: Controller, abort: Signal, folder: Path, plan: str) -> None:
+    def __init__(self, controller: Controller, abort: Signal, folder: Path, segment: str, plan: str) -> None:
         self._controller, self._abort, self._folder = controller, abort, folder
+        self._segment = segment
         self._plan = plan  # as TOML; a site reads it before it works
         self._most_bytes = 0
         self._answers: queue.Queue[Answer] = queue.Queue()
@@ -49,7 +50,7 @@ class FlareCarrier:
 
     def present(self) -> Sequence[str]:
         """Sites whose process of this segment answers now."""
-        if (self._folder / HANDOVER).exists():
+        if must_give_way(self._folder, self._segment):
             raise SegmentEndError("gave way to the next segment")
         self._check_abort()
         taking_part = [client.name for client in self._engine.get_clients()]
@@ -60,6 +61,7 @@ class FlareCarrier:
             self._check_abort()
             there = self._ping(taking_part)
         self._settled = 0.0
+        write_presence(self._folder, self._segment, there)
         return there
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:

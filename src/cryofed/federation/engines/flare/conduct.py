@@ -1,23 +1,48 @@
-"""What a segment does with its carrier: the campaign that lies in its folder."""
+"""What a segment does with its carrier: the campaign of its federation, or a trial."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from cryofed.federation.engines.flare.carrier import FlareCarrier
-from cryofed.federation.engines.port import run_rounds
+from cryofed.federation.campaign import run_campaign
+from cryofed.federation.engines.port import Carrier, run_rounds
 from cryofed.federation.plan_file import read_plan
 from cryofed.federation.rounds import open_rounds
-from cryofed.federation.storage import read_arrays
-from cryofed.learning.vector import Layout
+from cryofed.federation.storage import read_arrays, write_arrays
+from cryofed.learning.vector import Layout, Vector
+
+PLAN = "plan.toml"
+_START = "start.safetensors"
 
 
-def conduct(folder: Path, carrier: FlareCarrier) -> None:
-    """Run the rounds to their end."""
-    plan = read_plan(folder / "plan.toml")
-    arrays, header = read_arrays(folder / "start.safetensors")
+def conduct(home: Path, flare: Path, trial: str, carrier_of: Callable[[str], Carrier]) -> None:
+    """Run to the end, from the checkpoint if there is one.
+
+    Args:
+        home: the federation's folder, with releases and campaigns.
+        flare: the engine's own folder in it.
+        trial: a folder in `flare`; empty for a campaign.
+        carrier_of: makes the carrier, given the plan as TOML.
+    """
+    folder = flare / trial if trial else flare
+    plan = read_plan(folder / PLAN)
+    carrier = carrier_of((folder / PLAN).read_text())
+    if not trial:
+        run_campaign(home, plan, carrier)
+        return
+    arrays, header = read_arrays(folder / _START)
     layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))
     with open_rounds(folder, plan, layout, np.array(arrays["vector"])) as rounds:
         run_rounds(rounds, carrier)
+
+
+def write_trial(folder: Path, plan_text: str, layout: Layout, start: Vector) -> None:
+    """Prepare a trial: rounds of any layout, without release and gate. For benchmarks and tests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PLAN).write_text(plan_text)
+    if not (folder / _START).exists():
+        header = {"names": list(layout.names), "shapes": [list(shape) for shape in layout.shapes]}
+        write_arrays(folder / _START, {"vector": start}, header)

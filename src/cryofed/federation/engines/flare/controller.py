@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import time
 from pathlib import Path
 
@@ -12,11 +11,9 @@ from nvflare.app_common.workflows.base_fedavg import BaseFedAvg
 
 from cryofed.errors import CryoFedError
 from cryofed.federation.engines.flare.carrier import FlareCarrier, SegmentEndError
-from cryofed.federation.storage import write_whole
+from cryofed.federation.engines.flare.notes import write_note
 
-CAMPAIGNS = "campaigns"  # in the federation's folder
-SEGMENT = "segment.json"  # in the campaign's folder: how its last segment stands
-LOCK_S = 30.0  # how long a segment waits for the one before it
+LOCK_S = 60.0  # how long a segment waits for the one before it to close its round
 
 
 class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
@@ -26,39 +23,42 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
     those of `federation.rounds`, as in every engine.
     """
 
-    def __init__(self, campaign: str = "", segment: str = "", task_check_period: float = 0.05) -> None:
+    def __init__(self, trial: str = "", segment: str = "", task_check_period: float = 0.05) -> None:
         # FLARE exports arguments by their names, so each is spelled out and kept under its own.
         super().__init__(persistor_id="", ignore_result_error=True, task_check_period=task_check_period)
-        self.campaign, self.segment, self.task_check_period = campaign, segment, task_check_period
+        self.trial, self.segment, self.task_check_period = trial, segment, task_check_period
 
     def run(self) -> None:
-        """Carry the campaign on from its checkpoint, and write down how the segment ended."""
-        kit = Path(self.fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT).get_root_dir())
-        folder = kit.parent / CAMPAIGNS / Path(self.campaign).name
-        _wait_for_lock(folder)
-        self._note(folder, "runs")
-        try:
-            from cryofed.federation.engines.flare.conduct import conduct
+        """Carry on from the checkpoint, and write down how the segment ended."""
+        from cryofed.federation.engines.flare.conduct import conduct
 
-            conduct(folder, FlareCarrier(self, self.abort_signal, folder, (folder / "plan.toml").read_text()))
+        kit = Path(self.fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT).get_root_dir())
+        flare, home = kit.parent, kit.parent.parent
+        folder = flare / Path(self.trial).name if self.trial else home
+        _wait_for_lock(folder)
+        write_note(flare, self.segment, "runs")
+        try:
+            conduct(
+                home,
+                flare,
+                Path(self.trial).name,
+                lambda plan: FlareCarrier(self, self.abort_signal, flare, self.segment, plan),
+            )
         except SegmentEndError as end:
-            self._note(folder, "ended", str(end))
+            write_note(flare, self.segment, "ended", str(end))
         except CryoFedError as error:
-            self._note(folder, "failed", str(error))
+            write_note(flare, self.segment, "failed", str(error))
         except Exception as error:  # our bug: the words stay in the aggregator's own log
             self.exception("the segment failed")
-            self._note(folder, "failed", f"{type(error).__name__}; see the aggregator's log.txt")
+            write_note(flare, self.segment, "failed", f"{type(error).__name__}; see the aggregator's log")
         else:
-            self._note(folder, "finished")
-
-    def _note(self, folder: Path, state: str, words: str = "") -> None:
-        note = {"segment": self.segment, "state": state, "words": words}
-        write_whole(folder / SEGMENT, json.dumps(note).encode())
+            write_note(flare, self.segment, "finished")
 
 
 def _wait_for_lock(folder: Path) -> None:
     """The segment before this one may still be closing its last round."""
     end = time.monotonic() + LOCK_S
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as file:
         while time.monotonic() < end:
             try:

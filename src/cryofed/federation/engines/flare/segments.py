@@ -22,13 +22,13 @@ T = TypeVar("T")
 _CALL_S = 20.0  # no call to the aggregator may take longer
 
 
-def write_job(folder: Path, campaign: str, segment: str, sites: int = 1) -> Path:
+def write_job(folder: Path, segment: str, trial: str = "", sites: int = 1) -> Path:
     """A job of three small files and no code; it names our two classes and nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
     config = folder / "app" / "config"
     config.mkdir(parents=True)
     meta = {"name": segment, "resource_spec": {}, "min_clients": sites, "deploy_map": {"app": ["@ALL"]}}
-    arguments = {"campaign": campaign, "segment": segment}
+    arguments = {"trial": trial, "segment": segment}
     nothing: dict[str, object] = {"format_version": 2, "task_data_filters": [], "task_result_filters": []}
     server = nothing | {
         "server": {"task_request_interval": TASK_SECONDS},

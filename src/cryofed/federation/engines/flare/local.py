@@ -1,0 +1,77 @@
+"""A whole federation on this machine: an aggregator and its sites as processes of their own, over mutual TLS."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from cryofed.federation.campaign import Campaign
+from cryofed.federation.engines.flare import joining, processes, provision, serving
+from cryofed.federation.engines.flare.homes import Home, SiteHome
+from cryofed.federation.engines.flare.running import flare_home, run_on_flare
+from cryofed.federation.engines.flare.settings import SiteSettings, write_settings
+from cryofed.federation.plan import Plan
+from cryofed.federation.rounds import Hook
+
+
+def run_local_federation(
+    plan: Plan, libraries: Mapping[str, Path], home: Path, hooks: Sequence[Hook] = (), campaigns: int = 1
+) -> list[Campaign]:
+    """Found a federation in `home`, start it, run campaigns, stop it; the first release must be there.
+
+    Every site gets a folder in `home / "sites"`, makes its own key there and joins by request and answer,
+    exactly as on machines of their own.
+
+    Args:
+        plan: its port is replaced by a free one if it is in use.
+        libraries: by site.
+        home: the federation's folder.
+        hooks: called with every event of the rounds.
+        campaigns: how many to run, one after the other.
+    """
+    plan = with_free_port(plan)
+    with local_federation(plan, libraries, home):
+        return [run_on_flare(plan, home, hooks) for _ in range(campaigns)]
+
+
+@contextmanager
+def local_federation(plan: Plan, libraries: Mapping[str, Path], home: Path) -> Iterator[None]:
+    """Provisioned and started inside the `with`; afterwards no process is left."""
+    flare = flare_home(home)
+    sites = {name: SiteHome(home / "sites" / name) for name in libraries}
+    if not flare.authority.exists():
+        provision.provision(plan, flare)
+    for name, site in sites.items():
+        if not site.kit.exists():
+            join_here(plan, flare, site, name, libraries[name])
+    try:
+        serving.start_aggregator(plan, flare)
+        for site in sites.values():
+            serving.start_site(site)
+        yield
+    finally:
+        processes.stop([flare.aggregator, *(site.kit for site in sites.values())])
+
+
+def join_here(plan: Plan, flare: Home, site: SiteHome, name: str, library: Path) -> None:
+    """Request, approval and answer in one go: coordinator and site are the same person here."""
+    request, told = joining.ask(flare.invitation, site, name, name)
+    answer = provision.approve(plan, flare, request, lambda asked: asked.fingerprint == told.fingerprint)
+    joining.accept(answer, site)
+    write_settings(site, SiteSettings(name=name, organization=name, library=str(library.resolve())))
+
+
+def with_free_port(plan: Plan) -> Plan:
+    """The plan, on another port where its own is in use."""
+    with socket.socket() as one, socket.socket() as other:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("", plan.network.port))
+        except OSError:
+            other.bind(("", 0))
+            free = int(other.getsockname()[1])
+            return replace(plan, network=replace(plan.network, port=free, admin_port=0))
+    return plan

@@ -1,0 +1,62 @@
+"""Small files by which a segment and the coordinator's `run` tell each other how things stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryofed.federation.storage import write_whole
+
+_SEGMENT, _PRESENCE, _GIVE_WAY = "segment.json", "presence.json", "give-way"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """How a segment stands: `runs`, `ended` (the campaign goes on), `failed` or `finished`."""
+
+    segment: str
+    state: str
+    words: str
+
+
+def write_note(folder: Path, segment: str, state: str, words: str = "") -> None:
+    """By the segment."""
+    text = json.dumps({"segment": segment, "state": state, "words": words})
+    write_whole(folder / _SEGMENT, text.encode())
+
+
+def read_note(folder: Path) -> Note | None:
+    """The last segment's note."""
+    try:
+        return Note(**json.loads((folder / _SEGMENT).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_presence(folder: Path, segment: str, sites: Sequence[str]) -> None:
+    """By the segment, before each round: the sites whose process answers."""
+    write_whole(folder / _PRESENCE, json.dumps({"segment": segment, "sites": sorted(sites)}).encode())
+
+
+def read_presence(folder: Path, segment: str) -> set[str] | None:
+    """Sites that took part in this segment's last round; None before its first."""
+    try:
+        told = json.loads((folder / _PRESENCE).read_text())
+    except (OSError, ValueError):
+        return None
+    return set(told["sites"]) if told.get("segment") == segment else None
+
+
+def give_way(folder: Path, segment: str) -> None:
+    """Ask every segment but this one to stop between two rounds."""
+    write_whole(folder / _GIVE_WAY, segment.encode())
+
+
+def must_give_way(folder: Path, segment: str) -> bool:
+    """Whether another segment shall take over."""
+    try:
+        return (folder / _GIVE_WAY).read_text() != segment
+    except OSError:
+        return False

@@ -1,0 +1,163 @@
+"""Keep a campaign running: segments come and go, sites and the aggregator may die, the checkpoint stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from cryofed.errors import FederationError
+from cryofed.federation.engines.flare import processes, serving
+from cryofed.federation.engines.flare.homes import Home
+from cryofed.federation.engines.flare.notes import Note, give_way, read_note, read_presence
+from cryofed.federation.engines.flare.provision import coordinator_name
+from cryofed.federation.engines.flare.segments import Desk, write_job
+from cryofed.federation.plan import Plan
+
+POLL_S = 0.1  # how often files are looked at
+LOOK_S = 1.0  # how often the aggregator is asked
+SETTLE_S = 5.0  # how long a first segment waits for sites beyond the quorum
+FRUITLESS = 3  # segments in a row that end without a new round
+
+
+class Supervisor:
+    """One `run`: it submits a segment, watches it, and submits the next one whenever that is needed.
+
+    Our checkpoint and notes decide, not FLARE's job status: a job is ABNORMAL once a site was lost, though all
+    rounds are done.
+    """
+
+    def __init__(self, plan: Plan, home: Home, trial: str = "", wait_s: float = 60.0) -> None:
+        self.plan, self.home, self.trial, self.wait_s = plan, home, trial, wait_s
+        self.segments = 0
+        self._desk = Desk(home.coordinator, coordinator_name(plan))
+        self._segment = self._job = ""
+        self._looked = 0.0
+        self._missing_since: float | None = None  # quorum not connected, or no answer
+        self._mark, self._fruitless = self._progress(), 0
+        self._taken_back: dict[str, float] = {}  # site: when it was last taken in again
+
+    def run(self, tick: Callable[[], None] = lambda: None) -> None:
+        """Until the campaign is done; `tick` is called several times a second.
+
+        Raises:
+            FederationError: it cannot go on; a later `run` resumes from the checkpoint.
+        """
+        try:
+            while not self._finished():
+                tick()
+                if time.monotonic() - self._looked > LOOK_S:
+                    self._look()
+                    self._looked = time.monotonic()
+                time.sleep(POLL_S)
+            tick()
+        except KeyboardInterrupt:
+            give_way(self.home.folder, "nobody")  # the segment stops after its round
+            raise
+        finally:
+            self._desk.close()
+
+    def _finished(self) -> bool:
+        note = read_note(self.home.folder)
+        if not self._segment or note is None or note.segment != self._segment:
+            return False
+        if note.state == "finished":
+            return True
+        if note.state in ("ended", "failed"):
+            self._segment_ended(note)
+        return False
+
+    def _look(self) -> None:
+        if not processes.running(self.home.aggregator) or not self._aggregator_alive():
+            self._restart()
+            return
+        try:
+            connected = self._desk.connected() & set(self.plan.site_names)
+            if not self._segment:
+                self._begin(connected)
+                return
+            status = self._desk.status(self._job)
+        except FederationError as error:
+            self._patience(str(error))
+            return
+        self._missing_since = None
+        note = read_note(self.home.folder)
+        if status.startswith("FINISHED") and (note is None or note.segment != self._segment or note.state == "runs"):
+            self._segment_ended(Note(self._segment, "failed", self._why(status)))
+        elif self._returned(connected):
+            self._begin(connected)
+
+    def _begin(self, connected: set[str]) -> None:
+        """Submit a segment with the sites that are connected; an older one gives way between two rounds."""
+        names = self.plan.site_names
+        quorum = min(self.plan.rounds.min_updates, len(names))
+        if len(connected) < quorum:
+            self._patience(
+                f"{len(connected)} of {len(names)} sites are connected and the quorum is {quorum}; "
+                "start the sites (cryofed site start), then run again to resume"
+            )
+            return
+        if len(connected) < len(names) and not self._segment and self._waited() < SETTLE_S:
+            return
+        self._missing_since = None
+        self.segments += 1
+        segment = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.segments}"
+        give_way(self.home.folder, segment)
+        job = write_job(self.home.folder / "segments" / segment, segment, self.trial)
+        self._job = self._desk.submit(job)
+        self._segment = segment
+
+    def _segment_ended(self, note: Note) -> None:
+        """Forget it, so that another one follows; give up when none of several brought a round."""
+        self._segment = self._job = ""
+        self._looked = 0.0
+        mark = self._progress()
+        self._fruitless = 1 if mark != self._mark else self._fruitless + 1
+        self._mark = mark
+        if note.state == "failed" and self._fruitless >= FRUITLESS:
+            raise FederationError(note.words)
+
+    def _returned(self, connected: set[str]) -> bool:
+        """Whether a site is connected that has no part in the segment: FLARE itself never takes it in again."""
+        there = read_presence(self.home.folder, self._segment)
+        if there is None:
+            return False
+        now = time.monotonic()
+        back = {
+            site for site in connected - there if now - self._taken_back.get(site, -1e9) > 10 * LOOK_S
+        }
+        self._taken_back |= dict.fromkeys(back, now)
+        return bool(back)
+
+    def _aggregator_alive(self) -> bool:
+        """Whether its own process is there, not only a segment's that it left behind."""
+        return any(
+            "nvflare.private.fed.app.server.server_train" in process.info["cmdline"]
+            for process in processes.running(self.home.aggregator)
+        )
+
+    def _restart(self) -> None:
+        processes.stop([self.home.aggregator], 0.5)
+        self._desk.close()
+        self._segment = self._job = ""
+        serving.start_aggregator(self.plan, self.home)
+
+    def _patience(self, words: str) -> None:
+        if self._waited() > self.wait_s:
+            raise FederationError(words)
+
+    def _waited(self) -> float:
+        now = time.monotonic()
+        self._missing_since = now if self._missing_since is None else self._missing_since
+        return now - self._missing_since
+
+    def _why(self, status: str) -> str:
+        details = self._desk.meta(self._job).get("job_deploy_detail") or []
+        told = "; ".join(str(line) for line in details if "OK" not in str(line))
+        log = self.home.aggregator / "log.txt"
+        return f"the segment ended as {status}{': ' + told if told else ''}; the aggregator's log is {log}"
+
+    def _progress(self) -> tuple[tuple[str, int], ...]:
+        """Changes with every closed round."""
+        folder = self.home.folder / self.trial if self.trial else self.home.folder.parent / "campaigns"
+        return tuple((str(path), path.stat().st_size) for path in sorted(folder.rglob("rounds.jsonl")))
+
