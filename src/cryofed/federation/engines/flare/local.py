@@ -1,4 +1,4 @@
-"""A whole federation on this machine: an aggregator and its sites as processes of their own, over mutual TLS."""
+"""A whole federation on this machine: aggregator and sites as own processes, over mutual TLS."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ def local_federation(plan: Plan, libraries: Mapping[str, Path], home: Path) -> I
             join_here(plan, flare, site, name, libraries[name])
     try:
         serving.start_aggregator(plan, flare)
-        for site in sites.values():
-            serving.start_site(site)
+        serving.start_sites(list(sites.values()))
         yield
     finally:
         processes.stop([flare.aggregator, *(site.kit for site in sites.values())])

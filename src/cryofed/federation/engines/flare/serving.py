@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import connection, processes
-from cryofed.federation.engines.flare.certificates import need_flare, read_certificate
+from cryofed.federation.engines.flare.certificates import need_flare
 from cryofed.federation.engines.flare.greeter import MARK
 from cryofed.federation.engines.flare.homes import Home, SiteHome
 from cryofed.federation.engines.flare.joining import read_invitation
@@ -53,38 +55,52 @@ def check_provisioned(home: Home) -> None:
 
 def start_site(home: SiteHome, *, foreground: bool = False) -> str:
     """Start a site and wait until the aggregator has let it in; returns the site's name."""
+    check_site(home)
+    if foreground:
+        processes.become(home.kit, processes.site_command(home.kit))
+    start_sites([home])
+    return read_settings(home).name
+
+
+def start_sites(homes: Sequence[SiteHome]) -> None:
+    """Start several sites of this machine at once."""
+    started = []
+    for home in homes:
+        check_site(home)
+        started.append((home, processes.start(home.kit, processes.site_command(home.kit))))
+    for home, process in started:
+        name = read_settings(home).name
+        try:
+            _wait(home.kit, process, (home.kit / MARK).exists, name)
+        except FederationError as error:
+            if "unauthenticated" not in _tail(home.kit):
+                raise
+            raise FederationError(
+                f"the aggregator does not let {name} in: it is not in its registry, or runs another version "
+                "of cryofed; ask the coordinator, whose `federation status` shows which"
+            ) from error
+
+
+def check_site(home: SiteHome) -> None:
+    """Refuse what would keep a site from working, each with one line."""
     need_flare()
     settings = read_settings(home)
     library_path(home, settings)
     if not home.kit.exists():
         raise FederationError(
-            f"{home.folder}: has not joined yet; give the coordinator's answer: cryofed site join NAME.signed.zip"
+            f"{home.folder}: has not joined yet; give the coordinator's answer: cryofed site join "
+            f"{settings.name}.signed.zip"
         )
     if processes.running(home.kit):
         raise FederationError(f"{settings.name} runs already; stop it first")
     invitation = read_invitation(home.invitation)
     connection.check_own_certificate(home.kit)
     connection.check_aggregator(home.kit, invitation.host, invitation.port)
-    command = processes.site_command(home.kit)
-    if foreground:
-        processes.become(home.kit, command)
-    process = processes.start(home.kit, command)
-    name = read_certificate(home.kit / "startup/client.crt").name
-    try:
-        _wait(home.kit, process, lambda: (home.kit / MARK).exists(), name)
-    except FederationError as error:
-        if "unauthenticated" in _tail(home.kit):
-            raise FederationError(
-                f"the aggregator does not let {name} in: it is not in its registry, or runs another version of "
-                "cryofed; ask the coordinator, whose `federation status` shows which"
-            ) from error
-        raise
-    return name
 
 
-def _wait(kit: Path, process: object, ready: object, what: str) -> None:
+def _wait(kit: Path, process: subprocess.Popen[bytes], ready: Callable[[], bool], what: str) -> None:
     try:
-        processes.wait_until(ready, process, START_S, what)  # type: ignore[arg-type]
+        processes.wait_until(ready, process, START_S, what)
     except FederationError as error:
         processes.stop([kit])
         raise FederationError(f"{error}; its last words are in {kit / 'console.log'}") from error

@@ -22,8 +22,8 @@ FRUITLESS = 3  # segments in a row that end without a new round
 class Supervisor:
     """One `run`: it submits a segment, watches it, and submits the next one whenever that is needed.
 
-    Our checkpoint and notes decide, not FLARE's job status: a job is ABNORMAL once a site was lost, though all
-    rounds are done.
+    Our checkpoint and notes decide, not FLARE's job status: a job is ABNORMAL once a site was lost, though
+    all rounds are done.
     """
 
     def __init__(self, plan: Plan, home: Home, trial: str = "", wait_s: float = 60.0) -> None:
@@ -81,7 +81,9 @@ class Supervisor:
             return
         self._missing_since = None
         note = read_note(self.home.folder)
-        if status.startswith("FINISHED") and (note is None or note.segment != self._segment or note.state == "runs"):
+        if status.startswith("FINISHED") and (
+            note is None or note.segment != self._segment or note.state == "runs"
+        ):
             self._segment_ended(Note(self._segment, "failed", self._why(status)))
         elif self._returned(connected):
             self._begin(connected)
@@ -117,14 +119,12 @@ class Supervisor:
             raise FederationError(note.words)
 
     def _returned(self, connected: set[str]) -> bool:
-        """Whether a site is connected that has no part in the segment: FLARE itself never takes it in again."""
+        """Whether a connected site has no part in the segment; FLARE itself never takes it in again."""
         there = read_presence(self.home.folder, self._segment)
         if there is None:
             return False
         now = time.monotonic()
-        back = {
-            site for site in connected - there if now - self._taken_back.get(site, -1e9) > 10 * LOOK_S
-        }
+        back = {site for site in connected - there if now - self._taken_back.get(site, -1e9) > 10 * LOOK_S}
         self._taken_back |= dict.fromkeys(back, now)
         return bool(back)
 
@@ -160,4 +160,3 @@ class Supervisor:
         """Changes with every closed round."""
         folder = self.home.folder / self.trial if self.trial else self.home.folder.parent / "campaigns"
         return tuple((str(path), path.stat().st_size) for path in sorted(folder.rglob("rounds.jsonl")))
-
