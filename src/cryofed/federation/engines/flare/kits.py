@@ -20,7 +20,7 @@ def harden_aggregator(kit: Path, registry: Path) -> None:
     """Give the aggregator's kit its own storage, its one class, the janitor and the doorkeeper."""
     resources = _default(kit, "resources.json")
     resources["class_allow_list"] = list(AGGREGATOR_CLASSES)
-    resources["servers"][0]["heart_beat_timeout"] = 30  # FLARE's 600 s leave a dead site in every round
+    resources["servers"][0]["heart_beat_timeout"] = 20  # FLARE's 600 s leave a dead site in every round
     storage = kit / "storage"
     for component in resources["components"]:
         if component["id"] == "job_manager":

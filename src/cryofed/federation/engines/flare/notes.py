@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +38,17 @@ def read_note(folder: Path) -> Note | None:
 
 def write_presence(folder: Path, segment: str, sites: Sequence[str]) -> None:
     """By the segment, before each round: the sites whose process answers."""
-    write_whole(folder / _PRESENCE, json.dumps({"segment": segment, "sites": sorted(sites)}).encode())
+    told = {"segment": segment, "sites": sorted(sites), "time": time.time()}
+    write_whole(folder / _PRESENCE, json.dumps(told).encode())
 
 
-def read_presence(folder: Path, segment: str) -> set[str] | None:
-    """Sites that took part in this segment's last round; None before its first."""
+def read_presence(folder: Path, segment: str) -> tuple[set[str], float] | None:
+    """Sites that took part in this segment's last round, and when it began; None before its first."""
     try:
         told = json.loads((folder / _PRESENCE).read_text())
     except (OSError, ValueError):
         return None
-    return set(told["sites"]) if told.get("segment") == segment else None
+    return (set(told["sites"]), told["time"]) if told.get("segment") == segment else None
 
 
 def give_way(folder: Path, segment: str) -> None:

@@ -29,7 +29,8 @@ def aggregator_command(kit: Path) -> list[str]:
 def site_command(kit: Path) -> list[str]:
     """What runs a site."""
     own = read_certificate(kit / "startup/client.crt")
-    return _command(kit, "client", f"uid={own.name}", f"org={own.organization}")
+    beat = "heart_beat_interval=3"  # FLARE's 10 s would tell late that a site has come back
+    return _command(kit, "client", f"uid={own.name}", f"org={own.organization}", beat)
 
 
 def environment(kit: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +22,12 @@ T = TypeVar("T")
 _CALL_S = 20.0  # no call to the aggregator may take longer
 
 
-def write_job(folder: Path, segment: str, trial: str = "", sites: int = 1) -> Path:
+def write_job(folder: Path, segment: str, sites: Sequence[str], trial: str = "") -> Path:
     """A job of three small files and no code; it names our two classes and nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
     config = folder / "app" / "config"
     config.mkdir(parents=True)
-    meta = {"name": segment, "resource_spec": {}, "min_clients": sites, "deploy_map": {"app": ["@ALL"]}}
+    meta = {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": {"app": ["server", *sites]}}
     arguments = {"trial": trial, "segment": segment}
     nothing: dict[str, object] = {"format_version": 2, "task_data_filters": [], "task_result_filters": []}
     server = nothing | {
@@ -54,10 +54,16 @@ class Desk:
     def __init__(self, kit: Path, name: str) -> None:
         self._kit, self._name = kit, name
         self._session: Any = None
+        # FLARE's threads go on talking after a call; what they say goes to a file beside the kit's own.
+        log = logging.getLogger("nvflare")
+        log.propagate = False
+        if not log.handlers:
+            log.addHandler(logging.FileHandler(kit / "session.log", delay=True))
 
-    def connected(self) -> set[str]:
-        """Sites whose own process is connected now."""
-        return {client.name for client in self._call(lambda s: s.get_connected_client_list())}
+    def heard_of(self) -> dict[str, float]:
+        """Sites that are registered, and when their last sign of life came (seconds of the epoch)."""
+        clients = self._call(lambda s: s.get_connected_client_list())
+        return {str(client.name): float(client.last_connect_time or 0.0) for client in clients}
 
     def submit(self, job: Path) -> str:
         """Hand in a segment; its id."""
@@ -124,14 +130,9 @@ def in_time(action: Callable[[], T], seconds: float) -> T:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Keep FLARE's words to the coordinator's terminal out; its own logs have them."""
-    kept = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(kept)
+    """FLARE prints too; its logs have the same."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
 
 
 def until(ready: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import processes, serving
@@ -16,6 +16,7 @@ from cryofed.federation.plan import Plan
 POLL_S = 0.1  # how often files are looked at
 LOOK_S = 1.0  # how often the aggregator is asked
 SETTLE_S = 5.0  # how long a first segment waits for sites beyond the quorum
+FRESH_S = 12.0  # a site is connected if it was heard of within this time; sites call every 3 s
 FRUITLESS = 3  # segments in a row that end without a new round
 
 
@@ -34,7 +35,6 @@ class Supervisor:
         self._looked = 0.0
         self._missing_since: float | None = None  # quorum not connected, or no answer
         self._mark, self._fruitless = self._progress(), 0
-        self._taken_back: dict[str, float] = {}  # site: when it was last taken in again
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
         """Until the campaign is done; `tick` is called several times a second.
@@ -71,7 +71,10 @@ class Supervisor:
             self._restart()
             return
         try:
-            connected = self._desk.connected() & set(self.plan.site_names)
+            heard = self._desk.heard_of()
+            connected = {
+                site for site in self.plan.site_names if time.time() - heard.get(site, 0.0) < FRESH_S
+            }
             if not self._segment:
                 self._begin(connected)
                 return
@@ -85,7 +88,7 @@ class Supervisor:
             note is None or note.segment != self._segment or note.state == "runs"
         ):
             self._segment_ended(Note(self._segment, "failed", self._why(status)))
-        elif self._returned(connected):
+        elif self._returned({site: heard[site] for site in connected}):
             self._begin(connected)
 
     def _begin(self, connected: set[str]) -> None:
@@ -104,7 +107,7 @@ class Supervisor:
         self.segments += 1
         segment = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.segments}"
         give_way(self.home.folder, segment)
-        job = write_job(self.home.folder / "segments" / segment, segment, self.trial)
+        job = write_job(self.home.folder / "segments" / segment, segment, sorted(connected), self.trial)
         self._job = self._desk.submit(job)
         self._segment = segment
 
@@ -118,15 +121,13 @@ class Supervisor:
         if note.state == "failed" and self._fruitless >= FRUITLESS:
             raise FederationError(note.words)
 
-    def _returned(self, connected: set[str]) -> bool:
-        """Whether a connected site has no part in the segment; FLARE itself never takes it in again."""
-        there = read_presence(self.home.folder, self._segment)
-        if there is None:
+    def _returned(self, heard: Mapping[str, float]) -> bool:
+        """Whether a site without part in the segment gave a sign of life since; FLARE would leave it out."""
+        presence = read_presence(self.home.folder, self._segment)
+        if presence is None:
             return False
-        now = time.monotonic()
-        back = {site for site in connected - there if now - self._taken_back.get(site, -1e9) > 10 * LOOK_S}
-        self._taken_back |= dict.fromkeys(back, now)
-        return bool(back)
+        there, since = presence
+        return any(site not in there and last > since + 0.5 for site, last in heard.items())
 
     def _aggregator_alive(self) -> bool:
         """Whether its own process is there, not only a segment's that it left behind."""
