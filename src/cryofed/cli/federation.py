@@ -8,8 +8,12 @@ from importlib import import_module
 # name: what it does. Its file is cryofed/cli/federation_<name>.py, with add_arguments and run.
 SUBCOMMANDS = {
     "new": "write a commented plan",
+    "provision": "found a federation of real sites: authority, aggregator, invitation",
+    "approve": "sign a site's request after comparing its key fingerprint",
+    "start": "start the aggregator",
     "run": "run one campaign, or several, or go on with one that was stopped",
     "status": "say how far a federation is",
+    "stop": "stop the aggregator and all that it started",
 }
 
 

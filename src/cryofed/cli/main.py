@@ -21,6 +21,7 @@ COMMANDS = {
     "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
     "library": "look after a library: info, verify, merge, export",
     "federation": "found, run and watch a federation",
+    "site": "take part in a federation: join, start, stop",
     "demo": "three sites train one model together, on this machine",
 }
 
