@@ -63,14 +63,17 @@ def _die_with_parent() -> None:
 
 def main(kit: Path) -> None:
     """Serve with this site's own library."""
+    from cryofed.federation.guard.policy import read_policy
+    from cryofed.federation.guard.rules import GuardRules
     from cryofed.federation.site import LibraryFile, Site, answer
 
     home = SiteHome(kit.parent)
-    settings = read_settings(home)
 
     def reply(data: bytes, plan: Plan) -> Answer:
+        settings = read_settings(home)  # anew each time: the site may have changed its mind
+        policy = read_policy(home.policy) if home.policy.exists() else GuardRules()
         source = LibraryFile(library_path(home, settings))
-        return answer(data, plan, Site(name=settings.name, source=source, folder=home.folder))
+        return answer(data, plan, Site(name=settings.name, source=source, folder=home.work, policy=policy))
 
     serve(reply)
 

@@ -63,6 +63,16 @@ class SiteHome:
         return self.folder / "invitation.toml"
 
     @property
+    def policy(self) -> Path:
+        """What may leave; where it is stricter than the plan, it wins."""
+        return self.folder / "policy.toml"
+
+    @property
+    def work(self) -> Path:
+        """What the learner keeps: its log, the privacy ledger, the strategies' memory."""
+        return self.folder / "work"
+
+    @property
     def request(self) -> Path:
         """Key and request until the coordinator has signed."""
         return self.folder / "request"
