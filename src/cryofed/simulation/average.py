@@ -83,10 +83,9 @@ def average_classes(
     chosen = typical if typical.any() else np.ones(n, bool)
     middle = float(np.median(particles[chosen]))
     level = np.interp(at, shell, np.median(strength[chosen], axis=0)) / np.interp(at, shell, noise)
-    # A class of hundreds of particles is not made worse by the last of its noise than by its angles.
-    single = max(float(level), 1e-12) * middle**0.85 * noise
+    single = max(float(level), 1e-12) * middle * noise
     counted = np.maximum(particles, 0.08 * middle) if spec.finish == "raw" else particles
-    of_class = single / np.power(counted, 0.85)[:, None] * np.exp(rng.uniform(-0.7, 0.25, n))[:, None]
+    of_class = single / counted[:, None] * np.exp(rng.normal(-0.1, 0.25, n))[:, None]
     extra = gain[:, None] * np.exp(-np.power(shell[None, :] / cut[:, None], 4))
     ssnr = strength / of_class
     believed = (ssnr + extra) * _rough(n, len(shell), rng)

@@ -44,7 +44,11 @@ def draw_classes(scene: Scene, rng: RANDOM) -> list[Drawn]:
     kinds = _kinds(scene, rng)
     counts = _particles(kinds, spec.particles, rng)
     views = [_preferred(m, spec.preferred_views, rng) for m in spec.molecules]
-    return [_draw(scene, kind, int(n), views, rng) for kind, n in zip(kinds, counts, strict=True)]
+    true = [n for kind, n in zip(kinds, counts, strict=True) if kind == GOOD]
+    usual = float(np.median(true)) if true else float(np.median(counts))
+    return [
+        _draw(scene, kind, (int(n), n / usual), views, rng) for kind, n in zip(kinds, counts, strict=True)
+    ]
 
 
 def _kinds(scene: Scene, rng: RANDOM) -> list[str]:
@@ -60,7 +64,7 @@ def _kinds(scene: Scene, rng: RANDOM) -> list[str]:
 def _particles(kinds: list[str], total: int, rng: RANDOM) -> NDArray[np.int64]:
     """Particles of each class: good ones are larger as a rule, noise sometimes the largest of all."""
     middle = {GOOD: 0.0, "few particles": -4.2, "noise": -0.6, "disc": -2.6, "carbon": -2.4, "ice": -2.2}
-    scatter = rng.uniform(0.5, 1.1)
+    scatter = rng.uniform(0.6, 1.5)
     # Half of the junk classes are small ones, where noise shows as much as what they hold.
     less = [-1.6 * float(rng.exponential()) if kind != GOOD and rng.random() < 0.5 else 0.0 for kind in kinds]
     usual = np.array([middle.get(kind, -1.1) for kind in kinds])
@@ -77,17 +81,19 @@ def _preferred(molecule: Molecule, count: int, rng: RANDOM) -> NDArray[np.float6
     return np.stack([view_of(molecule, rng) for _ in range(count)])
 
 
-def _draw(scene: Scene, kind: str, n: int, views: list[NDArray[np.float64] | None], rng: RANDOM) -> Drawn:
+def _draw(
+    scene: Scene, kind: str, size: tuple[int, float], views: list[NDArray[np.float64] | None], rng: RANDOM
+) -> Drawn:
+    n, size_in_job = size
     if kind in (GOOD, "few particles"):
-        return _particle(scene, kind, n, views, rng)
+        return _particle(scene, kind, (n, float(size_in_job)), views, rng)
     content = PAINTERS[kind][0](scene, rng)
-    true = {"blurred": (0.6, 1.0), "mixture": (0.3, 0.6)}.get(kind, (0.0, 0.12))
-    size = scene.size(scene.spec.molecules[0])
+    pure = {"blurred": (0.6, 1.0), "mixture": (0.3, 0.6)}.get(kind, (0.0, 0.12))
     gain, ratio = _overfitting(kind, rng)
     return Drawn(
-        kind=kind, content=content, reference=None, particles=n, purity=float(rng.uniform(*true)),
+        kind=kind, content=content, reference=None, particles=n, purity=float(rng.uniform(*pure)),
         view_spread_degree=float("nan"), offset_px=0.0, molecule=-1, view=np.full(3, np.nan),
-        gain=gain, cut=scene.box / (size * ratio),
+        gain=gain, cut=scene.box / (scene.first_size * ratio),
     )  # fmt: skip
 
 
@@ -100,21 +106,28 @@ def _overfitting(kind: str, rng: RANDOM) -> tuple[float, float]:
     return float(rng.exponential(0.8)), float(np.exp(rng.uniform(np.log(0.1), np.log(0.5))))
 
 
-def _particle(scene: Scene, kind: str, n: int, views: list[NDArray[np.float64] | None], rng: RANDOM) -> Drawn:
+def _particle(
+    scene: Scene, kind: str, counted: tuple[int, float], views: list[NDArray[np.float64] | None], rng: RANDOM
+) -> Drawn:
+    n, size_in_job = counted
     spec = scene.spec
     index = int(rng.integers(len(spec.molecules)))
     molecule = spec.molecules[index]
     view = view_of(molecule, rng, views[index])
     size = scene.size(molecule)
     few = kind != GOOD
-    spread = float(np.clip(np.exp(rng.normal(np.log(6 if few else 4.5), 0.6)), 0.8, 30))
+    # Alignment is about as good as the resolution allows, and worse in small classes.
+    error = spec.resolution_ratio * float(np.exp(rng.normal(0, 0.35))) * size_in_job**-0.2
+    error *= 2.5 if rng.random() < 0.1 else 1  # a class that holds more views than it should
+    spread = float(np.clip(38 * error, 0.8, 30))
     off = rng.normal(0, 0.012, 2) * size * (4 if rng.random() < 0.06 else 1)
     content = scene.blurred_view(
         molecule, view, rng, spread_degree=spread, in_plane_degree=float(rng.uniform(0.4, 0.8) * spread),
-        shift_px=size * float(np.exp(rng.uniform(np.log(0.002), np.log(0.022)))),
+        shift_px=size * error * float(rng.uniform(0.03, 0.12)),
         offset_px=(float(off[0]), float(off[1])), n=8,
     )  # fmt: skip
-    purity = 1 - float(np.clip(rng.exponential(0.05 if rng.random() < 0.8 else 0.25), 0, 0.6))
+    dirty = (0.05 if rng.random() < 0.8 else 0.25) * size_in_job**-0.25
+    purity = 1 - float(np.clip(rng.exponential(dirty), 0, 0.6))
     if few:
         purity = float(rng.uniform(0.5, 1))
     if purity < 0.95:
@@ -125,7 +138,7 @@ def _particle(scene: Scene, kind: str, n: int, views: list[NDArray[np.float64] |
     return Drawn(
         kind=kind, content=content, reference=scene.still(molecule, view), particles=n, purity=purity,
         view_spread_degree=spread, offset_px=float(np.hypot(*off)), molecule=index, view=view[2],
-        gain=float(spec.overfit * rng.uniform(0.3, 2)) + (3.0 if few else 0.0),
+        gain=float(spec.overfit * rng.uniform(0.3, 2) * size_in_job**-0.3) + (3.0 if few else 0.0),
         cut=scene.box / (size * spec.resolution_ratio * rng.uniform(0.9, 2.0)),
     )  # fmt: skip
 
