@@ -59,10 +59,13 @@ def main(argv: list[str] | None = None) -> None:
             print(f"add a job of {CLASSES} classes of box {box}: {time.perf_counter() - start:.3f} s")
 
         library.labelled(held_out=True)  # decides the split
-        start = time.perf_counter()
-        labelled = library.labelled(held_out=False)
-        seconds = time.perf_counter() - start
-        print(f"read an epoch of {len(labelled)}: {seconds:.2f} s, {len(labelled) / seconds:.0f} averages/s")
+        for wide in (True, False):
+            start = time.perf_counter()
+            labelled = library.labelled(held_out=False, wide=wide)
+            seconds = time.perf_counter() - start
+            side = labelled.images.shape[-1]
+            rate = len(labelled) / seconds
+            print(f"read an epoch of {len(labelled)} ({side} px): {seconds:.2f} s, {rate:.0f} averages/s")
 
         start = time.perf_counter()
         projects = library.projects()

@@ -12,7 +12,7 @@ from cryofed.library import pictures, schema
 from cryofed.library.labels import Labelling
 from cryofed.library.store import Library
 from cryofed.scoring.features import features
-from cryofed.scoring.prepare import prepare_job
+from cryofed.scoring.prepare import normalize, prepare_job
 
 NOON = "2026-01-01T12:00:00+00:00"
 LATER = "2026-01-02T12:00:00+00:00"
@@ -54,11 +54,21 @@ def library(tmp_path: Path) -> Library:
 
 def test_what_training_reads_is_what_scoring_would_see(library: Library) -> None:
     library.add(job(), "P1", [said(1, 1, 0, 1)])
-    got = library.labelled()
+    got = library.labelled(wide=False)
     np.testing.assert_array_equal(got.images, prepare_job(job()).astype(np.float16)[1:])  # class 1 is empty
     np.testing.assert_array_equal(got.features, features(job())[1:])
     assert got.target.tolist() == [1, 0, 1]
     assert got.good.tolist() == [True, False, True]
+
+
+def test_wide_images_hold_the_prepared_ones_in_their_middle(library: Library) -> None:
+    library.add(job(), "P1", [said(1, 1, 0, 1)])
+    wide = library.labelled().images
+    assert wide.shape == (3, 96, 96)
+    # float16 keeps 11 bits: 0.004 for values up to 8, and as much again by normalizing
+    np.testing.assert_allclose(
+        normalize(wide[:, 16:80, 16:80].astype(np.float32)), prepare_job(job())[1:], atol=0.008
+    )
 
 
 def test_adding_the_same_job_twice_changes_nothing(library: Library) -> None:
@@ -129,7 +139,7 @@ def test_pictures_of_an_older_preparation_are_prepared_again(
     library.sql.execute(
         "UPDATE jobs SET images = zeroblob(length(images)), features = zeroblob(length(features))"
     )
-    got = library.labelled()
+    got = library.labelled(wide=False)
     # Kept as float16 twice: half a unit in the last place of values up to 8 is 0.004.
     np.testing.assert_allclose(got.images, prepare_job(job())[1:], atol=0.008)
     np.testing.assert_array_equal(got.features, features(job())[1:])

@@ -55,9 +55,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _show(console: Console, outcomes: list[Outcome]) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    projects = Table("project", title="Selections found")
+    projects = Table(Column("project", overflow="fold"), title="Selections found")
     for heading in ("used", "known", "skipped", "averages", "kept"):
         projects.add_column(heading, justify="right")
     for name in sorted({outcome.project for outcome in outcomes}):
@@ -66,7 +66,7 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
         sums = (sum(o.classes for o in mine), sum(o.kept for o in mine))
         projects.add_row(name, *(str(counts[w]) for w in ("used", "known", "skipped")), *map(str, sums))
     console.print(projects)
-    skipped = Table("selection", "why it was skipped", title="Skipped")
+    skipped = Table(Column("selection", overflow="fold"), "why it was skipped", title="Skipped")
     for outcome in outcomes:
         if outcome.what == "skipped":
             skipped.add_row(str(outcome.source), outcome.reason)

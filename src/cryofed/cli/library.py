@@ -46,13 +46,13 @@ def run(options: argparse.Namespace) -> int | None:
 
 def _info(library: object) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from cryofed.library.store import Library
 
     assert isinstance(library, Library)
     projects = library.projects()
-    table = Table("project", title=str(library.path))
+    table = Table(Column("project", overflow="fold"), title=str(library.path))
     for heading in ("held out", "jobs", "averages", "labelled", "good"):
         table.add_column(heading, justify="right")
     for p in projects:

@@ -20,6 +20,7 @@ COMMANDS = {
     "simulate": "make class averages, jobs or whole sites with known truth",
     "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
     "library": "look after a library: info, verify, merge, export",
+    "train": "fine-tune the model on a library's own labels, at home",
     "federation": "found, run and watch a federation",
     "site": "take part in a federation: join, start, stop",
     "demo": "three sites train one model together, on this machine",

@@ -14,10 +14,12 @@ from cryofed.errors import TrainingError
 class Labelled:
     """n labelled averages.
 
-    `images` `(n, 64, 64)` prepared, float16 or float32; `features` `(n, F)`, NaN where unknown;
-    `target` `(n,)` in [0, 1], graded, or exactly 0 or 1; `good` `(n,)` the yes or no that evaluation
-    uses; `reason` `(n,)` an index into `REASONS` or -1; `job` `(n,)` which job, `project` `(n,)` which
-    project (numbers local to this set: averages of one job are one context, splits never cut one).
+    `images` `(n, s, s)`, float16 or float32: the middle 64 pixels are the prepared average (normalize them
+    again where s is more), and what is around them lets training choose other crops; `features` `(n, F)`,
+    NaN where unknown; `target` `(n,)` in [0, 1], graded, or exactly 0 or 1; `good` `(n,)` the yes or no
+    that evaluation uses; `reason` `(n,)` an index into `REASONS` or -1; `job` `(n,)` which job, `project`
+    `(n,)` which project (numbers local to this set: averages of one job are one context, splits never cut
+    one).
     """
 
     images: NDArray[np.float16] | NDArray[np.float32]

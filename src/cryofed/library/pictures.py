@@ -18,6 +18,7 @@ from cryofed.scoring.prepare import (
     is_dark,
     job_radius_px,
     normalize,
+    prepare,
     resample,
     resampling,
 )
@@ -38,13 +39,23 @@ def content_hash(job: ClassJob) -> str:
     return digest.hexdigest()
 
 
+def prepared_and_wide(job: ClassJob) -> tuple[HalfImages, HalfImages]:
+    """What `prepare_job` and `wide` give; the mask and the contrast are looked for only once."""
+    radius, dark = job_radius_px(job), is_dark(job.averages)
+    prepared: HalfImages = prepare(job.averages, radius, dark).astype(np.float16)
+    return prepared, _wide(job.averages, radius, dark)
+
+
 def wide(job: ClassJob) -> HalfImages:
     """The circle of 1.5 mask radii, `(n, 96, 96)`, mean 0 and deviation 1 inside the mask, not clipped.
 
     Protein is bright, as in `prepare_job`.
     """
-    sign = -1 if is_dark(job.averages) else 1
-    images = sign * resample(job.averages, job_radius_px(job) * WIDE_CROP, WIDE_SIDE)
+    return _wide(job.averages, job_radius_px(job), is_dark(job.averages))
+
+
+def _wide(averages: Images, radius_px: float, dark: bool) -> HalfImages:
+    images = resample(averages, radius_px * WIDE_CROP, WIDE_SIDE) * (-1 if dark else 1)
     edge = (WIDE_SIDE - SIDE) // 2
     pixels = images[:, edge:-edge, edge:-edge][:, circle(SIDE)]
     mean, deviation = pixels.mean(axis=1), pixels.std(axis=1)

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.library.labels import Labelling
-from cryofed.library.pictures import PREPARATION
+from cryofed.library.pictures import PREPARATION, HalfImages
 from cryofed.scoring.features import features
 
 COLUMNS = tuple(column.name for column in fields(ClassTable))
@@ -85,12 +84,12 @@ def labelling(row: tuple[Any, ...]) -> Labelling:
 
 
 def insert_job(
-    sql: sqlite3.Connection, job: ClassJob, project: str, content: str, images: NDArray[np.float16]
+    sql: sqlite3.Connection, job: ClassJob, project: str, content: str, ready: tuple[HalfImages, HalfImages]
 ) -> int:
-    """A row of `jobs`; its number."""
+    """A row of `jobs` and one of `pictures`, with the prepared and the wide images; the job's number."""
     sql.execute("INSERT OR IGNORE INTO projects (name) VALUES (?)", (project,))
     told = features(job).astype("<f4").tobytes()
-    shown = images.astype("<f2").tobytes()
+    shown, wide = (images.astype("<f2").tobytes() for images in ready)
     table = np.stack([getattr(job.classes, name) for name in COLUMNS], axis=1).astype("<f8")
     row = {
         "program": job.program,
@@ -103,7 +102,7 @@ def insert_job(
         "pixel_size_angstrom": job.pixel_size_angstrom,
         "mask_diameter_angstrom": job.mask_diameter_angstrom,
         "preparation": PREPARATION,
-        "stored_hash": stored_hash(told, shown),
+        "stored_hash": stored_hash(told, shown, wide),
         "classes": table.tobytes(),
         "features": told,
         "images": shown,
@@ -115,6 +114,7 @@ def insert_job(
         {**row, "project": project},
     )
     assert cursor.lastrowid is not None
+    sql.execute("INSERT INTO pictures VALUES (?, ?)", (cursor.lastrowid, wide))
     return cursor.lastrowid
 
 
@@ -139,9 +139,12 @@ def insert_labelling(sql: sqlite3.Connection, job_id: int, labelling: Labelling)
     return cursor.rowcount == 1
 
 
-def stored_hash(features_blob: bytes, images_blob: bytes) -> str:
+def stored_hash(features: bytes, images: bytes, wide: bytes) -> str:
     """SHA-256 over what training reads; `verify` compares it."""
-    return hashlib.sha256(features_blob + images_blob).hexdigest()
+    digest = hashlib.sha256(features)
+    digest.update(images)
+    digest.update(wide)
+    return digest.hexdigest()
 
 
 def now() -> str:

@@ -21,7 +21,7 @@ from cryofed.library.labels import Labelling, combined
 from cryofed.library.rows import StoredJob
 from cryofed.library.schema import connect
 from cryofed.scoring.features import FEATURES, features
-from cryofed.scoring.prepare import SIDE, prepare_job
+from cryofed.scoring.prepare import SIDE
 
 T = TypeVar("T", bound=np.generic)
 
@@ -71,12 +71,11 @@ class Library:
         for labelling in labellings:
             _check_length(labelling, len(job.classes))
         content = pictures.content_hash(job)
-        ready = None if self.find(content) else (prepare_job(job).astype(np.float16), pictures.wide(job))
+        ready = None if self.find(content) else pictures.prepared_and_wide(job)
         with self.transaction() as sql:
             known = self.find(content)
             if known is None and ready is not None:
-                job_id = rows.insert_job(sql, job, project, content, ready[0])
-                sql.execute("INSERT INTO pictures VALUES (?, ?)", (job_id, ready[1].astype("<f2").tobytes()))
+                job_id = rows.insert_job(sql, job, project, content, ready)
             else:
                 job_id = known or 0
             added = sum(rows.insert_labelling(sql, job_id, labelling) for labelling in labellings)
@@ -127,9 +126,10 @@ class Library:
         (job,) = self.jobs(job_id)
         return pictures.thumbnail(self.wide(job_id)[job.classes.number.tolist().index(class_number)])
 
-    def labelled(self, held_out: bool | None = None) -> Labelled:
+    def labelled(self, held_out: bool | None = None, *, wide: bool = True) -> Labelled:
         """The labelled averages that train (False), that are held out (True), or all (None).
 
+        `wide` images are `(n, 96, 96)`, so that training can choose other crops; else `(n, 64, 64)`.
         Classes without particles are left out: nobody looks at them. The first call decides for good
         which of the projects so far are held out.
         """
@@ -137,7 +137,7 @@ class Library:
         self._prepare_again()
         fate = self._decided()
         jobs = [job for job in self.jobs() if job.labellings]
-        return self._read([job for job in jobs if held_out is None or fate[job.project] is held_out])
+        return self._read([job for job in jobs if held_out is None or fate[job.project] is held_out], wide)
 
     def projects(self) -> list[Project]:
         """The projects by name."""
@@ -172,15 +172,17 @@ class Library:
             raise
         self.sql.execute("COMMIT")
 
-    def _read(self, jobs: list[StoredJob]) -> Labelled:
+    def _read(self, jobs: list[StoredJob], wide: bool) -> Labelled:
         said = [meaning(job) for job in jobs]
         n = sum(int(known.sum()) for known, *_ in said)
-        images = np.empty((n, SIDE, SIDE), np.float16)
+        side = pictures.WIDE_SIDE if wide else SIDE
+        images = np.empty((n, side, side), np.float16)
         told = np.empty((n, len(FEATURES)), np.float32)
         last = 0
         for job, (known, *_) in zip(jobs, said, strict=True):
             first, last = last, last + int(known.sum())
-            images[first:last] = self.images(job.job_id)[known]
+            shown = self.wide(job.job_id) if wide else self.images(job.job_id)
+            np.compress(known, shown, axis=0, out=images[first:last])
             told[first:last] = self.features(job.job_id)[known]
         names = {name: index for index, name in enumerate(sorted({job.project for job in jobs}))}
         kept = [int(known.sum()) for known, *_ in said]
@@ -230,7 +232,7 @@ class Library:
                     "UPDATE jobs SET preparation = ?, stored_hash = ?, features = ?, images = ? WHERE id = ?",
                     (
                         pictures.PREPARATION,
-                        rows.stored_hash(told.tobytes(), shown.tobytes()),
+                        rows.stored_hash(told.tobytes(), shown.tobytes(), wide.tobytes()),
                         told.tobytes(),
                         shown.tobytes(),
                         job_id,

@@ -55,7 +55,7 @@ def _wrong_job(row: tuple[Any, ...]) -> list[str]:
         for name, (blob, size) in sizes.items()
         if len(blob) != n * size
     ]
-    if stored_hash(features, images) != stored:
+    if stored_hash(features, images, wide or b"") != stored:
         problems.append("images or features are not what was stored")
     return problems
 
