@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cryofed.scoring.prepare import circle
-from cryofed.web.review.pictures import RANGE, power_spectrum, quantize, thumbnails
+from cryofed.scoring.prepare import circle, resampling
+from cryofed.web.review.pictures import MARGIN, RANGE, power_spectrum, quantize, thumbnails
 
 
 def deviations(byte: np.ndarray) -> np.ndarray:
@@ -35,6 +35,15 @@ def test_a_thumbnail_shows_the_mask_with_a_margin() -> None:
     middle = thumb[55] > thumb[55].mean()
     # 2 × 40 px of the 2 × 44 px that are shown: 100 of 110 pixels, one lost to the edge on either side
     assert abs(int(middle.sum()) - 100) <= 2
+
+
+def test_a_thumbnail_is_the_matrix_product_that_it_replaces() -> None:
+    picture = np.random.default_rng(0).normal(size=(1, 90, 90)).astype(np.float32)
+    for radius, side in ((45, 64), (20, 64), (45, 30)):  # as is, larger, smaller
+        weights = resampling(90, 45, min(radius * MARGIN, 45), side)
+        expected = quantize(weights @ picture[0] @ weights.T)
+        difference = thumbnails(picture, radius, side=side)[0].astype(int) - expected.astype(int)
+        assert np.abs(difference).max() <= 1  # a grey level, from the order of the sums
 
 
 def test_a_thumbnail_never_reaches_outside_the_box() -> None:

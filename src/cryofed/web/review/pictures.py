@@ -18,12 +18,28 @@ def thumbnails(averages: Images, radius_px: float, *, dark: bool = False, side: 
     """`(n, side, side)`: the circle of the mask with a margin, never more than the box; protein bright."""
     box = averages.shape[-1]
     reach = min(radius_px * MARGIN, box / 2)
-    weights = resampling(box, box // 2, reach, side)
-    sign = -1 if dark else 1
+    columns, weights = taps(resampling(box, box // 2, reach, side))
+    sign = np.float32(-1 if dark else 1)
     result = np.empty((len(averages), side, side), np.uint8)
     for index, average in enumerate(averages):
-        result[index] = quantize(sign * (weights @ np.asarray(average, np.float32) @ weights.T))
+        picture = sign * np.asarray(average, np.float32)
+        for _ in range(2):  # rows, then columns
+            picture = sum(w[:, None] * picture[c] for c, w in zip(columns, weights, strict=True)).T
+        result[index] = quantize(picture)
     return result
+
+
+def taps(matrix: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """A banded `(side, box)` matrix as columns and weights, `(k, side)` each.
+
+    A handful of additions replaces a matrix product: 100 times fewer operations, and one thread.
+    """
+    side, box = matrix.shape
+    used = matrix != 0
+    first = used.argmax(axis=1)
+    k = int((box - used[:, ::-1].argmax(axis=1) - first).max())
+    columns = np.minimum(first, box - k) + np.arange(k)[:, None]
+    return columns, matrix[np.arange(side), columns]
 
 
 def quantize(picture: NDArray[np.float32]) -> Bytes:

@@ -49,7 +49,7 @@ export class Grid {
   refresh() {
     const { decisions, gallery } = this;
     this.tiles.forEach(({ element, reason, was }, i) => {
-      const state = `${decisions.kept[i]}${decisions.hand[i]}${decisions.reason[i]}`;
+      const state = 10000 * decisions.kept[i] + 1000 * decisions.hand[i] + decisions.reason[i];
       if (this.written[i] === state) return;
       this.written[i] = state;
       element.setAttribute("aria-selected", decisions.kept[i] ? "true" : "false");

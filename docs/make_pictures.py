@@ -1,0 +1,88 @@
+"""`python docs/make_pictures.py [NAME ...]`: the pictures of the documentation, from simulated data."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks._browser import chromium, served
+
+IMAGES = Path(__file__).with_name("images")
+
+
+def simulated_project(folder: Path) -> Path:
+    """A RELION project with one 2D classification of 100 classes; returns the job's folder."""
+    from cryofed.simulation.job import simulate_job
+    from cryofed.simulation.particles import particles
+    from cryofed.simulation.relion_files import write_class2d
+    from cryofed.simulation.shapes import random_molecule
+    from cryofed.simulation.spec import Spec
+
+    molecule = random_molecule(np.random.default_rng(1), "molecule", "dihedral")
+    mask = round(molecule.diameter_angstrom / 0.78)
+    spec = Spec(
+        name="Class2D/job012", molecules=(molecule,), box=128, pixel_size_angstrom=round(mask / 115, 3),
+        mask_diameter_angstrom=float(mask), classes=100, particles=60_000, junk_share=0.4,
+        resolution_ratio=0.06, halo=0.25,
+    )  # fmt: skip
+    simulated = simulate_job(spec, 1)
+    rows = particles(spec, simulated.job.classes.particles, np.random.default_rng(0))
+    write_class2d(folder, spec.name, spec, simulated, rows=rows, stack="Extract/job002/particles.mrcs")
+    return folder / spec.name
+
+
+def shoot(page: Any, name: str) -> None:
+    """Write `images/<name>.png` in few enough colours for a repository."""
+    import io
+
+    from PIL import Image
+
+    page.wait_for_timeout(400)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    small = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small.save(IMAGES / f"{name}.png", optimize=True)
+    print(f"{name}.png: {(IMAGES / f'{name}.png').stat().st_size / 1000:.0f} kB")
+
+
+def review(folder: Path) -> None:
+    """The gallery in light and dark, and one class large."""
+    from cryofed.web.review.of_job import open_review
+    from cryofed.web.review.routes import review_app
+
+    job = simulated_project(folder)
+    gallery, saving = open_review(job, out=None, library=folder / "site.db", model=None, say=print)
+    with served(review_app(gallery, saving, folder / "drafts")) as address, chromium(1440, 900) as browser:
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        page.evaluate("document.getElementById('size').value = 116")
+        page.eval_on_selector("#size", "e => e.dispatchEvent(new Event('input'))")
+        for theme in ("light", "dark"):
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            shoot(page, f"review-{theme}")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#zoom-spectrum[width='128']")
+        shoot(page, "review-zoom")
+
+
+MAKERS = {"review": review}
+
+
+def main() -> None:
+    """Make the pictures that were named, or all."""
+    unknown = set(sys.argv[1:]) - set(MAKERS)
+    if unknown:
+        sys.exit(f"no picture {', '.join(sorted(unknown))}; there are: {', '.join(MAKERS)}")
+    IMAGES.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or MAKERS:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            MAKERS[name](Path(folder))
+
+
+if __name__ == "__main__":
+    main()
