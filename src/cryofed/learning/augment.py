@@ -50,7 +50,7 @@ def augmented(images: Tensor, rng: np.random.Generator, changes: Augmentation, s
 
 def middle(images: Tensor, side: int = SIDE) -> Tensor:
     """The middle `side` pixels."""
-    first = (images.shape[-1] - side) // 2
+    first = max(0, (images.shape[-1] - side) // 2)  # smaller images stay whole
     return images[:, first : first + side, first : first + side]
 
 
