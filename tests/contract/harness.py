@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,3 +78,12 @@ class Embedded:
 
 
 HARNESSES: list[Harness] = [Embedded(inline=True), Embedded(inline=False)]
+
+
+def flare_harnesses() -> list[Harness]:
+    """FLARE's, where it is installed."""
+    if find_spec("nvflare") is None:
+        return []
+    from tests.contract.flare_harness import FlareInProcess
+
+    return [FlareInProcess()]

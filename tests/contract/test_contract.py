@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.contract import toy
-from tests.contract.harness import HARNESSES, Embedded, Harness
+from tests.contract.harness import HARNESSES as OWN
+from tests.contract.harness import Embedded, Harness, flare_harnesses
 
 from cryofed.federation.strategies.registry import STRATEGIES
 
+HARNESSES = OWN + flare_harnesses()
 NAMES = ("alpha", "beta", "gamma", "delta")
 HONEST = dict.fromkeys(NAMES, "honest")
 SURVIVABLE = [(engine, fault) for engine in HARNESSES for fault in toy.FAULTS if fault in engine.survives]

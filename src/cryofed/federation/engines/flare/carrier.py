@@ -19,13 +19,13 @@ from nvflare.apis.signal import Signal
 
 from cryofed import __version__
 from cryofed.errors import CryoFedError, FederationError
-from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, TASK, envelope, opened
+from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, READY, TASK, envelope, opened
 from cryofed.federation.engines.flare.notes import must_give_way, write_presence
 from cryofed.federation.orders import Answer
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
 PING_EVERY_S = 3.0
-START_S = 15.0  # how long the first round waits for sites that are taking part
+START_S = 30.0  # how long the first round waits for sites that are taking part
 DEAD_AFTER = 2  # unanswered pings
 _SLACK = 1_000_000  # bytes that an answer may be longer than its order
 
@@ -55,14 +55,14 @@ class FlareCarrier:
         self._check_abort()
         taking_part = [client.name for client in self._engine.get_clients()]
         there = self._ping(taking_part)
-        # In a segment's first seconds the sites' processes are still starting.
-        while len(there) < len(taking_part) and time.monotonic() < self._settled:
+        # In a segment's first seconds the sites' processes are starting and their learners import torch.
+        while sum(there.values()) < len(taking_part) and time.monotonic() < self._settled:
             time.sleep(0.1)
             self._check_abort()
             there = self._ping(taking_part)
         self._settled = 0.0
-        write_presence(self._folder, self._segment, there)
-        return there
+        write_presence(self._folder, self._segment, list(there))
+        return list(there)
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
         """Put one task out; sites fetch it within `TASK_SECONDS`."""
@@ -135,9 +135,14 @@ class FlareCarrier:
                 del self._waiting[site]
                 self._answers.put(Answer(site=site, failure="site_gone"))
 
-    def _ping(self, sites: Sequence[str]) -> list[str]:
+    def _ping(self, sites: Sequence[str]) -> dict[str, bool]:
+        """The sites whose process answers, and whether their learners are warm."""
         replies = self._send(ALIVE, sites, PING_S)
-        return [name for name, reply in (replies or {}).items() if reply.get_return_code() == ReturnCode.OK]
+        return {
+            name: bool(reply.get(READY))
+            for name, reply in replies.items()
+            if reply.get_return_code() == ReturnCode.OK
+        }
 
     def _send(self, topic: str, sites: Sequence[str], timeout: float) -> dict[str, Shareable]:
         if not sites:

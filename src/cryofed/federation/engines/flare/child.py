@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 from cryofed.errors import CryoFedError
 from cryofed.federation.engines.flare.homes import SiteHome
-from cryofed.federation.engines.flare.pipe import Bytes, read_frame, write_frame
+from cryofed.federation.engines.flare.pipe import READY, Bytes, read_frame, write_frame
 from cryofed.federation.engines.flare.settings import library_path, read_settings
 from cryofed.federation.orders import Answer
 from cryofed.federation.plan import Plan
@@ -26,7 +25,6 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover
     import tomli as tomllib
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 Reply = Callable[[bytes, Plan], Answer]
 _NOTHING: Bytes = np.zeros(0, np.uint8)
 
@@ -36,6 +34,7 @@ def serve(reply: Reply) -> None:
     _die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints here goes to the log, not between the answers
+    write_frame(answers, READY, _NOTHING)
     while True:
         try:
             header, payload = read_frame(sys.stdin.buffer)
@@ -56,9 +55,15 @@ def _answered(reply: Reply, header: Mapping[str, Any], payload: Bytes) -> Answer
 
 
 def _die_with_parent() -> None:
-    """A learner whose executor was killed would train on, unheard; Linux can end it instead."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """A learner whose executor was killed would train on, unheard: notice, and end."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def main(kit: Path) -> None:

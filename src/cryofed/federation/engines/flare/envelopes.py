@@ -14,6 +14,7 @@ from cryofed.federation.engines.flare.pipe import LARGEST_HEADER, Bytes
 
 TASK = "cryofed"  # the one task of our jobs
 ALIVE = "cryofed.alive"  # is this site's process there?
+READY = "ready"  # in the reply to ALIVE: the learner is warm
 DISMISS = "cryofed.dismiss"  # the round is over; stop working for it
 _HEADER, _PAYLOAD = "header", "payload"
 

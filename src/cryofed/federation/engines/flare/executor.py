@@ -15,7 +15,7 @@ from nvflare.apis.signal import Signal
 
 from cryofed import __version__
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, TASK, envelope, opened
+from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, READY, TASK, envelope, opened
 from cryofed.federation.engines.flare.learner import Learner
 from cryofed.federation.engines.flare.pipe import Bytes
 
@@ -40,7 +40,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
             engine.register_aux_message_handler(topic=ALIVE, message_handle_func=self._alive)
             engine.register_aux_message_handler(topic=DISMISS, message_handle_func=self._dismiss)
             self._running_learner()
-        elif event_type in (EventType.END_RUN, EventType.ABORT_TASK) and self._learner:
+        elif event_type == EventType.END_RUN and self._learner:
             self._learner.kill()
 
     def execute(
@@ -67,19 +67,27 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
             while (frame := learner.answer(_TICK_S)) is None:
                 if abort_signal.triggered or self._dismissed.is_set():
                     learner.kill()
+                    if not abort_signal.triggered:
+                        self._running_learner()
                     return _failure("dismissed")
         except EOFError as error:
             self.log_warning(fl_ctx, f"{error}; see {LOG}")
+            self._running_learner()  # it is warm again when the next round comes
             return _failure("site_crashed")
         return envelope(*frame)
 
     def _running_learner(self) -> Learner:
-        if self._learner is None or not self._learner.alive:
+        if self._learner is not None and not self._learner.alive:
+            self._learner.kill()
+            self._learner = None
+        if self._learner is None:
             self._learner = Learner(self._home, self._home / LOG)
         return self._learner
 
     def _alive(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
-        return make_reply(ReturnCode.OK)
+        reply = make_reply(ReturnCode.OK)
+        reply[READY] = self._learner is not None and self._learner.ready.is_set()
+        return reply
 
     def _dismiss(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
         self._dismissed.set()

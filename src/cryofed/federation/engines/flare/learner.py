@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cryofed.federation.engines.flare.pipe import Bytes, read_frame, write_frame
+from cryofed.federation.engines.flare.pipe import READY, Bytes, read_frame, write_frame
 
 MODULE = "cryofed.federation.engines.flare.child"
 Frame = tuple[dict[str, Any], Bytes]
@@ -30,6 +30,7 @@ class Learner:
                 [sys.executable, "-m", module, str(home / "kit")],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             )  # fmt: skip
+        self.ready = threading.Event()
         self._frames: queue.Queue[Frame | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -58,15 +59,24 @@ class Learner:
         return self.process.poll() is None
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now, if it has not ended, and close its pipes."""
         self.process.kill()
         self.process.wait()
+        self._reader.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # an order that it never read
+                    pipe.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         try:
             while True:
-                self._frames.put(read_frame(self.process.stdout))
+                header, payload = read_frame(self.process.stdout)
+                if header == READY:
+                    self.ready.set()
+                else:
+                    self._frames.put((header, payload))
         except (EOFError, OSError, ValueError):
             self._frames.put(None)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+READY = {"ready": True}  # the learner's first frame: it has imported all that it needs
 LARGEST_HEADER = 1_000_000  # bytes
 
 

@@ -1,0 +1,144 @@
+"""FLARE under the contract: carrier, executor and learner's process, without the network between them."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import FLContextKey, ReservedKey
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.signal import Signal
+from nvflare.app_common.decomposers import numpy_decomposers
+from nvflare.fuel.utils import fobs
+from tests.contract import toy
+from tests.contract.flare_learner import set_toys
+from tests.contract.harness import Outcome
+
+from cryofed.federation.engines.flare.carrier import FlareCarrier
+from cryofed.federation.engines.flare.executor import SiteExecutor
+from cryofed.federation.engines.port import run_rounds
+from cryofed.federation.plan import Plan
+from cryofed.federation.plan_file import commented_plan
+from cryofed.federation.rounds import open_rounds
+from cryofed.federation.storage import read_lines
+
+ROOT = Path(__file__).parents[2]
+
+
+class Wire:
+    """Stands for FLARE's engine and communicator: hands tasks to executors through FLARE's serializer."""
+
+    def __init__(self, executors: dict[str, SiteExecutor], handlers: dict[str, dict[str, Any]]) -> None:
+        self._engine = self
+        self.executors, self.handlers = executors, handlers
+        self.cancelled: list[object] = []
+        self.sites: Sequence[str] = ()
+
+    def get_clients(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name=name) for name in self.sites]
+
+    @contextmanager
+    def new_context(self) -> Iterator[FLContext]:
+        yield FLContext()
+
+    def send_aux_request(self, targets: list[str], topic: str, request: Any, **_: Any) -> dict[str, Any]:
+        return {name: self.handlers[name][topic](topic, request, FLContext()) for name in targets}
+
+    def broadcast(self, task: Any, _: FLContext, targets: list[str], min_responses: int) -> None:
+        numpy_decomposers.register()
+        sent = fobs.dumps(task.data)
+
+        def work(name: str) -> None:
+            result = self.executors[name].execute(task.name, fobs.loads(sent), FLContext(), Signal())
+            done = SimpleNamespace(client=SimpleNamespace(name=name), result=result, task=task)
+            if task not in self.cancelled:
+                done.result = fobs.loads(fobs.dumps(result))
+                task.result_received_cb(done, FLContext())
+
+        for name in targets:
+            threading.Thread(target=work, args=(name,), daemon=True).start()
+
+    def cancel_task(self, task: object, _: object) -> None:
+        self.cancelled.append(task)
+
+
+class FlareInProcess:
+    """The sites' learners are real processes and live as long as the tests, since each imports torch."""
+
+    name = "flare-in-process"
+    survives = frozenset(toy.FAULTS)
+    kills = False  # the aggregator's process is FLARE's; tests/federation/flare kill the real one
+
+    def __init__(self) -> None:
+        self.wire: Wire | None = None
+        self.home = Path()
+
+    def run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:
+        """Rounds with these toys."""
+        with learner_of("tests.contract.flare_learner"):
+            return self._run(plan, folder, behaviours)
+
+    def _run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:
+        wire = self.wire or self._start(sorted(behaviours))
+        set_toys(self.home, behaviours)
+        wire.sites = sorted(behaviours)
+        for executor in wire.executors.values():
+            assert executor._running_learner().ready.wait(60)  # one that crashed in the test before
+        folder.mkdir(parents=True, exist_ok=True)
+        with open_rounds(folder, plan, toy.LAYOUT, toy.START) as rounds:
+            carrier = FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan))  # type: ignore[arg-type]
+            run_rounds(rounds, carrier)
+            return Outcome(rounds.vector, read_lines(folder / "rounds.jsonl"))
+
+    def run_killed(self, plan: Plan, folder: Path, behaviours: dict[str, str], event: int) -> None:
+        """Not here."""
+        raise NotImplementedError
+
+    def _start(self, names: list[str]) -> Wire:
+        keeper = tempfile.TemporaryDirectory(prefix="cryofed-contract-")
+        atexit.register(keeper.cleanup)
+        self.home = Path(keeper.name)
+        set_toys(self.home, dict.fromkeys(names, "honest"))
+        executors, handlers = {}, {}
+        for name in names:
+            executors[name], handlers[name] = SiteExecutor(), dict[str, Any]()
+            start = self._context(name, handlers[name])
+            executors[name].handle_event(EventType.START_RUN, start)
+            atexit.register(executors[name].handle_event, EventType.END_RUN, start)
+        self.wire = Wire(executors, handlers)
+        return self.wire
+
+    def _context(self, name: str, handlers: dict[str, Any]) -> FLContext:
+        def register(topic: str, message_handle_func: Any) -> None:
+            handlers[topic] = message_handle_func
+
+        kit = self.home / name / "kit"
+        context = FLContext()
+        workspace = SimpleNamespace(get_root_dir=lambda: str(kit))
+        context.set_prop(FLContextKey.WORKSPACE_OBJECT, workspace, private=True)
+        engine = SimpleNamespace(register_aux_message_handler=register)
+        context.set_prop(ReservedKey.ENGINE, engine, private=True)
+        return context
+
+
+@contextmanager
+def learner_of(module: str) -> Iterator[None]:
+    """Put this module in the learner's place, for processes started from here on."""
+    kept = {name: os.environ.get(name) for name in ("CRYOFED_LEARNER", "PYTHONPATH", "OMP_NUM_THREADS")}
+    os.environ |= {"CRYOFED_LEARNER": module, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,37 @@
+"""A site's learner's process that answers as a toy: python -m tests.contract.flare_learner KIT."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from tests.contract import toy
+
+from cryofed.federation.engines.flare.child import serve
+from cryofed.federation.orders import Answer
+from cryofed.federation.plan import Plan
+from cryofed.federation.site import Site
+
+
+def main(home: Path) -> None:
+    """Read the toy anew for each order: tests change it while the process runs."""
+
+    def reply(data: bytes, plan: Plan) -> Answer:
+        told = json.loads((home / "toy.json").read_text())
+        source = toy.Toy(told["target"], told["behaviour"], told["seconds"])
+        return toy.answer(data, plan, Site(name=home.name, source=source, folder=home / "toy"))
+
+    serve(reply)
+
+
+def set_toys(sites: Path, behaviours: dict[str, str], seconds: float = 0.0) -> None:
+    """Tell the sites in this folder how to behave; targets are those of `toy.toys`."""
+    for number, (name, what) in enumerate(sorted(behaviours.items())):
+        (sites / name).mkdir(parents=True, exist_ok=True)
+        told = {"target": number + 1.0, "behaviour": what, "seconds": seconds}
+        (sites / name / "toy.json").write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).parent)
