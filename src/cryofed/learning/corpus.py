@@ -38,13 +38,13 @@ def labelled(simulated: SimulatedJob, number: int = 0) -> Labelled:
     )
 
 
-def make_shards(folder: Path, jobs: int, seed: int, workers: int = 1) -> Iterator[int]:
-    """Write jobs 0 … jobs - 1 of the corpus of `seed` into `folder`; yields jobs done, after each shard.
+def make_shards(folder: Path, jobs: int, seed: int, workers: int = 1, *, start: int = 0) -> Iterator[int]:
+    """Write jobs `start` … `jobs - 1` of the corpus of `seed` into `folder`; yields jobs done, shard by shard.
 
     Shards that are there already are kept: a run that was stopped goes on where it ended.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for first in range(0, jobs, SHARD):
+    for first in range(start, jobs, SHARD):
         path = _shard(folder, seed, first)
         count = min(SHARD, jobs - first)
         if not path.is_file():

@@ -22,7 +22,7 @@ from cryofed.learning.learner import layout, network
 from cryofed.learning.vector import Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.features import FEATURES
-from cryofed.scoring.network import Network, Residual
+from cryofed.scoring.network import EMBEDDING, Network, Residual
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.reasons import REASONS
 
@@ -56,16 +56,15 @@ def read_vector(path: Path) -> Vector:
 
 
 def to_onnx(vector: Vector, calibration: Calibration) -> onnx.ModelProto:
-    """The network as an ONNX model: `images` `(n, 64, 64)`, `features` `(n, F)` to `logits`."""
+    """The network as an ONNX model: `images` `(n, 64, 64)`, `features` `(n, F)` to `logits`, `embedding`."""
     graph = _Graph()
-    out = graph.network(network(vector).eval())
-    graph.nodes.append(helper.make_node("Identity", [out], ["logits"]))
+    graph.network(network(vector).eval())
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "cryofed",
             [_value("images", "n", SIDE, SIDE), _value("features", "n", len(FEATURES))],
-            [_value("logits", "n", 1 + len(REASONS))],
+            [_value("logits", "n", 1 + len(REASONS)), _value("embedding", "n", EMBEDDING)],
             graph.constants,
         ),
         producer_name="cryofed",
@@ -106,7 +105,7 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, inputs, [out], **settings))
         return out
 
-    def network(self, model: Network) -> str:
+    def network(self, model: Network) -> None:
         image = self.node("Unsqueeze", ["images", self.constant(np.array([1]))])
         seen = self.layer(model.trunk, image)
         unknown = self.node("IsNaN", ["features"])
@@ -115,7 +114,9 @@ class _Graph:
         flag = self.node("Cast", [unknown], to=TensorProto.FLOAT)
         mean = self.node("ReduceMean", [seen], axes=[2, 3], keepdims=0)
         most = self.node("ReduceMax", [seen], axes=[2, 3], keepdims=0)
-        return self.layer(model.head, self.node("Concat", [mean, most, told, flag], axis=1))
+        hidden = self.layer(model.head[:2], self.node("Concat", [mean, most, told, flag], axis=1))
+        self.nodes.append(helper.make_node("Identity", [hidden], ["embedding"]))
+        self.nodes.append(helper.make_node("Identity", [self.layer(model.head[2], hidden)], ["logits"]))
 
     def layer(self, layer: nn.Module, x: str) -> str:
         if isinstance(layer, nn.Sequential):

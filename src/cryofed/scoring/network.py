@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.reasons import REASONS
 
+EMBEDDING = 64  # numbers that stand for an average just before the logits
+
 
 class Residual(nn.Module):
     """Two 3 × 3 convolutions beside the identity."""
@@ -48,16 +50,20 @@ class Network(nn.Module):
             Residual(third),
         )
         self.head = nn.Sequential(
-            nn.Linear(2 * third + 2 * len(FEATURES), 64),
+            nn.Linear(2 * third + 2 * len(FEATURES), EMBEDDING),
             nn.ReLU(),
-            nn.Linear(64, 1 + len(REASONS)),
+            nn.Linear(EMBEDDING, 1 + len(REASONS)),
         )
 
     def forward(self, images: Tensor, features: Tensor) -> Tensor:
         """`(n, 64, 64)` and `(n, F)`, NaN where unknown, to `(n, 1 + reasons)` logits."""
+        return self.both(images, features)[0]
+
+    def both(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits, and the `(n, EMBEDDING)` numbers that they are read from."""
         seen = self.trunk(images[:, None])
         unknown = torch.isnan(features)
         told = torch.where(unknown, torch.zeros_like(features), features)
         pooled = [seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3)), told, unknown.to(told.dtype)]
-        result: Tensor = self.head(torch.cat(pooled, dim=1))
-        return result
+        hidden = torch.relu(self.head[0](torch.cat(pooled, dim=1)))
+        return self.head[2](hidden), hidden
