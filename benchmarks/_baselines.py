@@ -78,7 +78,9 @@ def _islands(smooth: NDArray[np.float32], radius: NDArray[np.float64]) -> tuple[
 def cryosift_features(job: ClassJob) -> Columns:
     """CryoSift's six: resolution, share of particles, pixel size, three distances of mass from the job's."""
     images, table = pictures(job), job.classes
-    edge = np.concatenate([images[:, :2].reshape(len(images), -1), images[:, -2:].reshape(len(images), -1)], 1)
+    edge = np.concatenate(
+        [images[:, :2].reshape(len(images), -1), images[:, -2:].reshape(len(images), -1)], 1
+    )
     bright = images > (edge.mean(axis=1) + 3 * edge.std(axis=1))[:, None, None]
     mass = (images * bright).sum(axis=(1, 2)) / WORK
     counts, edges = np.histogram(mass, 12)
@@ -181,7 +183,9 @@ class _BatchResidual(nn.Module):
     def __init__(self, width: int, out: int, stride: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(width, out, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(out), nn.Dropout(0.25)
+            nn.Conv2d(width, out, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(out),
+            nn.Dropout(0.25),
         )
         same = width == out and stride == 1
         self.skip = nn.Identity() if same else nn.Conv2d(width, out, 1, stride=stride, bias=False)

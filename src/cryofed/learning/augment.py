@@ -36,9 +36,9 @@ def augmented(images: Tensor, rng: np.random.Generator, changes: Augmentation, s
         result[moved] = _moved(images[moved], rng, changes, side)
     if not moved.all():
         result[~moved] = _quarter_turned(middle(images[~moved], side), rng)
-    blurred = rng.random(n) < changes.blurred
-    if blurred.any():
-        result[blurred] = _blurred(result[blurred], float(rng.uniform(0.3, 0.9)))
+    soft = rng.random(n) < changes.blurred
+    if soft.any():
+        result[soft] = blurred(result[soft], float(rng.uniform(0.3, 0.9)))
     regraded = rng.random(n) < changes.regraded
     if regraded.any():
         result[regraded] = _regraded(result[regraded], rng, changes)
@@ -83,7 +83,8 @@ def _quarter_turned(images: Tensor, rng: np.random.Generator) -> Tensor:
     return turned.flip(2) if rng.integers(2) else turned
 
 
-def _blurred(images: Tensor, sigma_px: float) -> Tensor:
+def blurred(images: Tensor, sigma_px: float) -> Tensor:
+    """A Gaussian blur."""
     axis = torch.arange(-2, 3, dtype=torch.float32)
     kernel = torch.exp(-(axis**2) / (2 * sigma_px**2))
     kernel = (kernel / kernel.sum()).reshape(1, 1, 1, 5)

@@ -39,7 +39,7 @@ def labelled(simulated: SimulatedJob, number: int = 0) -> Labelled:
 
 
 def make_shards(folder: Path, jobs: int, seed: int, workers: int = 1, *, start: int = 0) -> Iterator[int]:
-    """Write jobs `start` … `jobs - 1` of the corpus of `seed` into `folder`; yields jobs done, shard by shard.
+    """Write jobs `start` … `jobs - 1` of the corpus of `seed` into `folder`; yields jobs done, by shard.
 
     Shards that are there already are kept: a run that was stopped goes on where it ended.
     """

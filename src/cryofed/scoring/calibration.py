@@ -1,19 +1,60 @@
-"""Turn a network's logits into probabilities that mean the same in every job. NumPy only."""
+"""Turn a network's answers into probabilities that mean the same in every job. NumPy only."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A small network over a class and its job: an average is judged beside the job's best, as experts do.
+
+    `axes` `(embedding, k)` and `middle` `(embedding,)` reduce an embedding to k numbers of deviation 1;
+    one hidden layer beside a linear path reads `columns` of `context_columns`.
+    """
+
+    middle: Numbers
+    axes: Numbers
+    hidden_weight: Numbers  # (hidden, columns)
+    hidden_bias: Numbers  # (hidden,)
+    out_weight: Numbers  # (hidden,)
+    linear: Numbers  # (columns,)
+    bias: Numbers  # ()
+
+    def logits(self, logits: Numbers, embedding: Numbers) -> Numbers:
+        """`(n,)` logits and `(n, embedding)` of one job's classes to `(n,)` better logits."""
+        columns = context_columns(logits, (embedding - self.middle) @ self.axes)
+        hidden = np.maximum(0, columns @ self.hidden_weight.T + self.hidden_bias)
+        result: Numbers = hidden @ self.out_weight + columns @ self.linear + self.bias
+        return result
+
+
+def context_columns(logits: Numbers, reduced: Numbers) -> Numbers:
+    """What the context reads of each class, `(n, 1 + 2 k + 7)`.
+
+    Its logit; its k numbers; their distance from the job's mean, weighted by how good each class looks (so:
+    from what good looks like here); and of the job: quantiles of logits, log n, share that seems good.
+    """
+    probability = sigmoid(logits)
+    weights = probability / max(float(probability.sum()), 1e-3)
+    job = np.array(
+        [*(np.quantile(logits, QUANTILES) / 3), np.log(len(logits)) / 3, float(probability.mean())]
+    )
+    return np.concatenate(
+        [logits[:, None] / 3, reduced, reduced - weights @ reduced, np.tile(job, (len(logits), 1))], axis=1
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A probability is `sigmoid(slope * logit + offset)` (Platt 1999).
+    """A probability is `sigmoid(slope * logit + offset)` (Platt 1999), of the logit seen in its context.
 
     A class is unsure where its probability lies between the two `unsure` bounds.
     """
@@ -21,10 +62,12 @@ class Calibration:
     slope: float = 1.0
     offset: float = 0.0
     unsure: tuple[float, float] = (0.35, 0.65)
+    context: Context | None = None
 
-    def probabilities(self, logits: Numbers) -> Numbers:
-        """`(n,)` logits of one job's classes to `(n,)` probabilities."""
-        return sigmoid(self.slope * logits + self.offset)
+    def probabilities(self, logits: Numbers, embedding: Numbers) -> Numbers:
+        """`(n,)` logits and `(n, embedding)` of one job's classes to `(n,)` probabilities."""
+        seen = self.context.logits(logits, embedding) if self.context else logits
+        return sigmoid(self.slope * seen + self.offset)
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:
         """Where a person should look; NaN is never unsure, it was not scored."""
@@ -32,14 +75,28 @@ class Calibration:
         return (probabilities > low) & (probabilities < high)
 
     def to_json(self) -> str:
-        """As it is kept inside the model file."""
-        return json.dumps(asdict(self))
+        """As it is kept inside the model file; numbers to 7 digits."""
+        context = None
+        if self.context:
+            context = {f.name: _rounded(getattr(self.context, f.name)) for f in fields(Context)}
+        plain = {"slope": self.slope, "offset": self.offset, "unsure": self.unsure, "context": context}
+        return json.dumps(plain)
 
     @staticmethod
     def from_json(text: str) -> Calibration:
         """Read back what `to_json` wrote."""
-        numbers = json.loads(text)
-        return Calibration(**{**numbers, "unsure": tuple(numbers["unsure"])})
+        plain = json.loads(text)
+        context = plain.get("context")
+        return Calibration(
+            slope=plain["slope"],
+            offset=plain["offset"],
+            unsure=tuple(plain["unsure"]),
+            context=Context(**{k: np.array(v, np.float64) for k, v in context.items()}) if context else None,
+        )
+
+
+def _rounded(array: Numbers) -> object:
+    return np.vectorize(lambda x: float(f"{x:.7g}"), otypes=[float])(array).tolist()
 
 
 def sigmoid(x: Numbers) -> Numbers:

@@ -60,8 +60,8 @@ def score_job(job: ClassJob, model: Path | None = None) -> Scores:
     score = np.full(len(job.classes), np.nan)
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
     if usable.any():
-        logits = job_logits(opened, job, usable)
-        score[usable] = opened.calibration.probabilities(logits[:, 0])
+        logits, embedding = answers(opened, job, usable)
+        score[usable] = opened.calibration.probabilities(logits[:, 0], embedding)
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
     return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score))
@@ -75,12 +75,14 @@ def scorable(job: ClassJob) -> NDArray[np.bool_]:
     return result
 
 
-def job_logits(model: Model, job: ClassJob, usable: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """`(usable classes, 1 + reasons)` logits, averaged over `VIEWS`."""
+def answers(
+    model: Model, job: ClassJob, usable: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logits `(usable classes, 1 + reasons)` and embedding, averaged over `VIEWS`."""
     told = features(job)[usable]
     views = [turned(prepare_job(job, crop)[usable], turns, mirrored) for crop, turns, mirrored in VIEWS]
-    total = sum(run(model, images, told) for images in views)
-    return np.asarray(total, np.float64) / len(VIEWS)
+    logits, embedding = zip(*(run(model, images, told) for images in views), strict=True)
+    return np.mean(logits, axis=0, dtype=np.float64), np.mean(embedding, axis=0, dtype=np.float64)
 
 
 def turned(images: Images, turns: int, mirrored: bool) -> Images:
@@ -89,16 +91,25 @@ def turned(images: Images, turns: int, mirrored: bool) -> Images:
     return np.ascontiguousarray(images[:, :, ::-1] if mirrored else images)
 
 
-def run(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`(n, 64, 64)` prepared averages and `(n, F)` features to `(n, 1 + reasons)` logits."""
+def run(
+    model: Model, images: Images, told: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """`(n, 64, 64)` prepared averages and `(n, F)` features to logits and embedding."""
     parts = [
         model.session.run(
-            None, {"images": images[first : first + BATCH], "features": told[first : first + BATCH]}
-        )[0]
+            ["logits", "embedding"],
+            {"images": images[first : first + BATCH], "features": told[first : first + BATCH]},
+        )
         for first in range(0, len(images), BATCH)
     ]
-    result: NDArray[np.float32] = np.concatenate(parts)
-    return result
+    logits, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return logits, embedding
+
+
+def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
+    logits, embedding = run(model, images, told)
+    return model.calibration.probabilities(logits[:, 0].astype(np.float64), embedding.astype(np.float64))
 
 
 @lru_cache(maxsize=4)

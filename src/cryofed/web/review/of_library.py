@@ -13,7 +13,7 @@ from cryofed.library.labels import Labelling
 from cryofed.library.rows import StoredJob
 from cryofed.library.store import Library, meaning
 from cryofed.scoring.prepare import SIDE
-from cryofed.scoring.scorer import SHIPPED, Model, open_model, run
+from cryofed.scoring.scorer import SHIPPED, Model, open_model, score_prepared
 from cryofed.web.review.gallery import Gallery
 from cryofed.web.review.of_job import Progress, review_labelling
 from cryofed.web.review.routes import Decision, Saving
@@ -72,7 +72,7 @@ def _scored(library: Library, job: StoredJob, model: Model, say: Progress) -> Ca
     images, told = library.images(job.job_id)[rows].astype(np.float32), library.features(job.job_id)[rows]
     score = np.zeros(0)
     if len(rows):
-        score = model.calibration.probabilities(np.asarray(run(model, images, told)[:, 0], np.float64))
+        score = score_prepared(model, images, told)
     known, _, good, _ = meaning(job)
     return Candidate(job=job, rows=rows, score=score, label=np.where(known, good, np.nan)[rows])
 
