@@ -81,6 +81,19 @@ def restyled(images: Tensor, rng: np.random.Generator) -> Tensor:
     return normalized(middle(view))
 
 
+def seen_logits(vector: Vector, context: Context | None, labelled: Labelled) -> Numbers:
+    """`(n,)` logits of labelled averages in one plain view, each seen in the context of its job."""
+    model = network(vector).eval()
+    result = np.zeros(len(labelled))
+    for job in np.unique(labelled.job):
+        mine = labelled.job == job
+        part = labelled.take(mine)
+        view = normalized(middle(torch.from_numpy(part.images.astype(np.float32))))
+        told = _answered(model, [view], torch.from_numpy(part.features), part.good)
+        result[mine] = context.logits(told.logits, told.embedding) if context else told.logits
+    return result
+
+
 def _answered(model: Network, views: list[Tensor], features: Tensor, good: NDArray[np.bool_]) -> Answered:
     with torch.inference_mode():
         seen = [model.both(view, features) for view in views]
