@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cryofed.demo.world import World, build_world
-from cryofed.federation.campaign import run_campaign
-from cryofed.federation.engines.embedded import embedded
+from cryofed.demo.world import Tell, World, build_world
+from cryofed.federation.campaign import Campaign, run_campaign
+from cryofed.federation.engines.embedded import cores, embedded
 from cryofed.federation.gate import Decision
-from cryofed.federation.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules
+from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules
 from cryofed.federation.plan_file import commented_plan
-from cryofed.federation.releases import Release, write_release
+from cryofed.federation.releases import first_release
+from cryofed.federation.rounds import Hook
 from cryofed.federation.site import Site
+from cryofed.federation.site_learner import one_thread, seed_of
 from cryofed.federation.storage import read_arrays, read_lines
 from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector, train
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-
-Tell = Callable[[str, float], None]  # what goes on, and the share of the whole that is done
+from cryofed.library.store import Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +32,9 @@ class Settings:
     """Sizes of the demo: real training, small enough for two cores and four minutes."""
 
     sites: int = 3
-    projects: int = 4
-    unseen_projects: int = 6
-    rounds: int = 8
+    projects: int = 4  # of every site; one of them is held out
+    unseen: int = 9  # jobs of molecules that no site has
+    rounds: int = 10
     steps: int = 24  # of every site in every round
     batch: int = 64
     learning_rate: float = 2e-3
@@ -45,78 +44,156 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """All that the report tells."""
+    """All that the report tells. Every AUC is on the unseen jobs."""
 
     settings: Settings
     world: World
     plan: Plan
-    start: float  # AUC before any training
-    local: Mapping[str, float]  # site: AUC on the unseen projects
+    local: Mapping[str, float]  # site: what it reaches alone
     pooled: float
-    federated: float
-    curve: tuple[tuple[int, float], ...]  # round, AUC on the unseen projects
+    curve: tuple[float, ...]  # of the common model: before round 1, then after every round
     bytes_sent: Mapping[str, int]
+    bytes_of_images: Mapping[str, int]  # what a site would have had to give away instead
     decision: Decision
-    release: Release
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    model: Path  # model.onnx of the federated model
+    seconds: float
 
     @property
-    def best_local(self) -> float:
-        """The best that any site reaches alone."""
-        return max(self.local.values())
+    def federated(self) -> float:
+        """AUC of the federated model."""
+        return self.curve[-1]
 
     @property
     def sentence(self) -> str:
         """What was learnt, in one sentence made of the run's own numbers."""
+        best, worst = max(self.local.values()), min(self.local.values())
+        better = "better than any of them alone" if self.federated > best else "no better than the best alone"
         gap = self.federated - self.pooled
-        beside = "the same as" if abs(gap) < 0.005 else f"{abs(gap):.3f} {'above' if gap > 0 else 'below'}"
-        verb = "ranks" if self.federated >= self.best_local else "does not yet rank"
+        beside = "as well as" if abs(gap) < 0.005 else f"{abs(gap):.3f} {'above' if gap > 0 else 'below'}"
         return (
-            f"Together, {len(self.local)} sites made a model that {verb} classes of molecules that none of "
-            f"them had better than any site's own model (AUC {self.federated:.3f}; alone "
-            f"{min(self.local.values()):.3f} to {self.best_local:.3f}), {beside} training on all data in "
-            f"one place ({self.pooled:.3f}), and no image left its site."
+            f"{len(self.local)} sites that shared no image trained one model that tells good classes of "
+            f"molecules it never saw from bad ones {better}: AUC {self.federated:.3f} together, "
+            f"{worst:.3f} to {best:.3f} alone, and {beside} training on all images in one place "
+            f"({self.pooled:.3f})."
         )
 
 
 def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
     """Run it all in `out`; `tell` hears of progress."""
-    world = build_world(out, settings.sites, settings.projects, settings.unseen_projects, settings.seed, tell)
-    unseen = world.unseen
-    start = initial_vector(settings.seed)
-    plan = make_plan(settings, world)
-    home = out / "federation"
-    home.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    world = build_world(
+        out,
+        sites=settings.sites,
+        projects=settings.projects,
+        unseen=settings.unseen,
+        seed=settings.seed,
+        workers=cores(),
+        tell=tell,
+    )
+    plan, home = make_plan(settings, world), out / "federation"
+    home.mkdir()
     (home / "plan.toml").write_text(commented_plan(plan), encoding="utf-8")
-    write_release(home / "releases", 1, start, {"federation": plan.name, "note": "untrained"})
-
-    curve = [(0, evaluate(start, unseen).auc)]
+    start = initial_vector(settings.seed)
+    first_release(home / "releases", start, {"note": "untrained"})
+    curve = [evaluate(start, world.unseen).auc]
+    tell("sites learn together", 0.2)
 
     def hook(event: str, facts: Mapping[str, Any]) -> None:
         if event == "round_closed":
-            checkpoint = home / "campaigns" / "0001" / "checkpoint.safetensors"
-            vector = read_arrays(checkpoint)[0]["vector"]
-            curve.append((int(facts["round"]), evaluate(vector, unseen).auc))
-            done = curve[-1][0] / settings.rounds
-            tell(f"round {curve[-1][0]} of {settings.rounds}, AUC {curve[-1][1]:.3f}", 0.3 + 0.3 * done)
+            curve.append(evaluate(_last(home), world.unseen).auc)
+            told = f"round {facts['round']} of {settings.rounds}: AUC {curve[-1]:.3f} on unseen molecules"
+            tell(told, 0.2 + 0.35 * facts["round"] / settings.rounds)
 
-    tell("sites learn together", 0.3)
-    campaign = run_engine(home, plan, world, hook)
-    tell("sites learn alone, and pooled", 0.6)
-    local, pooled = _alone(settings, world, start, tell)
+    campaign = _campaign(home, plan, world, hook)
+    tell("sites learn alone; and, for comparison, all their images in one place", 0.55)
+    local, pooled = _without_federation(settings, world, start, tell)
     reports = read_lines(campaign.folder / "rounds.jsonl")
-    sent = {name: sum(r["accepted"].get(name, {}).get("bytes", 0) for r in reports) for name in world.sites}
-    federated = read_arrays(campaign.folder / "checkpoint.safetensors")[0]["vector"]
     return Story(
         settings=settings,
         world=world,
         plan=plan,
-        start=curve[0][1],
-        local={name: evaluate(vector, unseen).auc for name, vector in local.items()},
-        pooled=evaluate(pooled, unseen).auc,
-        federated=evaluate(federated, unseen).auc,
+        local={name: evaluate(vector, world.unseen).auc for name, vector in local.items()},
+        pooled=evaluate(pooled, world.unseen).auc,
         curve=tuple(curve),
-        bytes_sent=sent,
+        bytes_sent={name: _sent(reports, name) for name in world.libraries},
+        bytes_of_images={name: path.stat().st_size for name, path in world.libraries.items()},
         decision=campaign.decision,
-        release=campaign.release,
+        model=campaign.release.path / "model.onnx",
+        seconds=time.monotonic() - began,
     )
+
+
+def make_plan(settings: Settings, world: World) -> Plan:
+    """The federation's agreement."""
+    return Plan(
+        name="demo",
+        engine=settings.engine,
+        seed=settings.seed,
+        rounds=RoundRules(count=settings.rounds, min_updates=settings.sites, deadline_s=300),
+        training=LocalTraining(
+            steps=settings.steps, batch=settings.batch, learning_rate=settings.learning_rate
+        ),
+        sites=tuple(EnrolledSite(name=name, library=str(path)) for name, path in world.libraries.items()),
+    )
+
+
+def _campaign(home: Path, plan: Plan, world: World, hook: Hook) -> Campaign:
+    if plan.engine == "flare":
+        from cryofed.federation.engines.flare.local import run_local_federation
+
+        return run_local_federation(home, plan, world.libraries, hooks=[hook])
+    sites = {
+        name: Site(name=name, source=OnDisk(path), folder=home / "sites" / name)
+        for name, path in world.libraries.items()
+    }
+    with embedded(plan, sites) as carrier:
+        return run_campaign(home, plan, carrier, hooks=[hook])
+
+
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """A library that is opened where it is read: a worker process cannot be given an open one."""
+
+    path: Path
+
+    def labelled(self, held_out: bool) -> Labelled:
+        """The averages to train on, or those of the held-out projects."""
+        with Library(self.path) as library:
+            return library.labelled(held_out)
+
+
+def _without_federation(
+    settings: Settings, world: World, start: Vector, tell: Tell
+) -> tuple[dict[str, Vector], Vector]:
+    """Every site alone, and all pooled, each with as many views of averages as it has in the federation."""
+    steps = settings.rounds * settings.steps
+    alone = TrainingSettings(
+        steps=steps, batch=settings.batch, learning_rate=settings.learning_rate, one_cycle=True
+    )
+    together = replace(alone, steps=steps * settings.sites)
+    names = sorted(world.libraries)
+    tasks = [("pooled", together, [world.libraries[name] for name in names])]
+    tasks += [(name, alone, [world.libraries[name]]) for name in names]
+    vectors: dict[str, Vector] = {}
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        futures = {task[0]: pool.submit(_train, start, *task, settings.seed) for task in tasks}
+        for done, name in enumerate([*names, "pooled"], start=1):
+            vectors[name] = futures[name].result()
+            tell(f"{name} has learnt", 0.55 + 0.4 * done / len(tasks))
+    return {name: vectors[name] for name in names}, vectors["pooled"]
+
+
+def _train(start: Vector, name: str, settings: TrainingSettings, libraries: list[Path], seed: int) -> Vector:
+    with one_thread():
+        labelled = Labelled.join([OnDisk(path).labelled(held_out=False) for path in libraries])
+        return train(start, labelled, settings, seed_of(f"{seed}:{name}")).vector
+
+
+def _last(home: Path) -> Vector:
+    """The common model after the last closed round."""
+    arrays, _ = read_arrays(home / "campaigns" / "0001" / "checkpoint.safetensors")
+    return arrays["vector"]
+
+
+def _sent(reports: list[dict[str, Any]], site: str) -> int:
+    return sum(report["accepted"].get(site, {}).get("bytes", 0) for report in reports)

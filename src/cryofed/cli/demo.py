@@ -1,0 +1,61 @@
+"""`cryofed demo`: the whole story on this machine, with a report at the end."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cryofed.errors import OutputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `demo`."""
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder to make (default: demo)")
+    parser.add_argument(
+        "--engine",
+        choices=("embedded", "flare"),
+        default="embedded",
+        help="embedded: in this process; flare: a provisioned federation of real processes on localhost",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the labs and of training (default: 1)")
+    parser.add_argument("--force", action="store_true", help="replace the demo that is there")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the demo and write its report."""
+    import shutil
+
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    out: Path = options.out
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        if not options.force or not (out / "federation").is_dir():
+            raise OutputError(out, "out", "it exists already", "name another folder, or replace a demo with --force")
+        shutil.rmtree(out)
+
+    from cryofed.demo.report import print_story, write_report
+    from cryofed.demo.story import Settings, tell_story
+
+    settings = Settings(engine=options.engine, seed=options.seed)
+    columns = (
+        SpinnerColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("[progress.percentage]{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("starting", total=1.0)
+
+        def tell(what: str, share: float) -> None:
+            progress.update(task, description=what, completed=share)
+            if what.startswith("round "):
+                progress.console.print(f"  {what}", highlight=False)
+
+        story = tell_story(out, settings, tell)
+        tell("the federated model selects an unseen job", 0.97)
+        write_report(out, story)
+        tell("done", 1.0)
+    print_story(story, out)
