@@ -31,7 +31,9 @@ def run(options: argparse.Namespace) -> None:
     out: Path = options.out
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         if not options.force or not (out / "federation").is_dir():
-            raise OutputError(out, "out", "it exists already", "name another folder, or replace a demo with --force")
+            raise OutputError(
+                out, "out", "it exists already", "name another folder, or replace a demo with --force"
+            )
         shutil.rmtree(out)
 
     from cryofed.demo.report import print_story, write_report

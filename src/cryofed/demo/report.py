@@ -33,7 +33,7 @@ def write_report(out: Path, story: Story) -> None:
         models=_models(story),
         curve=_curve(story),
         sites=_sites(story),
-        gate=escape(story.decision.sentence),
+        gate=escape(_gate(story)),
         job=escape(f"{folder.parents[1].name}, {folder.name}"),
         truth=_agreement(folder, selection, job),
         gallery=_gallery(folder, job, selection),
@@ -59,7 +59,7 @@ def print_story(story: Story, out: Path) -> None:
     console.print(table)
     most = max(story.bytes_sent.values())
     console.print(f"\nEach site sent {most / 1e6:.1f} MB of model parameters and nothing else.")
-    console.print(f"{story.decision.sentence}\n\nOpen {out / 'report.html'}", soft_wrap=True)
+    console.print(f"{_gate(story)}\n\nOpen {out / 'report.html'}")
 
 
 def _ranked(story: Story) -> list[tuple[str, float]]:
@@ -135,6 +135,18 @@ def _curve(story: Story) -> str:
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     drawn = text.getvalue()
     return drawn[drawn.index("<svg") :]
+
+
+def _gate(story: Story) -> str:
+    """What the gate decided, and why."""
+    decision = story.decision
+    if decision.promoted and decision.pooled_current is not None and decision.pooled_candidate is not None:
+        return (
+            f"Each site tried the new model on its own held-out project before it became the release: "
+            f"{decision.metric.upper()} went from {decision.pooled_current:.3f} (untrained) to "
+            f"{decision.pooled_candidate:.3f}, and no site lost."
+        )
+    return f"The gate kept the old model: {'; '.join(decision.stopped_by)}."
 
 
 def _truth(folder: Path) -> dict[int, dict[str, str]]:

@@ -41,8 +41,12 @@ def build_world(
     folders = write_sites(out / "labs", sites, projects, seed, jobs_per_project=1, workers=workers)
     tell("other labs do, too", 0.1)
     # Labs of another seed: other molecules, cameras and habits.
-    others = write_sites(out / "other-labs", 3, -(-unseen // 3), seed + 1000, jobs_per_project=1, workers=workers)
-    jobs = tuple(sorted(path.parent for other in others for path in other.glob("*/Class2D/*/truth.tsv")))[:unseen]
+    others = write_sites(
+        out / "other-labs", 3, -(-unseen // 3), seed + 1000, jobs_per_project=1, workers=workers
+    )
+    jobs = tuple(sorted(path.parent for other in others for path in other.glob("*/Class2D/*/truth.tsv")))[
+        :unseen
+    ]
     tell("every site harvests its own past selections", 0.17)
     libraries, examples = {}, {}
     for folder in folders:
