@@ -177,11 +177,12 @@ def _gallery(folder: Path, job: ClassJob, selection: Selection) -> str:
         number = int(job.classes.number[i])
         row = truth[number]
         really = "good" if row["good"] == "1" else "borderline" if row["borderline"] == "1" else "bad"
+        junk = f": {escape(row['dominant_junk'])}" if row["dominant_junk"] else ""
         score = f"{selection.score[i]:.2f}" if selection.scored[i] else "–"
         cards.append(
             f'<figure class="{"k" if selection.kept[i] else "r"}"><div class="pic"><img src="{pictures[i]}" '
             f'alt="class {number}"></div><figcaption><b>{number}</b><span class="score">{score}</span>'
             f"<em>{'kept' if selection.kept[i] else 'rejected'}; in truth {really}"
-            f"{': ' + escape(row['dominant_junk']) if row['dominant_junk'] else ''}</em></figcaption></figure>"
+            f"{junk}</em></figcaption></figure>"
         )
     return "".join(cards)

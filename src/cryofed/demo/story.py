@@ -18,14 +18,13 @@ from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRule
 from cryofed.federation.plan_file import commented_plan
 from cryofed.federation.releases import first_release
 from cryofed.federation.rounds import Hook
-from cryofed.federation.site import Site
+from cryofed.federation.site import LibraryFile, Site
 from cryofed.federation.site_learner import one_thread, seed_of
 from cryofed.federation.storage import read_arrays, read_lines
 from cryofed.learning.export import write_model
 from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector, train
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.library.store import Library
 from cryofed.scoring.calibration import Calibration
 
 
@@ -145,23 +144,11 @@ def _campaign(home: Path, plan: Plan, world: World, hook: Hook) -> Campaign:
 
         return run_local_federation(home, plan, world.libraries, hooks=[hook])
     sites = {
-        name: Site(name=name, source=OnDisk(path), folder=home / "sites" / name)
+        name: Site(name=name, source=LibraryFile(path), folder=home / "sites" / name)
         for name, path in world.libraries.items()
     }
     with embedded(plan, sites) as carrier:
         return run_campaign(home, plan, carrier, hooks=[hook])
-
-
-@dataclass(frozen=True, slots=True)
-class OnDisk:
-    """A library that is opened where it is read: a worker process cannot be given an open one."""
-
-    path: Path
-
-    def labelled(self, held_out: bool) -> Labelled:
-        """The averages to train on, or those of the held-out projects."""
-        with Library(self.path) as library:
-            return library.labelled(held_out)
 
 
 def _without_federation(
@@ -187,7 +174,7 @@ def _without_federation(
 
 def _train(start: Vector, name: str, settings: TrainingSettings, libraries: list[Path], seed: int) -> Vector:
     with one_thread():
-        labelled = Labelled.join([OnDisk(path).labelled(held_out=False) for path in libraries])
+        labelled = Labelled.join([LibraryFile(path).labelled(held_out=False) for path in libraries])
         return train(start, labelled, settings, seed_of(f"{seed}:{name}")).vector
 
 
