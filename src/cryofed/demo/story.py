@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.demo.world import Tell, World, build_world
-from cryofed.federation.campaign import Campaign, run_campaign
-from cryofed.federation.engines.embedded import cores, embedded
+from cryofed.federation.campaign import Campaign
+from cryofed.federation.engines.embedded import cores, run_plan
 from cryofed.federation.gate import Decision
 from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules
 from cryofed.federation.plan_file import commented_plan
 from cryofed.federation.releases import first_release
 from cryofed.federation.rounds import Hook
-from cryofed.federation.site import LibraryFile, Site
+from cryofed.federation.site import LibraryFile
 from cryofed.federation.site_learner import one_thread, seed_of
 from cryofed.federation.storage import read_arrays, read_lines
 from cryofed.learning.export import write_model
@@ -35,8 +35,8 @@ class Settings:
     sites: int = 3
     projects: int = 8  # of every site; one of them is held out
     unseen: int = 12  # jobs of molecules that no site has
-    rounds: int = 10
-    steps: int = 24  # of every site in every round
+    rounds: int = 8
+    steps: int = 20  # of every site in every round
     batch: int = 64
     learning_rate: float = 2e-3
     seed: int = 1
@@ -134,7 +134,9 @@ def make_plan(settings: Settings, world: World) -> Plan:
         training=LocalTraining(
             steps=settings.steps, batch=settings.batch, learning_rate=settings.learning_rate
         ),
-        sites=tuple(EnrolledSite(name=name, library=str(path)) for name, path in world.libraries.items()),
+        sites=tuple(
+            EnrolledSite(name=name, library=str(path.resolve())) for name, path in world.libraries.items()
+        ),
     )
 
 
@@ -142,13 +144,8 @@ def _campaign(home: Path, plan: Plan, world: World, hook: Hook) -> Campaign:
     if plan.engine == "flare":
         from cryofed.federation.engines.flare.local import run_local_federation
 
-        return run_local_federation(home, plan, world.libraries, hooks=[hook])
-    sites = {
-        name: Site(name=name, source=LibraryFile(path), folder=home / "sites" / name)
-        for name, path in world.libraries.items()
-    }
-    with embedded(plan, sites) as carrier:
-        return run_campaign(home, plan, carrier, hooks=[hook])
+        return run_local_federation(plan, world.libraries, home, hooks=[hook])[0]
+    return run_plan(plan, home / "plan.toml", home, hooks=[hook])
 
 
 def _without_federation(
