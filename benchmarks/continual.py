@@ -84,7 +84,7 @@ def stocks(seed: int) -> dict[tuple[str, int], InMemory]:
 
 def plan(sites: list[str], seed: int, mu: float) -> Plan:
     """Three rounds of 20 small batches."""
-    strategy = StrategyChoice(name="fedprox", parameters={"mu": mu}) if mu else StrategyChoice()
+    strategy = StrategyChoice(name="fedprox", parameters={"pull": mu}) if mu else StrategyChoice()
     return Plan(
         name="continual",
         seed=seed,

@@ -7,16 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cryofed.errors import FederationError, WireError
-from cryofed.federation.admission import Expected, admit, update_norm
+from cryofed.federation.admission import Expected, admit
 from cryofed.federation.checkpoint import Progress, load_progress, repair_report, save_progress
-from cryofed.federation.contribution import gram
+from cryofed.federation.open_round import OpenRound, round_report
 from cryofed.federation.orders import Answer, Order, order
 from cryofed.federation.plan import Plan
 from cryofed.federation.quorum import Standing, needed, seconds_left
@@ -30,20 +29,6 @@ from cryofed.learning.vector import Layout, Vector, vector_hash
 
 Hook = Callable[[str, Mapping[str, Any]], None]  # event name and its facts
 STALE = ("wrong_round", "wrong_model")  # an answer to an earlier order: the site's real one may still come
-GRAM_SITES = 32  # inner products of all pairs are kept for at most this many sites
-
-
-@dataclass(slots=True)
-class OpenRound:
-    """The round that runs now."""
-
-    order: Order
-    asked: tuple[str, ...]
-    began: float
-    attempt: int
-    quorum_at: float | None = None
-    refused: dict[str, str] = field(default_factory=dict)
-    lost: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -204,7 +189,9 @@ class Rounds:
                     f"round {now.order.round_number}: {self.strategy.name} gave a model that is not finite; "
                     "lower its learning rate, or admission.max_norm"
                 )
-            report = self._report(now, before, state.vector)
+            report = round_report(now, self.spool, self.layout.size, before, state.vector)
+            report |= {"plan": self.plan.hash, "strategy": self.strategy.name}
+            report["seconds"] = round(self._clock() - now.began, 3)
             self.progress = self.progress.after(state, report, self.plan.rounds.patience)
             self._save()
             append_line(self.folder / "rounds.jsonl", report)
@@ -259,30 +246,6 @@ class Rounds:
             )
         return False
 
-    def _report(self, now: OpenRound, before: Vector, after: Vector) -> dict[str, Any]:
-        accepted = {
-            update.site: _told(update, self.layout.size, self.spool.sent_bytes(update.site))
-            for update in self.spool
-        }
-        aucs = [told["metrics"]["auc"] for told in accepted.values() if "auc" in told["metrics"]]
-        report: dict[str, Any] = {
-            "round": now.order.round_number,
-            "attempt": now.attempt,
-            "plan": self.plan.hash,
-            "strategy": self.strategy.name,
-            "model_before": vector_hash(before),
-            "model_after": vector_hash(after),
-            "asked": list(now.asked),
-            "accepted": accepted,
-            "refused": now.refused,
-            "lost": now.lost,
-            "auc": round(float(np.mean(aucs)), 6) if aucs else None,
-            "seconds": round(self._clock() - now.began, 3),
-        }
-        if len(accepted) <= GRAM_SITES:
-            report["inner_products"] = gram(self.spool, after - before, self.layout.size)
-        return report
-
     def _running(self) -> OpenRound:
         if self._open is None:
             raise FederationError("no round is open; an engine must call begin first")
@@ -294,13 +257,3 @@ class Rounds:
     def _tell(self, event: str, facts: Mapping[str, Any]) -> None:
         for hook in self._hooks:
             hook(event, facts)
-
-
-def _told(update: Update, size: int, sent_bytes: int) -> dict[str, Any]:
-    return {
-        "examples": update.examples,
-        "steps": update.steps,
-        "norm": round(update_norm(update.vector, size), 6),
-        "bytes": sent_bytes,
-        "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
-    }

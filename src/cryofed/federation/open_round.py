@@ -1,0 +1,60 @@
+"""The round that runs now, and its report when it closes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cryofed.federation.admission import update_norm
+from cryofed.federation.contribution import gram
+from cryofed.federation.orders import Order
+from cryofed.federation.spool import Spool
+from cryofed.federation.updates import Update
+from cryofed.learning.vector import Vector, vector_hash
+
+GRAM_SITES = 32  # inner products of all pairs are kept for at most this many sites
+
+
+@dataclass(slots=True)
+class OpenRound:
+    """The round that runs now."""
+
+    order: Order
+    asked: tuple[str, ...]
+    began: float
+    attempt: int
+    quorum_at: float | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+
+
+def round_report(now: OpenRound, spool: Spool, size: int, before: Vector, after: Vector) -> dict[str, Any]:
+    """What a closed round leaves: who answered with what, and how the model moved."""
+    accepted = {update.site: _told(update, size, spool.sent_bytes(update.site)) for update in spool}
+    aucs = [told["metrics"]["auc"] for told in accepted.values() if "auc" in told["metrics"]]
+    report: dict[str, Any] = {
+        "round": now.order.round_number,
+        "attempt": now.attempt,
+        "model_before": vector_hash(before),
+        "model_after": vector_hash(after),
+        "asked": list(now.asked),
+        "accepted": accepted,
+        "refused": now.refused,
+        "lost": now.lost,
+        "auc": round(float(np.mean(aucs)), 6) if aucs else None,
+    }
+    if len(accepted) <= GRAM_SITES:
+        report["inner_products"] = gram(spool, after - before, size)
+    return report
+
+
+def _told(update: Update, size: int, sent_bytes: int) -> dict[str, Any]:
+    return {
+        "examples": update.examples,
+        "steps": update.steps,
+        "norm": round(update_norm(update.vector, size), 6),
+        "bytes": sent_bytes,
+        "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
+    }
