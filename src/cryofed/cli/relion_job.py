@@ -1,0 +1,81 @@
+"""`cryofed relion-job --o External/job012/ --in_parts …`: an External job of RELION's own pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What RELION passes: the folder, the input, and the labels and values that were typed in its window."""
+    parser.add_argument("--o", dest="outname", required=True, help="the job's folder, from the project's")
+    parser.add_argument(
+        "--in_parts", type=Path, required=True, help="run_itNNN_data.star of a finished 2D classification"
+    )
+    parser.add_argument("--j", type=int, default=1, help="threads; RELION always passes it, nothing needs it")
+    parser.add_argument(
+        "--threshold", type=float, help="a fixed cut from 0 to 1 (default: fitted to the job)"
+    )
+    parser.add_argument(
+        "--max_loss", type=float, default=0.6, help="share of the particles above which the job fails"
+    )
+    parser.add_argument("--min_particles", type=int, default=10, help="classes with fewer are not scored")
+    parser.add_argument(
+        "--keep_views", type=_yes, default=False, help="Yes keeps the best class of every view"
+    )
+    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Select, and leave the files by which RELION knows how it went."""
+    from cryofed.selection.external import AbortError, follow
+
+    folder = Path(options.outname)
+    try:
+        follow(folder, lambda: _select(folder, options))
+    except AbortError as abort:
+        print(abort, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _select(folder: Path, options: argparse.Namespace) -> None:
+    from cryofed.errors import InputError
+    from cryofed.jobs.job import open_job
+    from cryofed.scoring.scorer import score_job
+    from cryofed.selection.external import NODES, check_abort, write_output_nodes
+    from cryofed.selection.policy import Policy, decide, loss
+    from cryofed.selection.relion import FILES
+    from cryofed.selection.table import summary
+    from cryofed.selection.writer import REPORT, write_selection
+
+    fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
+    policy = Policy(
+        max_loss=options.max_loss, min_particles=options.min_particles, keep_views=options.keep_views, **fixed
+    )
+    job = open_job(options.in_parts)
+    if job.program != "relion":
+        raise InputError(options.in_parts, "--in_parts", job.program, "give a data.star of RELION")
+    selection = decide(job, score_job(job, options.model), policy)
+    check_abort(folder)
+    print(summary(job, selection))
+    if selection.note:
+        raise InputError(options.in_parts, "selection", selection.note, "look at the classes: cryofed review")
+    lost = loss(job, selection)
+    if lost > policy.max_loss:
+        found = f"would throw away {100 * lost:.0f} % of the particles"
+        raise InputError(
+            options.in_parts, "selection", found, "look at the classes, or give max_loss a larger value"
+        )
+    for name in (*FILES, REPORT, NODES):  # RELION runs a job again in the same folder
+        (folder / name).unlink(missing_ok=True)
+    write_selection(job, selection, folder, model=str(options.model or "shipped"))
+    write_output_nodes(folder, options.outname)
+
+
+def _yes(text: str) -> bool:
+    answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if text.lower() not in answers:
+        raise argparse.ArgumentTypeError(f"{text}: say Yes or No")
+    return answers[text.lower()]
