@@ -43,4 +43,5 @@ def told(name: str, runs: Sequence[Run]) -> str:
 def machine() -> str:
     """Where this ran: figures of a busy machine are too slow, never too fast."""
     load = os.getloadavg()[0]
-    return f"{os.cpu_count()} cores, load {load:.1f}, Python {sys.version.split()[0]}; new process each run, files cached"
+    python = sys.version.split()[0]
+    return f"{os.cpu_count()} cores, load {load:.1f}, Python {python}; a new process each run, files cached"

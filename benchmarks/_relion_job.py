@@ -1,4 +1,4 @@
-"""A RELION job of any size, for timing: random averages, spectra of every class, particles with 24 columns."""
+"""A RELION job of any size, for timing: blobs, spectra of every class, particles with 24 columns."""
 
 from pathlib import Path
 
@@ -29,7 +29,8 @@ def write_job(folder: Path, classes: int = 200, box: int = 256, particles: int =
         mrc.set_image_stack()
         mrc.voxel_size = 1.5
     rows = [
-        f"{i:06d}@{run}_classes.mrcs {1 / classes:12.6f} {2 + i % 7:12.6f} {3:12.6f} {8 + i % 20:12.6f} 1.0 0.0 0.0 \n"
+        f"{i:06d}@{run}_classes.mrcs {1 / classes:12.6f} {2 + i % 7:12.6f} {3:12.6f} {8 + i % 20:12.6f}"
+        " 1.0 0.0 0.0 \n"
         for i in range(1, classes + 1)
     ]
     general = f"_rlnReferenceDimensionality 2\n_rlnPixelSize 1.5\n_rlnNrClasses {classes}\n"
@@ -57,16 +58,17 @@ def write_particles(path: Path, particles: int, classes: int, box: int = 256) ->
     number = rng.integers(1, classes + 1, particles)
     values = rng.uniform(0, 9, 256)
     with path.open("w") as file:
-        optics = f"           1 opticsGroup1   300.000000     2.700000     0.100000     1.500000 {box:12d}            2 \n"
+        optics = f"           1 opticsGroup1   300.000000     2.700000     0.100000     1.500000 {box} 2 \n"
         file.write(loop("optics", OPTICS.split()) + optics + " \n" + loop("particles", COLUMNS.split()))
         for i in range(particles):
-            v = values[i % 256]
+            v, mic = values[i % 256], i // 500
             file.write(
-                f" {3000 + v:.6f}  {2000 + v:.6f} {i % 500 + 1:06d}@Extract/job010/micrographs/stack_{i // 500:05d}.mrcs "
-                f"MotionCorr/job002/micrographs/mic_{i // 500:05d}.mrc            1 {16000 + v:.6f} {15900 + v:.6f} "
-                f"  {100 + v:.6f}     0.000000     0.000000     1.000000 {i // 500 + 1:12d}     0.000000     0.000000 "
-                f"  {10 * v:.6f}     {v:.6f}     {-v:.5f} {number[i]:12d}     {0.6 + v / 99:.6f}  {6900 + v:.6f}     "
-                f"{v / 10:.6f} {i % 90:12d}     {4 + v / 9:.6f}     {v / 90:.6f} \n"
+                f" {3000 + v:.6f}  {2000 + v:.6f} {i % 500 + 1:06d}@Extract/job010/micrographs/"
+                f"stack_{mic:05d}.mrcs MotionCorr/job002/micrographs/mic_{mic:05d}.mrc            1 {16000 + v:.6f}"
+                f" {15900 + v:.6f}   {100 + v:.6f}     0.000000     0.000000     1.000000 {mic + 1:12d}"
+                f"     0.000000     0.000000   {10 * v:.6f}     {v:.6f}     {-v:.5f} {number[i]:12d}"
+                f"     {0.6 + v / 99:.6f}  {6900 + v:.6f}     {v / 10:.6f} {i % 90:12d}     {4 + v / 9:.6f}"
+                f"     {v / 90:.6f} \n"
             )
         file.write(" \n")
     return path
@@ -82,8 +84,7 @@ def averages(n: int, box: int) -> np.ndarray:
     rng = np.random.default_rng(1)
     y, x = np.indices((box, box), dtype=np.float32) - box // 2
     result = rng.normal(0, 0.3, (n, box, box)).astype(np.float32)
-    for image in result:
-        for _ in range(6):
-            cy, cx = rng.normal(0, box / 9, 2)
-            image += np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * (box / 14) ** 2))
+    for i in range(n):
+        for cy, cx in rng.normal(0, box / 9, (6, 2)):
+            result[i] += np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * (box / 14) ** 2))
     return result

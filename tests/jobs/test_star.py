@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,14 @@ def test_rows_are_filtered_by_class_and_keep_every_byte(tmp_path: Path) -> None:
 
 def test_classes_are_counted_by_hard_assignment(tmp_path: Path) -> None:
     rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 13 .8\n3@a 2 1\n\n")
-    assert star.count_classes(rows) == {2: 2, 13: 1}
+    assert Counter(star.read_classes(rows).tolist()) == {2: 2, 13: 1}
 
 
 def test_tables_behind_the_particles_are_copied(tmp_path: Path) -> None:
     behind = "\ndata_other\n\nloop_\n_rlnClassNumber #1\n2\n"
     rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8\n" + behind)
     assert filtered(rows, {3}) == TABLE + "2@a 3 .8\n" + behind
-    assert star.count_classes(rows) == {2: 1, 3: 1}
+    assert Counter(star.read_classes(rows).tolist()) == {2: 1, 3: 1}
 
 
 def test_a_table_may_begin_right_behind_the_last_row(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_a_table_may_begin_right_behind_the_last_row(tmp_path: Path) -> None:
 def test_quoted_values_may_hold_spaces_and_numbers(tmp_path: Path) -> None:
     text = HEAD + "_rlnClassNumber #1\n_rlnMicrographName #2\n_rlnComment #3\n"
     rows = written(tmp_path, text + "1 plain.mrc none\n2 'my 7 file.mrc' \"5 6\"\n3 it's.mrc none\n")
-    assert star.count_classes(rows) == {1: 1, 2: 1, 3: 1}
+    assert Counter(star.read_classes(rows).tolist()) == {1: 1, 2: 1, 3: 1}
     assert filtered(rows, {2}) == text + "2 'my 7 file.mrc' \"5 6\"\n"
 
 
@@ -58,13 +59,13 @@ def test_a_last_row_without_line_end_gets_one(tmp_path: Path) -> None:
 
 def test_an_empty_table_has_no_particles(tmp_path: Path) -> None:
     rows = written(tmp_path, TABLE + "\n")
-    assert star.count_classes(rows) == {}
+    assert Counter(star.read_classes(rows).tolist()) == {}
     assert filtered(rows, {1}) == TABLE + "\n"
 
 
 def test_relion_3_0_and_earlier_have_one_unnamed_table(tmp_path: Path) -> None:
     rows = written(tmp_path, "data_\n\nloop_\n_rlnImageName #1\n_rlnClassNumber #2\n1@a 4\n")
-    assert star.count_classes(rows) == {4: 1}
+    assert Counter(star.read_classes(rows).tolist()) == {4: 1}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_relion_3_0_and_earlier_have_one_unnamed_table(tmp_path: Path) -> None:
 )
 def test_damaged_rows_are_refused(tmp_path: Path, body: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
-        star.count_classes(written(tmp_path, TABLE + body))
+        star.read_classes(written(tmp_path, TABLE + body))
 
 
 def test_a_file_without_class_numbers_is_refused(tmp_path: Path) -> None:
@@ -136,7 +137,9 @@ def test_any_table_in_any_chunks_is_the_plain_filter(
         found = written(tmp_path, head + "".join(rows) + "\n")
         expected = [row for row, number in zip(rows, classes, strict=True) if number in keep]
         assert filtered(found, keep) == head + "".join(expected) + "\n"
-        assert star.count_classes(found) == {number: classes.count(number) for number in classes}
+        assert Counter(star.read_classes(found).tolist()) == {
+            number: classes.count(number) for number in classes
+        }
 
 
 def test_a_real_data_star_is_filtered_as_starfile_reads_it(shared: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def open_cryosparc(path: Path) -> ClassJob:
         found = f"{len(rows)} classes, numbers up to {index.max(initial=-1) + 1}, for {len(averages)} images"
         raise InputError(path, "blob/idx", found, "give files of one and the same iteration")
     numbers = index[order]
+    assigned = _assigned(particles, numbers)
     files = {"templates": path, "particles": particles, "averages": stack}
     if passthrough := sorted(path.parent.glob("*passthrough_particles.cs")):
         files["passthrough"] = passthrough[-1]
@@ -91,25 +92,34 @@ def open_cryosparc(path: Path) -> ClassJob:
         name=path.absolute().parent.name,
         # all images in order: the memory map itself; else only those that are classes
         averages=averages if len(numbers) == len(averages) else averages[numbers],
-        classes=_classes(particles, rows[order], numbers),
+        classes=_classes(rows[order], numbers + 1, assigned),
+        particle_classes=assigned,
         pixel_size_angstrom=pixel if pixel and pixel > 0 else None,
         mask_diameter_angstrom=_mask_diameter(path.parent / "job.json"),
         files=files,
     )
 
 
-def _classes(particles: Path, rows: Rows, index: NDArray[np.int64]) -> ClassTable:
-    table = read_cs(particles)
-    assigned = need_field(particles, table, CLASS).astype(np.int64)
-    if len(assigned) and not np.isin(assigned, index).all():
-        wrong = assigned[~np.isin(assigned, index)][0]
-        found = f"class {wrong} (from 0), which is none of the {len(index)} averages"
+def _assigned(particles: Path, index: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The class number, from 1, of every particle."""
+    assigned = need_field(particles, read_cs(particles), CLASS).astype(np.int32)
+    strange = assigned[~np.isin(assigned, index)]
+    if len(strange):
+        found = f"class {strange[0]} (from 0), which is none of the {len(index)} averages"
         raise InputError(particles, CLASS, found, "give files of one and the same iteration")
-    counts = np.bincount(assigned, minlength=int(index.max(initial=-1)) + 1)[index]
-    resolution = rows["blob/res_A"].astype(float) if "blob/res_A" in (rows.dtype.names or ()) else np.nan
-    unknown = np.full(len(index), np.nan)
+    return assigned + 1
+
+
+def _classes(rows: Rows, number: NDArray[np.int64], assigned: NDArray[np.int32]) -> ClassTable:
+    counts = np.bincount(assigned, minlength=int(number.max(initial=0)) + 1)[number]
+    resolution = (
+        rows["blob/res_A"].astype(float)
+        if "blob/res_A" in (rows.dtype.names or ())
+        else np.full(len(rows), np.nan)
+    )
+    unknown = np.full(len(number), np.nan)
     return ClassTable(
-        number=index + 1,
+        number=number,
         particles=counts.astype(np.int64),
         resolution_angstrom=np.where(np.isfinite(resolution) & (resolution > 0), resolution, np.nan),
         distribution=counts / max(counts.sum(), 1),

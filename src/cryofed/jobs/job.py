@@ -53,8 +53,10 @@ class ClassJob:
     """One finished 2D classification.
 
     `averages` is `(n, box, box)`, often a read-only memory map, in the program's own grey scale, protein
-    bright. `files` names what the job was read from, by role: RELION `optimiser`, `model`, `data`,
-    `averages`; CryoSPARC `templates`, `particles`, `passthrough`, `averages`; images `averages`.
+    bright. `particle_classes` is the class number of every particle, `(m,)` in the order of the file; None
+    where there is no particle table. `files` names what the job was read from, by role: RELION `optimiser`,
+    `model`, `data`, `averages`; CryoSPARC `templates`, `particles`, `passthrough`, `averages`; images
+    `averages`.
     """
 
     program: Program
@@ -64,6 +66,7 @@ class ClassJob:
     classes: ClassTable
     pixel_size_angstrom: float | None = None
     mask_diameter_angstrom: float | None = None
+    particle_classes: NDArray[np.int32] | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -51,8 +51,9 @@ def open_relion(path: Path) -> ClassJob:
     averages, header_pixel = read_mrc(files["averages"])
     general, rows = _model(files["model"])
     table = _classes(files["model"], rows, len(averages))
-    if "data" in files:
-        table = _with_counts(table, files["data"])
+    classes = star.read_classes(star.find_particles(files["data"])) if "data" in files else None
+    if classes is not None:
+        table = replace(table, particles=_counts(table, classes, files["data"]))
     pixel = _number(general.get("rlnPixelSize")) or _optics_pixel(files.get("data")) or header_pixel
     optimiser = star.need_block(files["optimiser"], "optimiser_general") if "optimiser" in files else {}
     return ClassJob(
@@ -63,6 +64,7 @@ def open_relion(path: Path) -> ClassJob:
         classes=_in_angstrom(table, rows, pixel),
         pixel_size_angstrom=pixel,
         mask_diameter_angstrom=_number(optimiser.get("rlnParticleDiameter")),
+        particle_classes=classes,
         files=files,
     )
 
@@ -165,13 +167,14 @@ def _floats(path: Path, rows: star.Table, column: str, optional: bool = False) -
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _with_counts(table: ClassTable, data: Path) -> ClassTable:
-    counts = star.count_classes(star.find_particles(data))
-    strange = sorted(set(counts) - set(table.number.tolist()))
-    if strange:
-        found = f"class {strange[0]} in {counts[strange[0]]} rows, but there are {len(table)} classes"
-        raise InputError(data, "_rlnClassNumber", found, "give files of one and the same iteration")
-    return replace(table, particles=np.array([counts[n] for n in table.number.tolist()], np.int64))
+def _counts(table: ClassTable, classes: NDArray[np.int32], data: Path) -> NDArray[np.int64]:
+    """Particles of each class, from the hard assignments."""
+    numbers, counts = np.unique(classes, return_counts=True)
+    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+        if not 1 <= number <= len(table):
+            found = f"class {number} in {count} rows, but there are {len(table)} classes"
+            raise InputError(data, "_rlnClassNumber", found, "give files of one and the same iteration")
+    return np.bincount(classes, minlength=len(table) + 1)[1:].astype(np.int64)
 
 
 def _in_angstrom(table: ClassTable, rows: star.Table, pixel: float | None) -> ClassTable:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cryofed.errors import InputError
 from cryofed.jobs.mrc import check_file
@@ -102,65 +105,66 @@ def find_particles(path: Path) -> ParticleRows:
     return ParticleRows(path=path, head=b"".join(head), field=field, width=len(columns))
 
 
-def count_classes(rows: ParticleRows) -> Counter[int]:
-    """Particles of each class number: hard assignments, one pass, a few MB of memory."""
-    counts: Counter[bytes] = Counter()
-    for _, numbers, _ in _chunks(rows):
-        counts.update(numbers)
-    result: Counter[int] = Counter()
-    for number, n in counts.items():
-        result[int(number)] += n
-    return result
+def read_classes(rows: ParticleRows) -> NDArray[np.int32]:
+    """The class number of every particle row, in order: hard assignments, one pass, a few MB of memory."""
+    spelled = _Spelled()
+    numbers = array("i")  # 4 bytes each
+    for words in _chunks(rows):
+        numbers.extend(map(spelled.__getitem__, words))
+    return np.frombuffer(numbers, np.int32) if numbers else np.zeros(0, np.int32)
 
 
-def filter_particles(rows: ParticleRows, target: Path, keep: Collection[int]) -> int:
+def filter_particles(
+    rows: ParticleRows, target: Path, keep: Collection[int], classes: NDArray[np.int32] | None = None
+) -> int:
     """Write the rows whose class is in `keep`, in order and byte for byte; return how many.
 
-    What stands before and behind the rows is copied as it is.
+    What stands before and behind the rows is copied as it is. `classes` is what `read_classes` found in the
+    same file, if that is known already.
     """
-    wanted = _Wanted(keep)
-    written, end = 0, len(rows.head)
+    kept = np.isin(read_classes(rows) if classes is None else classes, list(keep)).tolist()
+    done, behind = 0, [b""]
     with target.open("wb") as out, rows.path.open("rb") as source:
         out.write(rows.head)
-        for lines, numbers, end in _chunks(rows):  # noqa: B007  (the last end is where the tail begins)
-            chosen = list(compress(lines, map(wanted.__getitem__, numbers)))
-            written += len(chosen)
-            last_line_feed = b"\n" if chosen and not chosen[-1].endswith(b"\n") else b""
-            out.write(b"".join([*chosen, last_line_feed]))
-        source.seek(end)
+        source.seek(len(rows.head))
+        while lines := source.readlines(CHUNK):
+            chosen = list(compress(lines, kept[done : done + len(lines)]))
+            if chosen and not chosen[-1].endswith(b"\n"):
+                chosen.append(b"\n")  # the very last row of a file may lack it
+            behind = lines[len(kept) - done :]
+            done += len(lines) - len(behind)
+            out.write(b"".join(chosen + behind))
+            if behind:
+                break
+        if done < len(kept) or not all(map(_ends, behind[:1])):
+            found = "not the rows that were there a moment ago"
+            raise InputError(rows.path, "particles", found, "wait until the job has finished")
         copyfileobj(source, out, CHUNK)
-    return written
+    return sum(kept)
 
 
-class _Wanted(dict[bytes, bool]):
-    """Whether a class number, as it is written, is kept; each spelling is parsed once."""
+class _Spelled(dict[bytes, int]):
+    """The number that a word stands for; each spelling is parsed once."""
 
-    def __init__(self, keep: Collection[int]) -> None:
-        super().__init__()
-        self._keep = frozenset(keep)
-
-    def __missing__(self, number: bytes) -> bool:
-        kept = self[number] = int(number) in self._keep
-        return kept
+    def __missing__(self, word: bytes) -> int:
+        number = self[word] = int(word)
+        return number
 
 
-def _chunks(rows: ParticleRows) -> Iterator[tuple[list[bytes], list[bytes], int]]:
-    """Rows, their class numbers as written, and the byte where these rows end; some MB at a time."""
-    end = len(rows.head)
+def _chunks(rows: ParticleRows) -> Iterator[list[bytes]]:
+    """The class numbers, as written, of all rows; some MB of rows at a time."""
     known: set[bytes] = set()
     with rows.path.open("rb") as file:
-        file.seek(end)
+        file.seek(len(rows.head))
         while lines := file.readlines(CHUNK):
-            numbers, size = _class_numbers(rows, lines), len(lines)
-            if numbers is None or not all(map(_is_number, set(numbers) - known)):
+            words, size = _class_numbers(rows, lines), len(lines)
+            if words is None or not all(map(_is_number, set(words) - known)):
                 # The end of the table is among them, or quotes, or damage.
                 lines = lines[: next((i for i, line in enumerate(lines) if _ends(line)), size)]
-                numbers = _checked_numbers(rows, lines)
-            known.update(numbers)
-            at_end = len(lines) < size
-            end = end + sum(map(len, lines)) if at_end else file.tell()
-            yield lines, numbers, end
-            if at_end:
+                words = _checked_numbers(rows, lines)
+            known.update(words)
+            yield words
+            if len(lines) < size:
                 return
 
 

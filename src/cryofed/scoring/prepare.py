@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,15 @@ def prepare_job(job: ClassJob, crop: float = 1.0) -> Images:
 
     `crop` widens (> 1) or narrows (< 1) the circle that fills the picture.
     """
-    return prepare(job.averages, job_radius_px(job) * crop, dark=is_dark(job.averages))
+    return prepare_crops(job, [crop])[0]
+
+
+def prepare_crops(job: ClassJob, crops: Sequence[float]) -> list[Images]:
+    """The same for several crops; what the whole job shares is found once."""
+    seen = mask_seen_px(job.averages)
+    radius = seen or job.mask_radius_px or job.box / 2
+    dark = is_dark(job.averages, seen or job.box / 2)
+    return [prepare(job.averages, radius * crop, dark=dark) for crop in crops]
 
 
 def job_radius_px(job: ClassJob) -> float:
@@ -80,11 +90,14 @@ def mask_seen_px(averages: Images) -> float | None:
     return last if box / 8 < last < box / 2 - 1 else None
 
 
-def is_dark(averages: Images) -> bool:
-    """Whether the particles are darker than their surroundings in most averages of a job, and clearly so."""
+def is_dark(averages: Images, radius_px: float | None = None) -> bool:
+    """Whether the particles are darker than their surroundings in most averages of a job, and clearly so.
+
+    `radius_px`: the mask seen in them, or half the box; found here if not given.
+    """
     sample = np.asarray(averages[:: max(1, len(averages) // SAMPLE)], np.float32)
     box = sample.shape[-1]
-    radius = _radii(box) / ((mask_seen_px(averages) or box / 2) * 0.98)
+    radius = _radii(box) / ((radius_px or mask_seen_px(averages) or box / 2) * 0.98)
     deviation = sample[:, radius < 1].std(axis=1)
     centre, rim = sample[:, radius < 0.4], sample[:, (radius > 0.8) & (radius < 1)]
     if not centre.size or not rim.size or not (deviation > 0).any():

@@ -15,7 +15,7 @@ from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, Images
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.features import FEATURES, features
-from cryofed.scoring.prepare import prepare_job
+from cryofed.scoring.prepare import prepare_crops
 from cryofed.scoring.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def answers(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Logits `(usable classes, 1 + reasons)` and embedding, averaged over `VIEWS`."""
     told = features(job)[usable]
-    views = [turned(prepare_job(job, crop)[usable], turns, mirrored) for crop, turns, mirrored in VIEWS]
+    crops = prepare_crops(job, [crop for crop, _, _ in VIEWS])
+    views = [turned(images[usable], *way[1:]) for images, way in zip(crops, VIEWS, strict=True)]
     logits, embedding = zip(*(run(model, images, told) for images in views), strict=True)
     return np.mean(logits, axis=0, dtype=np.float64), np.mean(embedding, axis=0, dtype=np.float64)
 
@@ -123,6 +124,8 @@ def open_model(path: Path) -> Model:
     options.intra_op_num_threads = min(4, len(os.sched_getaffinity(0)) if _LINUX else os.cpu_count() or 1)
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # A thread that waits must sleep: on a busy machine spinning costs more than it gains.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises many types of its own

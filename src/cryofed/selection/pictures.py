@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 
 import numpy as np
@@ -12,11 +13,13 @@ from cryofed.jobs.job import Images
 
 SIDE = 128  # pixels of a picture, at least; smaller boxes keep their own size
 QUALITY = 88
+BLOCK = 16  # averages
 
 
 def data_uris(averages: Images) -> list[str]:
-    """Every average as a grey JPEG in a `data:` address."""
-    return [_uri(picture) for picture in grey(averages)]
+    """Every average as a grey JPEG in a `data:` address; some at a time, for the stack may be large."""
+    blocks = (averages[first : first + BLOCK] for first in range(0, len(averages), BLOCK))
+    return [_uri(picture) for block in blocks for picture in grey(block)]
 
 
 def grey(averages: Images) -> NDArray[np.uint8]:
@@ -41,8 +44,8 @@ def _binned(averages: Images) -> Images:
     cut = averages[:, start : start + side, start : start + side]
     if factor == 1:
         return np.asarray(cut, np.float32)
-    rows = np.add.reduce([cut[:, i::factor] for i in range(factor)])
-    binned: Images = np.add.reduce([rows[:, :, i::factor] for i in range(factor)])
+    rows = functools.reduce(np.add, (cut[:, i::factor] for i in range(factor)))
+    binned: Images = functools.reduce(np.add, (rows[:, :, i::factor] for i in range(factor)))
     return binned
 
 

@@ -57,7 +57,8 @@ def write_relion(job: ClassJob, selection: Selection, folder: Path, final: Path)
     data = job.files["data"]
     copyfile(data, folder / "rank_data.star")
     keep = job.classes.number[selection.kept].tolist()
-    star.filter_particles(star.find_particles(data), folder / "particles.star", keep)
+    particles = star.find_particles(data)
+    star.filter_particles(particles, folder / "particles.star", keep, job.particle_classes)
     _write_optimiser(job, folder / "rank_optimiser.star", final)
 
 

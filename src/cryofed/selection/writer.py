@@ -78,13 +78,22 @@ def write_selection(job: ClassJob, selection: Selection, out: Path, *, model: st
 
 
 def _write_files(job: ClassJob, selection: Selection, folder: Path, final: Path, model: str) -> None:
+    """The program's files and, at the same time, the report: one mostly copies, the other mostly computes."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        native = pool.submit(_write_native, job, selection, folder, final)
+        write_report(job, selection, folder / REPORT, model=model)
+        native.result()
+
+
+def _write_native(job: ClassJob, selection: Selection, folder: Path, final: Path) -> None:
     if job.program == "relion":
         relion.write_relion(job, selection, folder, final)
     elif job.program == "cryosparc":
         cryosparc.write_cryosparc(job, selection, folder)
     else:
         images.write_images(job, selection, folder)
-    write_report(job, selection, folder / REPORT, model=model)
 
 
 def _move(hidden: Path, target: Path, names: list[str]) -> None:
