@@ -10,8 +10,11 @@ import numpy as np
 
 from cryofed.simulation.job import simulate_job
 from cryofed.simulation.spec import random_spec
+from cryofed.simulation.structures import read_structure, structure_files
 from cryofed.simulation.truth import SimulatedJob
 from cryofed.simulation.workers import in_order
+
+FROM_FILES = 0.5  # share of jobs whose molecule is read, where there are files
 
 
 def corpus(
@@ -19,7 +22,8 @@ def corpus(
 ) -> Iterator[SimulatedJob]:
     """Jobs `start` … `start + jobs - 1` of the corpus of `seed`, in order, each with its own molecules.
 
-    Job i depends on `seed` and i only. With `structures`, half of the molecules are read from that folder.
+    Job i depends on `seed` and i only. With `structures`, half of the jobs take their molecule from that
+    folder.
     """
     numbers = range(start, start + jobs)
     yield from in_order(corpus_job, repeat(seed), numbers, repeat(structures), workers=workers, chunk=2)
@@ -30,4 +34,7 @@ def corpus_job(seed: int, number: int, structures: Path | None = None) -> Simula
     settings, noise = np.random.SeedSequence([seed, number]).spawn(2)
     rng = np.random.default_rng(settings)
     molecules = None
+    if structures is not None and rng.random() < FROM_FILES:
+        files = structure_files(structures)
+        molecules = (read_structure(files[int(rng.integers(len(files)))]),)
     return simulate_job(random_spec(rng, f"{seed}-{number:05d}", molecules), noise)

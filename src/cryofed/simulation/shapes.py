@@ -21,12 +21,12 @@ def random_molecule(rng: np.random.Generator, name: str = "molecule", kind: str 
     names = list(KINDS)
     shares = np.array([share for share, _ in KINDS.values()])
     chosen = kind or names[int(rng.choice(len(names), p=shares / shares.sum()))]
-    made = _thin(KINDS[chosen][1](rng, name))
+    made = thinned(KINDS[chosen][1](rng, name))
     flexible = chosen == "lobes" or (rng.random() < 0.3 and made.views == "any")
     return _flexible(rng, made) if flexible else made
 
 
-def _thin(molecule: Molecule) -> Molecule:
+def thinned(molecule: Molecule) -> Molecule:
     """Beads of one small cube become one at their centre of mass, cubes growing until few enough are left."""
     step = molecule.bead_angstrom
     while len(molecule.positions) > MOST_BEADS:
