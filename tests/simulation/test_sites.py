@@ -15,6 +15,7 @@ import starfile
 from cryofed.cli.main import main
 from cryofed.errors import InputError, OutputError
 from cryofed.jobs.job import open_job
+from cryofed.learning.corpus import read_shards
 from cryofed.simulation.habits import HABITS, Habit, label
 from cryofed.simulation.sites import write_sites
 from cryofed.simulation.truth import Truth
@@ -132,3 +133,15 @@ def test_the_command_line_prints_the_folders_that_it_made(
     assert capsys.readouterr().out == f"{tmp_path / 'new' / 'site-1'}\n"
     assert main([*arguments, "--out", str(tmp_path / "new")]) == 1
     assert "not empty" in capsys.readouterr().err
+
+
+def test_a_corpus_is_written_as_shards_that_training_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["simulate", "corpus", "--jobs", "1", "--seed", "9", "--workers", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "shards")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'shards'}\n"
+    assert len(read_shards(tmp_path / "shards", 1, 9)) > 10
+    nowhere = ["--out", str(tmp_path / "none"), "--structures", str(tmp_path / "missing")]
+    assert main([*arguments, *nowhere]) == 1
+    assert "no such folder" in capsys.readouterr().err

@@ -18,6 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sites.add_argument("--cryosparc", type=int, default=0, help="how many of the sites use CryoSPARC")
     _shared(sites)
+    corpus = what.add_parser("corpus", help="labelled averages for training, in .npz shards")
+    corpus.add_argument("--jobs", type=_count, default=1800, help="jobs of about 35 averages (default 1800)")
+    corpus.add_argument(
+        "--structures", type=Path, help="folder of PDB, mmCIF or MRC files for half of the molecules"
+    )
+    _shared(corpus)
+    jobs = what.add_parser("jobs", help="2D classifications as RELION makes them of simulated particles")
+    jobs.add_argument("--jobs", type=_count, default=1, help="number of classifications (default 1)")
+    jobs.add_argument(
+        "--classifier", choices=["relion"], default="relion", help="the program that classifies"
+    )
+    jobs.add_argument("--particles", type=_count, default=800, help="particles of each (default 800)")
+    jobs.add_argument("--classes", type=_count, default=16, help="classes of each (default 16)")
+    jobs.add_argument("--iterations", type=_count, default=20, help="iterations of each (default 20)")
+    jobs.add_argument("--structures", type=Path, help="folder of PDB, mmCIF or MRC files for the molecules")
+    _shared(jobs)
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +53,47 @@ def _count(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Make what was asked for, with a progress bar on standard error."""
-    {"sites": _sites}[options.what](options)
+    {"sites": _sites, "corpus": _corpus, "jobs": _jobs}[options.what](options)
+
+
+def _corpus(options: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from cryofed.learning.corpus import make_shards
+    from cryofed.simulation.structures import structure_files
+
+    if options.structures:
+        structure_files(options.structures)  # says at once what is wrong with the folder
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Simulating jobs", total=options.jobs)
+        shards = make_shards(
+            options.out, options.jobs, options.seed, options.workers, structures=options.structures
+        )
+        for done in shards:
+            progress.update(task, completed=done)
+    print(options.out)
+
+
+def _jobs(options: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.progress import track
+
+    from cryofed.simulation.classify import Run, classify
+
+    console = Console(stderr=True)
+    for number in track(range(options.jobs), "Classifying", console=console, transient=True):
+        run = Run(particles=options.particles, classes=options.classes, iterations=options.iterations)
+        print(
+            classify(
+                options.out,
+                number + 1,
+                options.seed,
+                run,
+                workers=options.workers,
+                structures=options.structures,
+            )
+        )
 
 
 def _sites(options: argparse.Namespace) -> None:

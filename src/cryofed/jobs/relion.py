@@ -16,7 +16,7 @@ from cryofed.jobs.mrc import read_mrc
 
 # run_it025_optimiser.star; a continued run is run_ct10_it025_…; published sets also have run_model.star.
 NAME = re.compile(
-    r"(?P<root>.+?)(?:_ct\d+)?(?:_it(?P<iteration>\d+))?_(?P<role>optimiser|model|data|classes)"
+    r"(?P<root>.+?)(?:_ct\d+)?(?:_it(?P<iteration>\d+))?(?<!_unmasked)_(?P<role>optimiser|model|data|classes)"
 )
 SUFFIX = {"optimiser": ".star", "model": ".star", "data": ".star", "classes": ".mrcs"}
 REST = "finish or copy the whole iteration (classes.mrcs, model.star, data.star, optimiser.star)"

@@ -38,7 +38,9 @@ def labelled(simulated: SimulatedJob, number: int = 0) -> Labelled:
     )
 
 
-def make_shards(folder: Path, jobs: int, seed: int, workers: int = 1, *, start: int = 0) -> Iterator[int]:
+def make_shards(
+    folder: Path, jobs: int, seed: int, workers: int = 1, *, start: int = 0, structures: Path | None = None
+) -> Iterator[int]:
     """Write jobs `start` … `jobs - 1` of the corpus of `seed` into `folder`; yields jobs done, by shard.
 
     Shards that are there already are kept: a run that was stopped goes on where it ended.
@@ -48,7 +50,7 @@ def make_shards(folder: Path, jobs: int, seed: int, workers: int = 1, *, start: 
         path = _shard(folder, seed, first)
         count = min(SHARD, jobs - first)
         if not path.is_file():
-            made = corpus(count, seed, workers, start=first)
+            made = corpus(count, seed, workers, start=first, structures=structures)
             _write(path, Labelled.join([labelled(job) for job in made]))
         yield first + count
 
