@@ -1,13 +1,9 @@
-"""Train the model that CryoFed ships on simulated jobs: long, seeded, with checkpoints.
-
-`python -m cryofed.learning.release --out DIR` makes it again; a run that was stopped goes on from its last
-checkpoint.
-"""
+"""Train the network that CryoFed ships on simulated averages: long, seeded, with checkpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from cryofed.errors import InputError
 from cryofed.learning.learner import TrainingSettings, batch_loss, initial_vector, layout, network
-from cryofed.learning.vector import Vector
+from cryofed.learning.vector import Vector, vector_hash
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.network import Network
 
@@ -27,7 +23,10 @@ EVERY = 200  # steps between checkpoints
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseSettings:
-    """What the shipped model is trained with. One-cycle AdamW; the mean of the last weights is kept."""
+    """What the shipped model is trained with. One-cycle AdamW; the running mean of the weights is kept.
+
+    `begin` is the hash of the vector that training starts from, empty for a fresh network.
+    """
 
     seed: int = 1
     steps: int = 4000
@@ -35,6 +34,7 @@ class ReleaseSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
     memory: float = 0.998  # of the running mean of the weights, per step
+    begin: str = ""
 
     @property
     def training(self) -> TrainingSettings:
@@ -47,12 +47,14 @@ def train_release(
     settings: ReleaseSettings,
     checkpoint: Path,
     progress: Callable[[int, float], None] | None = None,
+    begin: Vector | None = None,
 ) -> Vector:
-    """Train from a fresh network, or from `checkpoint` where there is one, to the end.
+    """Train from `begin` or a fresh network, or go on from `checkpoint` where there is one, to the end.
 
     A run that was stopped and goes on gives the bits of one that was not.
     """
-    run = _start(settings)
+    settings = replace(settings, begin="" if begin is None else vector_hash(begin))
+    run = _start(initial_vector(settings.seed) if begin is None else begin, settings)
     first = _load(checkpoint, run, settings) if checkpoint.is_file() else 0
     for step in range(first, settings.steps):
         # Each step has its own generator, so that a resumed run meets the same batches and views.
@@ -82,8 +84,8 @@ class _Run:
     optimizer: torch.optim.AdamW
 
 
-def _start(settings: ReleaseSettings) -> _Run:
-    model = network(initial_vector(settings.seed)).train()
+def _start(vector: Vector, settings: ReleaseSettings) -> _Run:
+    model = network(vector).train()
     mean = {name: array.detach().clone() for name, array in model.state_dict().items()}
     optimizer = torch.optim.AdamW(
         model.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
