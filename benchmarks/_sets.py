@@ -27,7 +27,8 @@ class LabelledJob:
     counted: NDArray[np.bool_]
     particles: NDArray[np.float64]  # 1 where unknown
     purity: NDArray[np.float64]  # share of true particles
-    view: NDArray[np.float64] | None = None  # (n, 3) directions, simulated jobs only
+    view: NDArray[np.float64] | None = None  # (n, 3) directions of view, simulated jobs only
+    molecule: NDArray[np.int64] | None = None  # which of the job's molecules, -1 none
 
 
 def shared_data() -> Path | None:
@@ -71,6 +72,25 @@ def class_averages(data: Path) -> Iterator[LabelledJob]:
             counted=np.array([label in {"0", "1"} for label in labels]) & scorable(job),
             particles=np.ones(n),
             purity=good.astype(float),
+        )
+
+
+def simulated_jobs(jobs: int, seed: int) -> Iterator[LabelledJob]:
+    """Jobs of molecules that were never trained on; borderline classes left out."""
+    from cryofed.simulation.corpus import corpus
+
+    for simulated in corpus(jobs, seed, workers=2):
+        job, truth = simulated.job, simulated.truth
+        particles = job.classes.particles.astype(float)
+        yield LabelledJob(
+            group="simulated hold-out",
+            job=job,
+            good=truth.good,
+            counted=scorable(job) & ~truth.borderline,
+            particles=np.where(particles >= 0, particles, 1.0),
+            purity=truth.purity,
+            view=truth.view,
+            molecule=truth.molecule,
         )
 
 

@@ -1,0 +1,223 @@
+"""How well classes are selected: our model and its peers on simulated, RELION's and real averages.
+
+`make bench-selection`. The first run simulates and trains the peers (kept under build/); set
+`CRYOFED_PEER_JOBS=0` to leave them out and measure the shipped model alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks._sets import LabelledJob, class_averages, relion_jobs, shared_data, simulated_jobs
+from cryofed.jobs.job import ClassJob
+from cryofed.learning.metrics import auc, brier, calibration_error
+from cryofed.scoring.scorer import SHIPPED, Scores, score_job
+from cryofed.selection.policy import adaptive_cut
+
+BUILD = Path(__file__).parent.parent / "build" / "bench-selection"
+TEST_JOBS, TEST_SEED = 100, 103  # molecules that neither training nor calibration saw
+PEER_JOBS = int(os.environ.get("CRYOFED_PEER_JOBS", "200"))
+PEER_STEPS = int(os.environ.get("CRYOFED_PEER_STEPS", "600"))
+Scorer = Callable[[ClassJob], NDArray[np.float64]]
+COLUMNS = (
+    "AUC", "F1", "precision", "recall", "lost", "junk rejected", "least good kept", "views", "ECE", "Brier",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One job's scores and what came of them at the default policy."""
+
+    of: LabelledJob
+    score: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+
+
+def look(jobs: list[LabelledJob], scorer: Scorer) -> list[Seen]:
+    """Score every job and keep what the default policy keeps."""
+    seen = []
+    for of in jobs:
+        score = scorer(of.job)
+        seen.append(Seen(of, score, score >= adaptive_cut(score, 0.5, 0.2)))
+    return seen
+
+
+def row(seen: list[Seen]) -> dict[str, float]:
+    """The figures of one set, all of its jobs on one scale of scores.
+
+    Precision, recall and lost are weighted by particles; lost is the share of the particles of good classes
+    that is thrown away. "least good kept" is the lowest share of good classes kept in any one job.
+    """
+
+    def joined(part: Callable[[Seen], NDArray[np.generic]]) -> NDArray[np.generic]:
+        return np.concatenate([part(s)[s.of.counted] for s in seen])
+
+    score, kept = joined(lambda s: np.nan_to_num(s.score, nan=0.0)), joined(lambda s: s.kept)
+    good, particles = joined(lambda s: s.of.good), joined(lambda s: s.of.particles)
+    right = float((kept & good).sum())
+    shares = [s.kept[s.of.counted & s.of.good].mean() for s in seen if (s.of.counted & s.of.good).any()]
+    return {
+        "AUC": auc(score, good),
+        "F1": 2 * right / max(float(kept.sum() + good.sum()), 1),
+        "precision": _share(particles, kept & good, kept),
+        "recall": _share(particles, kept & good, good),
+        "lost": _share(particles, ~kept & good, good),
+        "junk rejected": _share(particles, ~kept & ~good, ~good),
+        "least good kept": float(min(shares)) if shares else float("nan"),
+        "views": views_kept(seen),
+        "ECE": calibration_error(np.clip(score, 0, 1), good),
+        "Brier": brier(np.clip(score, 0, 1), good),
+    }
+
+
+def views_kept(seen: list[Seen]) -> float:
+    """Share of the views of good classes of which at least one class is kept; NaN where views are unknown.
+
+    A view: good classes of one molecule whose directions lie within 25° of the first of them.
+    """
+    held = []
+    for s in seen:
+        if s.of.view is None:
+            continue
+        rest = list(np.flatnonzero(s.of.good & s.of.counted))
+        while rest:
+            first = rest[0]
+            angle = np.degrees(np.arccos(np.clip(s.of.view[rest] @ s.of.view[first], -1, 1)))
+            alike = (angle < 25) & (s.of.molecule[rest] == s.of.molecule[first])
+            held.append(bool(s.kept[np.array(rest)[alike]].any()))
+            rest = [i for i, a in zip(rest, alike, strict=True) if not a]
+    return float(np.mean(held)) if held else float("nan")
+
+
+def _share(weight: NDArray[np.generic], part: NDArray[np.generic], whole: NDArray[np.generic]) -> float:
+    total = float(weight[whole].sum())
+    return float(weight[part].sum()) / total if total else float("nan")
+
+
+def sets() -> dict[str, list[LabelledJob]]:
+    """Every set by name: simulated molecules never seen, RELION's jobs, each real set, all real ones."""
+    found = {"simulated hold-out": list(simulated_jobs(TEST_JOBS, TEST_SEED))}
+    data = shared_data()
+    if data is None:
+        print("no shared development data: the simulated hold-out alone", file=sys.stderr)
+        return found
+    found["relion_jobs"] = list(relion_jobs(data))
+    real = list(class_averages(data))
+    for of in real:
+        found[of.group] = [of]
+    found["all real sets"] = real
+    return found
+
+
+def report(name: str, scorer: Scorer, everything: dict[str, list[LabelledJob]], parameters: int) -> None:
+    """One model's rows."""
+    started, classes = time.process_time(), 0
+    rows = {}
+    whole = {id(of): s for of, s in zip(*_all(everything, scorer), strict=True)}
+    classes = sum(len(s.score) for s in whole.values())
+    seconds = time.process_time() - started
+    for group, jobs in everything.items():
+        rows[group] = row([whole[id(of)] for of in jobs])
+    print(f"\n### {name}: {parameters:,} parameters, {classes / seconds:.0f} images per CPU second\n")
+    print(f"| set | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}")
+    for group, figures in rows.items():
+        cells = " | ".join("" if np.isnan(figures[c]) else f"{figures[c]:.3f}" for c in COLUMNS)
+        print(f"| {group} | {cells} |", flush=True)
+
+
+def _all(everything: dict[str, list[LabelledJob]], scorer: Scorer) -> tuple[list[LabelledJob], list[Seen]]:
+    jobs = list({id(of): of for group in everything.values() for of in group}.values())
+    return jobs, look(jobs, scorer)
+
+
+def robustness(jobs: list[LabelledJob]) -> None:
+    """Mean and 95th percentile of how far scores move with the typed mask diameter and pixel size."""
+    from dataclasses import replace
+
+    print("\n### Score change when the user types another number (RELION jobs, all scored classes)\n")
+    print("| typed | mean | 95th percentile | largest |\n|---|---:|---:|---:|")
+    for field, factor in (
+        ("mask_diameter_angstrom", 0.8), ("mask_diameter_angstrom", 1.25),
+        ("pixel_size_angstrom", 0.8), ("pixel_size_angstrom", 1.25),
+    ):  # fmt: skip
+        moved = []
+        for of in jobs:
+            changed = replace(of.job, **{field: getattr(of.job, field) * factor})
+            moved.append(np.abs(score_job(changed).score - score_job(of.job).score))
+        m = np.concatenate(moved)
+        m = m[np.isfinite(m)]
+        print(f"| {field} × {factor} | {m.mean():.3f} | {np.quantile(m, 0.95):.3f} | {m.max():.3f} |")
+
+
+def risk_coverage(jobs: list[LabelledJob], path: Path) -> None:
+    """Plot the share of wrong decisions against the share of classes decided, the surest first."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    scores: list[Scores] = [score_job(of.job) for of in jobs]
+    p = np.concatenate([s.score[of.counted] for s, of in zip(scores, jobs, strict=True)])
+    unsure = np.concatenate([s.unsure[of.counted] for s, of in zip(scores, jobs, strict=True)])
+    good = np.concatenate([of.good[of.counted] for of in jobs])
+    order = np.argsort(-np.abs(p - 0.5), kind="stable")
+    wrong = ((p >= 0.5) != good)[order]
+    covered = np.arange(1, len(p) + 1) / len(p)
+    risk = np.cumsum(wrong) / np.arange(1, len(p) + 1)
+    axes.plot(covered, risk, color="#1f5f8b")
+    sure = 1 - unsure.mean()
+    axes.axvline(sure, color="0.6", linestyle="--", label=f"not unsure: {sure:.0%} of the classes")
+    axes.set(
+        xlabel="share of classes decided, the surest first", ylabel="share decided wrongly", ylim=(0, None)
+    )
+    axes.legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    print(f"\nunsure: {unsure.mean():.1%}; wrong among sure {risk[max(0, int(sure * len(p)) - 1)]:.1%}, "
+          f"among all {risk[-1]:.1%}; curve in {path.name}")  # fmt: skip
+
+
+def main() -> None:
+    everything = sets()
+    card = json.loads(SHIPPED.with_name("card.json").read_text())
+    report("CryoFed, shipped", lambda job: score_job(job).score, everything, card["parameters"])
+    if "relion_jobs" in everything:
+        robustness(everything["relion_jobs"])
+    risk_coverage(everything["simulated hold-out"], BUILD.parent.parent / "docs" / "risk-coverage.png")
+    if PEER_JOBS:
+        peers(everything)
+
+
+def peers(everything: dict[str, list[LabelledJob]]) -> None:
+    """The rule of thumb, the peers and our own shape, trained on the same small corpus."""
+    from benchmarks._baselines import rule_of_thumb
+    from benchmarks._peers import peers_corpus, train_ours, train_peers
+    from cryofed.learning.export import write_model
+    from cryofed.learning.learner import layout
+    from cryofed.learning.make_release import calibrate
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    report("rule: resolution and particles", rule_of_thumb, everything, 0)
+    say(f"simulating {PEER_JOBS} jobs")
+    data, own = peers_corpus(BUILD, PEER_JOBS)
+    print(f"\nTrained on {len(own):,} averages, {PEER_STEPS} steps of 64:")
+    for name, (scorer, parameters) in train_peers(BUILD, data, PEER_STEPS, 0, say).items():
+        report(name, scorer, everything, parameters)
+    say("training our shape")
+    vector = train_ours(BUILD, own, PEER_STEPS, 0)
+    last = own.take(own.job >= np.quantile(own.job, 0.8))
+    write_model(BUILD / "ours", vector, calibrate(vector, last, 0))
+    model = BUILD / "ours" / "model.onnx"
+    report("CryoFed's shape", lambda job: score_job(job, model).score, everything, layout().size)
