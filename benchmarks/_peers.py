@@ -96,9 +96,14 @@ def train_peers(
         ("CryoSift's shape", CryoSiftShape, cryosift_features, data.cryosift),
     ):
         say(f"training {name}")
-        model = _network(
-            folder / f"{shape.__name__}-{len(data.good)}-{steps}-{seed}.pt", shape, data, table, steps, seed
-        )
+        torch.manual_seed(seed)
+        model, path = shape(), folder / f"{shape.__name__}-{len(data.good)}-{steps}-{seed}.pt"
+        if path.is_file():
+            model.load_state_dict(torch.load(path, weights_only=True))
+        else:
+            _train(model, data, table, steps, seed)
+            torch.save(model.state_dict(), path)
+        model.eval()
         count = sum(p.numel() for p in model.parameters())
         made[name] = (_scorer(model, features), count)
     return made

@@ -38,7 +38,7 @@ class Corpus:
 
     seed: int = 101
     jobs: int = 1800
-    fitting_jobs: int = 240  # of seed + 1: four in five for the context, the rest for slope and offset
+    fitting_jobs: int = 250  # of seed + 1: four in five for the context, the rest for slope and offset
     test_jobs: int = 100  # of seed + 2
 
 
