@@ -18,6 +18,7 @@ COMMANDS = {
     "review": "look at the classes in the browser, correct and save",
     "watch": "select each 2D classification of a project as it finishes",
     "relion-job": "select as an External job of RELION's own pipeline",
+    "cryosparc": "select in a running CryoSPARC, by a Select 2D job of its own",
     "simulate": "make class averages, jobs or whole sites with known truth",
     "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
     "library": "look after a library: info, verify, merge, export",
