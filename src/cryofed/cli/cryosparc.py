@@ -1,0 +1,106 @@
+"""`cryofed cryosparc P3 J42`: select in a running CryoSPARC, by a Select 2D job of its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command; password and license come from CryoSPARC's own environment variables."""
+    parser.add_argument("project", help="project, as P3")
+    parser.add_argument("job", help="finished 2D Classification, as J42")
+    parser.add_argument(
+        "--workspace", help="where the Select 2D job goes (default: that of the classification)"
+    )
+    parser.add_argument("--lane", help="lane to queue to (default: the master)")
+    parser.add_argument("--host", help="machine of the CryoSPARC master (default: CRYOSPARC_MASTER_HOSTNAME)")
+    parser.add_argument("--base-port", type=int, help="its base port (default: CRYOSPARC_BASE_PORT)")
+    parser.add_argument("--email", help="account (default: CRYOSPARC_EMAIL)")
+    parser.add_argument(
+        "--threshold", type=float, help="a fixed cut from 0 to 1 (default: fitted to the job)"
+    )
+    parser.add_argument("--max-loss", type=float, default=0.6, help="largest share of particles that may go")
+    parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
+    parser.add_argument("--force", action="store_true", help="select whatever is lost")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be selected, create nothing")
+    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Score the classification's files, then have CryoSPARC select."""
+    from cryofed.errors import InputError
+    from cryofed.jobs.job import open_job
+    from cryofed.scoring.scorer import score_job
+    from cryofed.selection.cryosparc_live import folder, select, workspace
+    from cryofed.selection.policy import Policy, decide, loss
+    from cryofed.selection.table import summary
+
+    server = _connect(options)
+    remote = _asked(lambda: server.find_job(options.project, options.job), options)
+    place = folder(remote)
+    if not place.is_dir():
+        remedy = "run this on a machine that sees CryoSPARC's project folders"
+        raise InputError(place, "job folder", "not seen from this machine", remedy)
+    job = open_job(place)
+    fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
+    policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views, **fixed)
+    selection = decide(job, score_job(job, options.model), policy)
+    print(summary(job, selection))
+    lost = loss(job, selection)
+    if not selection.kept.any() or (lost > policy.max_loss and not options.force):
+        found = selection.note or f"would throw away {100 * lost:.0f} % of the particles"
+        raise InputError(
+            options.job, "selection", found, "look at the classes; --force, --threshold, --max-loss"
+        )
+    if options.dry_run:
+        print("nothing was made (--dry-run)")
+        return
+
+    def ordered() -> str:
+        project = server.find_project(options.project)
+        where = options.workspace or workspace(remote)
+        return select(project, where, options.job, job=job, selection=selection, lane=options.lane)
+
+    uid = _asked(ordered, options)
+    print(f"{options.project} {uid}: finished; continue with its particles_selected")
+
+
+def _connect(options: argparse.Namespace) -> Any:
+    from cryofed.errors import InputError, MissingPackageError
+
+    try:
+        from cryosparc.tools import CryoSPARC
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "cryosparc":
+            raise
+        raise MissingPackageError("cryosparc-tools", "cryosparc") from None
+    names = ("host", "base_port", "email")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    try:
+        return CryoSPARC(**given)
+    except (AssertionError, RuntimeError, TypeError, ValueError, OSError) as error:
+        # Version 4 asserts; version 5 raises TypeError, ValueError and RuntimeError for the same mistakes.
+        remedy = "set CRYOSPARC_MASTER_HOSTNAME, _BASE_PORT, _EMAIL, _PASSWORD (version 4 also _LICENSE_ID)"
+        raise InputError("CryoSPARC", "connection", _first_line(error), remedy) from None
+
+
+def _asked(ask: Callable[[], T], options: argparse.Namespace) -> T:
+    from cryofed.errors import CryoFedError, InputError
+
+    try:
+        return ask()
+    except CryoFedError:
+        raise
+    except Exception as error:  # CommandError in version 4, APIError in version 5, and httpx's own below it
+        remedy = "correct the project and the job, or look at the job's log in CryoSPARC"
+        place = f"{options.project} {options.job}"
+        raise InputError(place, "answer of CryoSPARC", _first_line(error), remedy) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
