@@ -83,6 +83,23 @@ def test_a_job_stopped_in_relions_window_ends_as_aborted(project: Path) -> None:
     assert marks(project) == ["RELION_JOB_EXIT_ABORTED"]
 
 
+@pytest.mark.parametrize(
+    "wrong", [["--treshold", "0.5"], ["--threshold", "half"], ["--keep_views", "perhaps"]]
+)
+def test_a_mistyped_parameter_fails_the_job_and_does_not_leave_relion_waiting(project: Path, wrong) -> None:
+    (project / "External/job014").mkdir(parents=True)  # RELION makes it
+    with pytest.raises(SystemExit, match="2"):
+        relion_job(*wrong)
+    assert marks(project) == ["RELION_JOB_EXIT_FAILURE"]
+
+
+def test_the_optimiser_will_do_instead_of_particles_and_nothing_will_not(project: Path) -> None:
+    line = ["relion-job", "--o", "External/job014/", "--max_loss", "1"]
+    assert main([*line, "--optimiser", DATA.replace("data", "optimiser")]) == 0
+    assert main(line) == 1
+    assert marks(project) == ["RELION_JOB_EXIT_FAILURE"]
+
+
 def test_the_same_job_run_again_replaces_its_own_files(project: Path) -> None:
     relion_job("--threshold", "0")
     first = (project / "External/job014/class_averages.star").read_text()

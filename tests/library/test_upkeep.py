@@ -170,6 +170,8 @@ def test_the_command_harvests_and_tells(relion_project, tmp_path, capsys) -> Non
     assert "2 projects, 2 jobs, 10 averages; 4 labelled to train on, 4 held out" in capsys.readouterr().out
     assert main(["library", "verify", str(tmp_path / "site.db")]) == 0
     assert main(["library", "export", str(tmp_path / "site.db"), "--to", str(tmp_path / "out")]) == 0
+    assert main(["library", "merge", str(tmp_path / "new.db"), str(tmp_path / "site.db")]) == 0
+    assert "2 jobs and 2 selections brought in" in capsys.readouterr().out
     assert main(["library", "merge", str(tmp_path / "site.db"), str(tmp_path / "none.db")]) == 1
     assert "no such file" in capsys.readouterr().err
 

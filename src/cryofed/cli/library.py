@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int | None:
     from cryofed.library import upkeep
     from cryofed.library.store import Library
 
-    with Library(options.library) as library:
+    with Library(options.library, create=options.verb == "merge") as library:
         if options.verb == "info":
             _info(library)
         elif options.verb == "verify":

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What RELION passes: the folder, the input, and the labels and values that were typed in its window."""
     parser.add_argument("--o", dest="outname", required=True, help="the job's folder, from the project's")
-    parser.add_argument(
-        "--in_parts", type=Path, required=True, help="run_itNNN_data.star of a finished 2D classification"
-    )
+    parser.add_argument("--in_parts", type=Path, help="run_itNNN_data.star of a finished 2D classification")
+    parser.add_argument("--optimiser", type=Path, help="or its run_itNNN_optimiser.star")
     parser.add_argument("--j", type=int, default=1, help="threads; RELION always passes it, nothing needs it")
     parser.add_argument(
         "--threshold", type=float, help="a fixed cut from 0 to 1 (default: fitted to the job)"
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep_views", type=_yes, default=False, help="Yes keeps the best class of every view"
     )
     parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    _fail_on_wrong_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,24 +55,48 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     policy = Policy(
         max_loss=options.max_loss, min_particles=options.min_particles, keep_views=options.keep_views, **fixed
     )
-    job = open_job(options.in_parts)
+    given = options.optimiser or options.in_parts
+    if given is None:
+        found = "give the run_itNNN_data.star of a 2D classification as input particles"
+        raise InputError("External job", "input", "none", found)
+    job = open_job(given)
     if job.program != "relion":
-        raise InputError(options.in_parts, "--in_parts", job.program, "give a data.star of RELION")
+        raise InputError(given, "--in_parts", job.program, "give a data.star of RELION")
     selection = decide(job, score_job(job, options.model), policy)
     check_abort(folder)
     print(summary(job, selection))
     if selection.note:
-        raise InputError(options.in_parts, "selection", selection.note, "look at the classes: cryofed review")
+        raise InputError(given, "selection", selection.note, "look at the classes: cryofed review")
     lost = loss(job, selection)
     if lost > policy.max_loss:
         found = f"would throw away {100 * lost:.0f} % of the particles"
-        raise InputError(
-            options.in_parts, "selection", found, "look at the classes, or give max_loss a larger value"
-        )
+        raise InputError(given, "selection", found, "look at the classes, or give max_loss a larger value")
     for name in (*FILES, REPORT, NODES):  # RELION runs a job again in the same folder
         (folder / name).unlink(missing_ok=True)
     write_selection(job, selection, folder, model=str(options.model or "shipped"))
     write_output_nodes(folder, options.outname)
+
+
+def _fail_on_wrong_arguments(parser: argparse.ArgumentParser) -> None:
+    """A label mistyped in RELION's window ends the job as failed; RELION would wait for it for ever."""
+    parse = parser.parse_known_args
+
+    def strict(args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        try:
+            options, unknown = parse(args, namespace)
+            if unknown:
+                parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        except SystemExit as stop:
+            if stop.code and "--o" in args[:-1]:
+                from cryofed.selection.external import FAILURE
+
+                folder = Path(args[args.index("--o") + 1])
+                if folder.is_dir():
+                    (folder / FAILURE).touch()
+            raise
+        return options, unknown
+
+    parser.parse_known_args = strict  # type: ignore[method-assign]
 
 
 def _yes(text: str) -> bool:
