@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "start": "start the aggregator",
     "run": "run one campaign, or several, or go on with one that was stopped",
     "status": "say how far a federation is",
+    "monitor": "follow a federation in the browser",
     "stop": "stop the aggregator and all that it started",
 }
 

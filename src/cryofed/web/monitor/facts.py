@@ -1,0 +1,162 @@
+"""All that the monitor shows, read from a federation's folder: round reports, gate, releases, events."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cryofed.errors import CryoFedError
+from cryofed.federation.plan import Plan
+from cryofed.federation.plan_file import read_plan
+from cryofed.federation.releases import release_numbers
+from cryofed.federation.report import gather
+from cryofed.federation.storage import read_lines
+
+TAIL = 1 << 16  # bytes of the event log that tell of the round that runs now
+QUIET_S = 3600.0  # a campaign without a gate and without an event for so long is called stopped
+
+
+def facts(home: Path, campaign: int = 0, plan: Plan | None = None) -> dict[str, Any]:
+    """The federation and one of its campaigns, by number; 0 is the latest."""
+    numbers = campaigns(home)
+    chosen = campaign if campaign in numbers else (numbers[-1] if numbers else 0)
+    folder = home / "campaigns" / f"{chosen:04d}"
+    return {
+        "name": plan.name if plan else home.name,
+        "campaigns": [{"number": n, "state": state(home / "campaigns" / f"{n:04d}")} for n in numbers],
+        "campaign": _campaign(folder) if chosen else None,
+        "releases": releases(home / "releases"),
+        "plan": _plan(plan),
+        "privacy": privacy(home),
+    }
+
+
+def version(home: Path, campaign: int) -> str:
+    """Changes whenever what `facts` tells may have changed."""
+    numbers = campaigns(home)
+    chosen = campaign if campaign in numbers else (numbers[-1] if numbers else 0)
+    folder = home / "campaigns" / f"{chosen:04d}"
+    files = [*folder.glob("*.json*"), home / "releases" / "current", *home.glob("sites/*/ledger.jsonl")]
+    told = [(f.stat().st_mtime_ns, f.stat().st_size) for f in sorted(files) if f.exists()]
+    return f"{hash((chosen, len(numbers), state(folder), *told)):x}"
+
+
+def campaigns(home: Path) -> list[int]:
+    """Numbers of the campaigns that were begun."""
+    return sorted(int(path.name) for path in (home / "campaigns").glob("[0-9][0-9][0-9][0-9]"))
+
+
+def state(folder: Path) -> str:
+    """`promoted`, `kept` (the gate kept the release before), `running` or `stopped`."""
+    gate = folder / "gate.json"
+    if gate.exists():
+        return "promoted" if json.loads(gate.read_text())["promoted"] else "kept"
+    events = folder / "events.jsonl"
+    fresh = events.exists() and time.time() - events.stat().st_mtime < QUIET_S
+    return "running" if fresh else "stopped"
+
+
+def releases(folder: Path) -> list[dict[str, Any]]:
+    """Every release with its parent, the first one first; cards only, no weights."""
+    pointer = folder / "current"
+    current = int(pointer.read_text()) if pointer.exists() else 0
+    found = []
+    for number in release_numbers(folder):
+        card = json.loads((folder / f"{number:04d}" / "card.json").read_text())
+        told = {
+            name: card.get(name) for name in ("campaign", "strategy", "rounds", "origin", "gate", "parent")
+        }
+        found.append({"number": number, "hash": card["vector_sha256"], "current": number == current} | told)
+    return found
+
+
+def privacy(home: Path) -> dict[str, dict[str, Any]]:
+    """ε of each site whose ledger lies here (embedded engine); elsewhere the sites keep it."""
+    found = {}
+    for ledger in sorted(home.glob("sites/*/ledger.jsonl")):
+        found[ledger.parent.name] = _spent(ledger, ledger.stat().st_size)
+    return found
+
+
+def find_plan(home: Path) -> Plan | None:
+    """The plan beside the federation's folder that names it, if there is one."""
+    for path in sorted(home.absolute().parent.glob("*.toml")):
+        try:
+            plan = read_plan(path)
+        except CryoFedError:
+            continue
+        if plan.name == home.absolute().name:
+            return plan
+    return None
+
+
+def _campaign(folder: Path) -> dict[str, Any]:
+    told = gather(folder)
+    rounds = [{k: v for k, v in r.items() if k != "inner_products"} for r in told["rounds"]]
+    return told | {"rounds": rounds, "state": state(folder), "live": _live(folder / "events.jsonl")}
+
+
+def _live(path: Path) -> dict[str, Any] | None:
+    """The round that is open now: who was asked and what came of it so far."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    now: dict[str, Any] | None = None
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # cut at the start of the tail, or being written
+        kind = event.get("event")
+        if kind == "round_started":
+            now = {
+                "round": event["round"],
+                "began": event["time"],
+                "sites": dict.fromkeys(event["asked"], "asked"),
+            }
+        elif kind in ("round_closed", "finished", "gate"):
+            now = None
+        elif now and kind in ("update_accepted", "update_refused", "site_lost"):
+            now["sites"][event["site"]] = kind.partition("_")[2] + (
+                f": {event['reason']}" if "reason" in event else ""
+            )
+    return now
+
+
+def _plan(plan: Plan | None) -> dict[str, Any] | None:
+    if plan is None:
+        return None
+    guard = plan.guard
+    return {
+        "rounds": plan.rounds.count,
+        "strategy": plan.strategy.name,
+        "engine": plan.engine,
+        "sites": [site.name for site in plan.sites],
+        "private": guard.private,
+        "maxEpsilon": guard.max_epsilon,
+        "noise": guard.noise_multiplier,
+        "codec": guard.codec,
+        "mask": guard.mask,
+    }
+
+
+@lru_cache(maxsize=256)
+def _spent(ledger: Path, size: int) -> dict[str, Any]:
+    """The statement of a ledger of this size; the accountant takes seconds, so it is asked once."""
+    from cryofed.federation.guard.noise import Ledger, statement
+
+    del size  # part of the key: the file only grows
+    try:
+        libraries = {row["library"] for row in read_lines(ledger)}
+        told = [statement(Ledger(ledger).spends(library)) for library in sorted(libraries)]
+    except (CryoFedError, KeyError) as error:
+        return {"text": str(error), "epsilon": None}
+    if not told:
+        return {"text": "nothing spent", "epsilon": 0.0}
+    worst = max(told, key=lambda one: one.epsilon)
+    return {"text": str(worst), "epsilon": worst.epsilon if worst.epsilon < float("inf") else None}

@@ -1,0 +1,28 @@
+"""The monitor's two requests: the page, and what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import FastAPI, Header, Response
+from fastapi.responses import JSONResponse
+
+from cryofed.federation.plan import Plan
+from cryofed.web.monitor.facts import facts, version
+from cryofed.web.server import new_app
+
+
+def monitor_app(home: Path, plan: Plan | None = None) -> FastAPI:
+    """The application of one federation's folder. It reads; it can change nothing."""
+    app = new_app("monitor.html")
+
+    @app.get("/monitor/facts")
+    def read(campaign: int = 0, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        tag = f'"{version(home, campaign)}"'
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if if_none_match == tag:
+            return Response(status_code=304, headers=headers)
+        return JSONResponse(facts(home, campaign, plan), headers=headers)
+
+    return app
