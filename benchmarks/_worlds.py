@@ -167,6 +167,13 @@ def _test(seed: int, jobs: int, side: int) -> Labelled:
     return Labelled.join(parts)
 
 
+def release_corpus(seed: int, jobs: int, side: int) -> Labelled:
+    """What the first release was trained on: common molecules, one good microscope, true labels."""
+    lab = Lab(kinds=("complex", "large", "cyclic"), habit=TRUE_HAND, look=LOOKS[0])
+    parts = [_labelled(_site_job(lab, [seed, i]), i, TRUE_HAND, [seed, i], side) for i in range(jobs)]
+    return Labelled.join(parts)
+
+
 def shrunk(images: np.ndarray, side: int) -> np.ndarray:
     """`(n, 64, 64)` to `(n, side, side)` by means of squares of pixels."""
     step = images.shape[-1] // side
