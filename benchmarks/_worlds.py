@@ -1,4 +1,4 @@
-"""Small simulated federations: five sites that differ in one way or in all, and held-out molecules for all."""
+"""Small simulated federations: five sites that differ in one way or in all; held-out molecules for all."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LABS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What each site trains on and holds out (with its own labels), and what all are judged on (the truth)."""
+    """What each site trains on and holds out, with its own labels, and the truth that all are judged on."""
 
     train: tuple[Labelled, ...]
     held_out: tuple[Labelled, ...]
@@ -50,23 +50,36 @@ class Lab:
     look: Callable[[Spec], Spec]
 
 
-def make_world(split: str, seed: int, jobs: int, held_out_jobs: int, test_jobs: int, side: int) -> World:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much of it: jobs per site and in the test, pixels along an average."""
+
+    jobs: int
+    held_out_jobs: int
+    test_jobs: int
+    side: int
+
+
+def make_world(split: str, seed: int, size: Size) -> World:
     """The federation of a split; the same arguments give the same bits."""
     train, held_out = [], []
     for number in range(SITES):
         lab = lab_of(split, number)
-        made = [_site_job(lab, [seed, SPLITS.index(split), number, i]) for i in range(jobs + held_out_jobs)]
-        parts = [_labelled(job, i, lab.habit, [seed, number, i], side) for i, job in enumerate(made)]
-        train.append(Labelled.join(parts[:jobs]))
-        held_out.append(Labelled.join(parts[jobs:]))
-    return World(train=tuple(train), held_out=tuple(held_out), test=_test(seed, test_jobs, side))
+        made = [
+            _site_job(lab, [seed, SPLITS.index(split), number, i])
+            for i in range(size.jobs + size.held_out_jobs)
+        ]
+        parts = [_labelled(job, i, lab.habit, [seed, number, i], size.side) for i, job in enumerate(made)]
+        train.append(Labelled.join(parts[: size.jobs]))
+        held_out.append(Labelled.join(parts[size.jobs :]))
+    return World(train=tuple(train), held_out=tuple(held_out), test=_test(seed, size.test_jobs, size.side))
 
 
-def cached_world(folder: Path, split: str, seed: int, jobs: int, held_out: int, test: int, side: int) -> World:
+def cached_world(folder: Path, split: str, seed: int, size: Size) -> World:
     """`make_world`, kept in `folder`."""
-    path = folder / f"{split}-{seed}-{jobs}-{held_out}-{test}-{side}.npz"
+    path = folder / f"{split}-{seed}-{size.jobs}-{size.held_out_jobs}-{size.test_jobs}-{size.side}.npz"
     if not path.exists():
-        world = make_world(split, seed, jobs, held_out, test, side)
+        world = make_world(split, seed, size)
         parts = {"test": world.test}
         parts |= {f"train{i}": part for i, part in enumerate(world.train)}
         parts |= {f"held{i}": part for i, part in enumerate(world.held_out)}

@@ -92,7 +92,9 @@ def main(arguments: list[str] | None = None) -> None:
             begun = time.process_time()
             way(updates, start)
             spent[name].append(time.process_time() - begun)
-    print(f"{options.sites} updates of {options.numbers:,} float32, CPU seconds, {options.repeats} repetitions")
+    print(
+        f"{options.sites} updates of {options.numbers:,} float32, CPU seconds, {options.repeats} repetitions"
+    )
     print("| way | CPU s, median | GB/s | times numpy's mean | extra MiB at most |")
     print("|---|---|---|---|---|")
     size = options.sites * options.numbers * 4 / 1e9

@@ -12,6 +12,7 @@ SUBCOMMANDS = {
     "approve": "sign a site's request after comparing its key fingerprint",
     "start": "start the aggregator",
     "run": "run one campaign, or several, or go on with one that was stopped",
+    "compare": "run plans or strategies side by side over seeds, beside pooled data and each site alone",
     "status": "say how far a federation is",
     "monitor": "follow a federation in the browser",
     "stop": "stop the aggregator and all that it started",

@@ -1,24 +1,25 @@
-"""Plans side by side over seeds, on libraries of this machine: what a strategy is worth before it is deployed."""
+"""Plans side by side over seeds, on libraries of this machine: what a strategy is worth."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cryofed.errors import TrainingError
 from cryofed.federation.engines.embedded import embedded
 from cryofed.federation.engines.port import run_rounds
 from cryofed.federation.orders import order
 from cryofed.federation.plan import LocalTraining, Plan
 from cryofed.federation.rounds import open_rounds
-from cryofed.federation.site import Site, SiteFunction, answer
+from cryofed.federation.site import LibraryFile, Site, SiteFunction, answer
 from cryofed.federation.site_learner import one_thread
 from cryofed.federation.site_memory import load_memory
-from cryofed.learning.learner import TrainingSettings, evaluate, layout, train
+from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector, layout, train
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 
@@ -126,3 +127,136 @@ def alone(labelled: Labelled, training: LocalTraining, steps: int, start: Vector
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
     """Mean and standard deviation (n − 1; 0 for one value) over seeds."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One plan over all seeds; an entry per seed in every list."""
+
+    name: str
+    auc: tuple[float, ...]  # on all sites' held-out projects together
+    pooled: tuple[float, ...]  # the same of a model trained on pooled data
+    best_alone: tuple[float, ...]  # the same of the best single site's model
+    mean_alone: tuple[float, ...]
+    worst_gain: tuple[float, ...]  # least, over sites, of AUC on own held-out minus that of the local model
+    rounds: tuple[int | None, ...]  # to the target; None where it was not reached
+    site_bytes: tuple[int | None, ...]  # up and down per site until then
+    seconds: tuple[float | None, ...]
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def compare(
+    plans: Mapping[str, Plan],
+    libraries: Mapping[str, Path],
+    seeds: Sequence[int],
+    scratch: Path,
+    *,
+    start: Vector | None,
+    margin: float,
+    done: Callable[[str], None],
+) -> list[Row]:
+    """Every plan with every seed, and per seed the pooled and the single-site models beside it.
+
+    All get the same number of steps in total per site: pooled training takes those of all sites together.
+    """
+    parts = {
+        name: (LibraryFile(path).labelled(held_out=False), LibraryFile(path).labelled(held_out=True))
+        for name, path in sorted(libraries.items())
+    }
+    held_parts = {name: held_out for name, (_, held_out) in parts.items()}
+    test = Labelled.join(list(held_parts.values()))
+    if not test.good.any() or test.good.all():
+        raise TrainingError("the held-out projects of all sites need good and bad classes; label more")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in plans}
+    for seed in seeds:
+        begin = initial_vector(seed) if start is None else start
+        beside = _beside(next(iter(plans.values())), parts, test, begin, seed)
+        done(f"seed {seed}: pooled and alone")
+        for name, plan in plans.items():
+            folder = scratch / f"{seed}" / name
+            sites = {n: Site(name=n, source=LibraryFile(p), folder=folder / n) for n, p in libraries.items()}
+            course = follow(replace(plan, seed=seed), sites, begin, test, folder / "run")
+            found[name].append(_entry(course, held_parts, beside, margin, len(sites)))
+            done(f"seed {seed}: {name}")
+    return [
+        Row(name=name, **{key: tuple(entry[key] for entry in entries) for key in entries[0]})
+        for name, entries in found.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    pooled: float
+    alone: Mapping[str, float]  # on the common test
+    own: Mapping[str, float]  # on the site's own held-out projects
+
+
+def _beside(
+    plan: Plan,
+    parts: Mapping[str, tuple[Labelled, Labelled]],
+    test: Labelled,
+    begin: Vector,
+    seed: int,
+) -> _Beside:
+    steps = plan.rounds.count * plan.training.steps
+    everything = Labelled.join([part for part, _ in parts.values()])
+    pooled = alone(everything, plan.training, steps * len(parts), begin, seed)
+    own, on_test = {}, {}
+    for name, (part, held_out) in parts.items():
+        vector = alone(part, plan.training, steps, begin, seed)
+        on_test[name], own[name] = _auc(vector, test), _auc(vector, held_out)
+    return _Beside(_auc(pooled, test), on_test, own)
+
+
+def _entry(
+    course: Course, held_parts: Mapping[str, Labelled], beside: _Beside, margin: float, sites: int
+) -> dict[str, Any]:
+    number = course.reached(beside.pooled - margin)
+    gains = [_auc(course.own[name], part) - beside.own[name] for name, part in held_parts.items()]
+    moved = None if number is None else course.sent_bytes[number - 1] + course.received_bytes[number - 1]
+    return {
+        "auc": course.auc[-1],
+        "pooled": beside.pooled,
+        "best_alone": max(beside.alone.values()),
+        "mean_alone": float(np.mean(list(beside.alone.values()))),
+        "worst_gain": float(np.nanmin(gains)) if not np.isnan(gains).all() else float("nan"),
+        "rounds": number,
+        "site_bytes": None if moved is None else moved // sites,
+        "seconds": None if number is None else course.seconds[number - 1],
+    }
+
+
+def _auc(vector: Vector, labelled: Labelled) -> float:
+    with one_thread():
+        return evaluate(vector, labelled).auc
+
+
+def table(rows: Sequence[Row], seeds: int) -> str:
+    """All rows as a Markdown table, best first, with what stands beside them."""
+    first = rows[0]
+    lines = [
+        f"AUC on all sites' held-out projects, mean of {seeds} seeds (± standard deviation):",
+        f"pooled data {np.mean(first.pooled):.4f}; best single site {np.mean(first.best_alone):.4f}; "
+        f"mean single site {np.mean(first.mean_alone):.4f}",
+        "",
+        "| plan | AUC | against pooled | worst site against its local model | rounds to target "
+        "| MB per site | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(rows, key=lambda row: -float(np.mean(row.auc))):
+        middle, spread = mean_and_spread(row.auc)
+        reached = [r for r in row.rounds if r is not None]
+        if len(reached) < len(row.rounds):
+            cost = f"{len(reached)} of {len(row.rounds)} seeds | – | –"
+        else:
+            megabytes = np.mean([b for b in row.site_bytes if b is not None]) / 1e6
+            seconds = np.mean([s for s in row.seconds if s is not None])
+            cost = f"{np.mean(reached):.1f} | {megabytes:.1f} | {seconds:.0f}"
+        lines.append(
+            f"| {row.name} | {middle:.4f} ± {spread:.4f} | {middle - float(np.mean(row.pooled)):+.4f} "
+            f"| {np.mean(row.worst_gain):+.4f} | {cost} |"
+        )
+    return "\n".join(lines)
