@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks._browser import chromium, served
@@ -37,15 +39,10 @@ def simulated_project(folder: Path) -> Path:
 
 
 def shoot(page: Any, name: str) -> None:
-    """Write `images/<name>.png` in few enough colours for a repository."""
-    import io
-
-    from PIL import Image
-
+    """Write `images/<name>.png`, in full colour."""
     page.wait_for_timeout(400)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    small = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    small.save(IMAGES / f"{name}.png", optimize=True)
+    picture.save(IMAGES / f"{name}.png", optimize=True)
     print(f"{name}.png: {(IMAGES / f'{name}.png').stat().st_size / 1000:.0f} kB")
 
 
@@ -62,15 +59,55 @@ def review(folder: Path) -> None:
         page.wait_for_selector("body[data-ready]")
         page.evaluate("document.getElementById('size').value = 116")
         page.eval_on_selector("#size", "e => e.dispatchEvent(new Event('input'))")
+        # Where kept and rejected meet, with one class set by hand.
+        page.evaluate(
+            "document.querySelector('.tile[aria-selected=false]').scrollIntoView({block: 'center'})"
+        )
+        page.click(".tile[aria-selected=false] >> nth=1")
         for theme in ("light", "dark"):
             page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
             shoot(page, f"review-{theme}")
+        page.keyboard.press("Home")
         page.keyboard.press("Enter")
         page.wait_for_selector("#zoom-spectrum[width='128']")
         shoot(page, "review-zoom")
 
 
-MAKERS = {"review": review}
+def monitor(folder: Path) -> None:
+    """A finished campaign of three simulated sites, run by the embedded engine."""
+    from cryofed.cli.main import main as cryofed
+    from cryofed.web.monitor.facts import find_plan
+    from cryofed.web.monitor.routes import monitor_app
+
+    cryofed(["simulate", "sites", "--sites", "3", "--jobs", "6", "--out", str(folder / "sites")])
+    libraries = []
+    for number in (1, 2, 3):
+        library = folder / f"site-{number}.db"
+        cryofed(["harvest", str(folder / "sites" / f"site-{number}"), "--library", str(library)])
+        libraries.append(f"site-{number}={library}")
+    plan = folder / "alps.toml"
+    sites = ",".join(libraries)
+    cryofed(["federation", "new", str(plan), "--name", "alps", "--sites", sites, "--rounds", "8"])
+    text = plan.read_text()
+    for before, after in (
+        ("cross_site = false", "cross_site = true"), ("steps = 50", "steps = 3"), ("batch = 64", "batch = 16"),
+        ("seed = 1 ", "seed = 7 "), ("dropout = 0.0 ", "dropout = 0.1 "), ("min_updates = 2", "min_updates = 1"),
+    ):  # fmt: skip
+        text = text.replace(before, after)
+    plan.write_text(text)
+    cryofed(["federation", "run", str(plan), "--from-scratch", "--campaigns", "2"])
+    with (
+        served(monitor_app(folder / "alps", find_plan(folder / "alps"))) as address,
+        chromium(1440, 1080) as browser,
+    ):
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        page.evaluate("document.documentElement.dataset.theme = 'light'")
+        shoot(page, "monitor")
+
+
+MAKERS = {"review": review, "monitor": monitor}
 
 
 def main() -> None:

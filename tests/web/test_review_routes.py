@@ -13,7 +13,6 @@ from fastapi.testclient import TestClient
 
 from cryofed.errors import CryoFedError, OutputError
 from cryofed.web.review.gallery import Gallery, content_key
-from cryofed.web.review.pictures import THUMB
 from cryofed.web.review.routes import Decision, Saving, review_app
 
 Make = Callable[..., TestClient]
@@ -53,7 +52,9 @@ def test_unknown_numbers_are_null(gallery: Gallery, drafts: Path) -> None:
 
 def test_thumbnails_and_zoom_have_the_sizes_that_the_page_expects(gallery: Gallery, drafts: Path) -> None:
     client = client_of(gallery, drafts, Recorder())
-    assert len(client.get("/review/thumbs").content) == 12 * THUMB * THUMB
+    side = client.get("/review/gallery").json()["thumb"]
+    assert side == 32  # the box: no pixel is invented
+    assert len(client.get("/review/thumbs").content) == 12 * side * side
     assert len(client.get("/review/average/11").content) == 2 * 32 * 32  # average, then spectrum
     assert client.get("/review/average/12").status_code == 404
     assert client.get("/review/average/-1").status_code == 404

@@ -10,14 +10,18 @@ from cryofed.scoring.prepare import circle, resampling
 
 Bytes = NDArray[np.uint8]
 RANGE = (-4.0, 8.0)  # deviations that the bytes 0 and 255 stand for; protein is bright
-THUMB = 160  # pixels; sharp up to this many, soft but fine on a dense screen
+THUMB = 160  # pixels at most; sharp up to this many, soft but fine on a dense screen
 MARGIN = 1.1  # a thumbnail shows the mask and a tenth around it
 
 
-def thumbnails(averages: Images, radius_px: float, *, dark: bool = False, side: int = THUMB) -> Bytes:
-    """`(n, side, side)`: the circle of the mask with a margin, never more than the box; protein bright."""
+def thumbnails(averages: Images, radius_px: float, *, dark: bool = False, side: int = 0) -> Bytes:
+    """`(n, side, side)`: the circle of the mask with a margin, never more than the box; protein bright.
+
+    `side` 0 takes the pixels that there are, up to `THUMB`.
+    """
     box = averages.shape[-1]
     reach = min(radius_px * MARGIN, box / 2)
+    side = side or min(THUMB, round(2 * reach))
     columns, weights = taps(resampling(box, box // 2, reach, side))
     sign = np.float32(-1 if dark else 1)
     result = np.empty((len(averages), side, side), np.uint8)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from cryofed.errors import CryoFedError
 from cryofed.web.review.draft import Draft, read_draft, state_folder, write_draft
 from cryofed.web.review.gallery import Gallery, as_message, content_key
-from cryofed.web.review.pictures import RANGE, THUMB, power_spectrum, quantize, thumbnails
+from cryofed.web.review.pictures import RANGE, power_spectrum, quantize, thumbnails
 from cryofed.web.server import new_app
 
 Labels = Literal["none", "hand", "all"]
@@ -59,8 +59,9 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
     key = content_key(gallery)
     draft_path = (drafts or state_folder()) / f"{key}.json"
     message = as_message(gallery, key, {"files": saving.files, "library": saving.library})
-    message |= {"range": RANGE, "thumb": THUMB}
-    thumbs = thumbnails(gallery.averages, gallery.radius_px, dark=gallery.dark).tobytes()
+    pictures = thumbnails(gallery.averages, gallery.radius_px, dark=gallery.dark)
+    message |= {"range": RANGE, "thumb": pictures.shape[-1]}
+    thumbs = pictures.tobytes()
     forever = {"cache-control": "private, max-age=604800, immutable"}  # the address carries the key
 
     def fits(draft: Draft) -> None:
