@@ -62,10 +62,11 @@ def write_particles(path: Path, particles: int, classes: int, box: int = 256) ->
         file.write(loop("optics", OPTICS.split()) + optics + " \n" + loop("particles", COLUMNS.split()))
         for i in range(particles):
             v, mic = values[i % 256], i // 500
+            name = f"grid2_square07_hole_{mic:05d}"
             file.write(
-                f" {3000 + v:.6f}  {2000 + v:.6f} {i % 500 + 1:06d}@Extract/job010/micrographs/"
-                f"stack_{mic:05d}.mrcs MotionCorr/job002/micrographs/mic_{mic:05d}.mrc 1 {16000 + v:.6f}"
-                f" {15900 + v:.6f}   {100 + v:.6f}     0.000000     0.000000     1.000000 {mic + 1:12d}"
+                f" {3000 + v:.6f}  {2000 + v:.6f} {i % 500 + 1:06d}@Extract/job010/micrographs/{name}.mrcs"
+                f" MotionCorr/job002/micrographs/{name}.mrc            1 {16000 + v:.6f} {15900 + v:.6f}"
+                f"   {100 + v:.6f}     0.000000     0.000000     1.000000 {mic + 1:12d}"
                 f"     0.000000     0.000000   {10 * v:.6f}     {v:.6f}     {-v:.5f} {number[i]:12d}"
                 f"     {0.6 + v / 99:.6f}  {6900 + v:.6f}     {v / 10:.6f} {i % 90:12d}     {4 + v / 9:.6f}"
                 f"     {v / 90:.6f} \n"

@@ -1,6 +1,7 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import starfile
 from hypothesis import HealthCheck, given, settings
@@ -97,6 +98,13 @@ def test_a_block_gives_its_columns_and_a_list_one_row(tmp_path: Path) -> None:
     assert star.read_block(path, "model_class") is None  # a name is never taken for another's beginning
 
 
+def test_rows_that_changed_since_they_were_counted_are_refused(tmp_path: Path) -> None:
+    rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8\n\n")
+    for count in (1, 3):
+        with pytest.raises(InputError, match="wait until the job has finished"):
+            star.filter_particles(rows, tmp_path / "kept.star", {2}, np.full(count, 2, np.int32))
+
+
 word = st.text(st.sampled_from("abz019.@/_-+"), min_size=1, max_size=9).filter(
     lambda w: not w.startswith(("_", "data_", "loop_"))
 )
@@ -137,6 +145,9 @@ def test_any_table_in_any_chunks_is_the_plain_filter(
         found = written(tmp_path, head + "".join(rows) + "\n")
         expected = [row for row, number in zip(rows, classes, strict=True) if number in keep]
         assert filtered(found, keep) == head + "".join(expected) + "\n"
+        known = tmp_path / "known.star"
+        assert star.filter_particles(found, known, keep, star.read_classes(found)) == len(expected)
+        assert known.read_text() == head + "".join(expected) + "\n"
         assert Counter(star.read_classes(found).tolist()) == {
             number: classes.count(number) for number in classes
         }

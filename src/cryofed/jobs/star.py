@@ -109,7 +109,7 @@ def read_classes(rows: ParticleRows) -> NDArray[np.int32]:
     """The class number of every particle row, in order: hard assignments, one pass, a few MB of memory."""
     spelled = _Spelled()
     numbers = array("i")  # 4 bytes each
-    for words in _chunks(rows):
+    for _, words, _ in _chunks(rows):
         numbers.extend(map(spelled.__getitem__, words))
     return np.frombuffer(numbers, np.int32) if numbers else np.zeros(0, np.int32)
 
@@ -119,28 +119,48 @@ def filter_particles(
 ) -> int:
     """Write the rows whose class is in `keep`, in order and byte for byte; return how many.
 
-    What stands before and behind the rows is copied as it is. `classes` is what `read_classes` found in the
-    same file, if that is known already.
+    What stands before and behind the rows is copied as it is. `classes`, if known already, is what
+    `read_classes` found in the same file; then no row is split again.
     """
-    kept = np.isin(read_classes(rows) if classes is None else classes, list(keep)).tolist()
-    done, behind = 0, [b""]
+    written, end = 0, len(rows.head)
+    parts = _kept_by_word(rows, keep) if classes is None else _kept_by_number(rows, keep, classes)
     with target.open("wb") as out, rows.path.open("rb") as source:
         out.write(rows.head)
-        source.seek(len(rows.head))
-        while lines := source.readlines(CHUNK):
-            chosen = list(compress(lines, kept[done : done + len(lines)]))
-            if chosen and not chosen[-1].endswith(b"\n"):
-                chosen.append(b"\n")  # the very last row of a file may lack it
+        for kept, end in parts:  # noqa: B007  (the last end is where the tail begins)
+            written += len(kept)
+            if kept and not kept[-1].endswith(b"\n"):
+                kept[-1] += b"\n"  # the very last row of a file may lack it
+            out.write(b"".join(kept))
+        source.seek(end)
+        copyfileobj(source, out, CHUNK)
+    return written
+
+
+def _kept_by_word(rows: ParticleRows, keep: Collection[int]) -> Iterator[tuple[list[bytes], int]]:
+    """The kept ones of some MB of rows, and the byte where these rows end."""
+    spelled, wanted = _Spelled(), frozenset(keep)
+    for lines, words, end in _chunks(rows):
+        yield list(compress(lines, map(wanted.__contains__, map(spelled.__getitem__, words)))), end
+
+
+def _kept_by_number(
+    rows: ParticleRows, keep: Collection[int], classes: NDArray[np.int32]
+) -> Iterator[tuple[list[bytes], int]]:
+    """The same where the class of every row is known."""
+    kept = np.isin(classes, list(keep)).tolist()
+    done, end, last = 0, len(rows.head), b"-"
+    with rows.path.open("rb") as file:
+        file.seek(end)
+        while done < len(kept) and (lines := file.readlines(CHUNK)):
             behind = lines[len(kept) - done :]
+            end = file.tell() - sum(map(len, behind))
+            yield list(compress(lines, kept[done : done + len(lines)])), end
             done += len(lines) - len(behind)
-            out.write(b"".join(chosen + behind))
-            if behind:
-                break
-        if done < len(kept) or not all(map(_ends, behind[:1])):
+            last = lines[-len(behind) - 1]
+        file.seek(end)
+        if done < len(kept) or _ends(last) or not _ends(file.readline()):
             found = "not the rows that were there a moment ago"
             raise InputError(rows.path, "particles", found, "wait until the job has finished")
-        copyfileobj(source, out, CHUNK)
-    return sum(kept)
 
 
 class _Spelled(dict[bytes, int]):
@@ -151,11 +171,12 @@ class _Spelled(dict[bytes, int]):
         return number
 
 
-def _chunks(rows: ParticleRows) -> Iterator[list[bytes]]:
-    """The class numbers, as written, of all rows; some MB of rows at a time."""
+def _chunks(rows: ParticleRows) -> Iterator[tuple[list[bytes], list[bytes], int]]:
+    """Some MB of rows, their class numbers as written, and the byte where these rows end."""
+    end = len(rows.head)
     known: set[bytes] = set()
     with rows.path.open("rb") as file:
-        file.seek(len(rows.head))
+        file.seek(end)
         while lines := file.readlines(CHUNK):
             words, size = _class_numbers(rows, lines), len(lines)
             if words is None or not all(map(_is_number, set(words) - known)):
@@ -163,8 +184,10 @@ def _chunks(rows: ParticleRows) -> Iterator[list[bytes]]:
                 lines = lines[: next((i for i, line in enumerate(lines) if _ends(line)), size)]
                 words = _checked_numbers(rows, lines)
             known.update(words)
-            yield words
-            if len(lines) < size:
+            at_end = len(lines) < size
+            end = end + sum(map(len, lines)) if at_end else file.tell()
+            yield lines, words, end
+            if at_end:
                 return
 
 
