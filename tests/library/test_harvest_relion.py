@@ -169,13 +169,23 @@ def test_harvesting_again_changes_nothing(relion_project, library) -> None:
     assert list(library.sql.iterdump()) == before
 
 
-def test_a_project_copied_elsewhere_adds_nothing(relion_project, library) -> None:
-    for name in ("apo", "copy"):
-        project = relion_project(name)
-        project.select(4, project.class2d(2), colours=[0, 1, 1, 0, 0])
-    assert [o.what for o in outcomes(project.folder.parent, library)] == [USED, USED]
-    (job,) = library.jobs()  # one job, though the copy's Select is another source
-    assert job.project.endswith("apo")
+def test_a_project_that_was_moved_is_the_project_that_it_was(relion_project, library) -> None:
+    project = relion_project("old")
+    project.select(4, project.class2d(2), colours=[0, 1, 1, 0, 0])
+    other = relion_project("another")
+    other.select(4, other.class2d(2, seed=7), colours=[0, 1, 1, 0, 0])
+    outcomes(project.folder.parent, library)
+    library.labelled()  # decides which of the two is held out
+    before = {p.name: p.held_out for p in library.projects()}
+    moved = project.folder.with_name("moved")
+    project.folder.rename(moved)
+    project.folder = moved
+    project.select(6, project.class2d(5, seed=8), colours=[0, 1, 0, 0, 1])
+    project.select(3, project.class2d(1, seed=9), colours=[0, 0, 0, 0, 1])
+    whats = [o.what for o in outcomes(moved, library)]
+    assert whats == [USED, KNOWN, USED]
+    assert {p.name: p.held_out for p in library.projects()} == before
+    assert sorted(p.jobs for p in library.projects()) == [1, 3]
 
 
 @pytest.mark.parametrize(

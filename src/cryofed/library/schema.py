@@ -74,13 +74,17 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         raise InputError(path, "library", "no such file", "harvest into it first, or correct the path")
     if not path.parent.is_dir():
         raise InputError(path.parent, "folder of the library", "no such folder", "make it first")
+    connection = None
     try:
         connection = sqlite3.connect(path, timeout=60, isolation_level=None)
         _prepare(connection, path)
-    except sqlite3.Error as error:
-        raise InputError(
-            path, "library", str(error), "give a library file on a local, writable disk"
-        ) from error
+    except (sqlite3.Error, InputError) as error:
+        if connection:
+            connection.close()
+        if isinstance(error, InputError):
+            raise
+        remedy = "give a library file on a local, writable disk"
+        raise InputError(path, "library", str(error), remedy) from error
     return connection
 
 

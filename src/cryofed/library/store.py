@@ -139,6 +139,23 @@ class Library:
         jobs = [job for job in self.jobs() if job.labellings]
         return self._read([job for job in jobs if held_out is None or fate[job.project] is held_out], wide)
 
+    def unite(self, project: str, into: str) -> bool:
+        """Let the jobs of one project belong to another, where the first has not been decided yet.
+
+        For a project that was moved: what is held out of it must stay so under the new name.
+        """
+        with self.transaction() as sql:
+            moved = sql.execute(
+                "UPDATE jobs SET project = (SELECT id FROM projects WHERE name = ?2)"
+                " WHERE project = (SELECT id FROM projects WHERE name = ?1 AND held_out IS NULL)"
+                " AND EXISTS (SELECT 1 FROM projects WHERE name = ?2)",
+                (project, into),
+            ).rowcount
+            sql.execute(
+                "DELETE FROM projects WHERE name = ? AND id NOT IN (SELECT project FROM jobs)", (project,)
+            )
+        return moved > 0
+
     def projects(self) -> list[Project]:
         """The projects by name."""
         jobs = self.jobs()

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from cryofed.errors import CryoFedError
-from cryofed.jobs.job import open_job
+from cryofed.jobs.job import ClassJob, open_job
 from cryofed.library.harvest.past import Found, Passed, PastSelection, labelling
 from cryofed.library.labels import Labelling, targets
+from cryofed.library.pictures import content_hash
+from cryofed.library.rows import StoredJob
 from cryofed.library.store import Library
 
 USED, KNOWN, SKIPPED = "used", "known", "skipped"
@@ -30,30 +32,55 @@ class Outcome:
 
 
 def harvest(found: Iterable[Found], library: Library | None, *, keep: bool = True) -> Iterator[Outcome]:
-    """One outcome for each; without a library, or with `keep` off, everything is read and nothing kept."""
+    """One outcome for each; without a library, or with `keep` off, everything is read and nothing kept.
+
+    A project that shares a classification with one of the library is that project, moved or copied.
+    """
+    same: dict[str, str] = {}  # project as found: project that holds one of its classifications already
     for one in found:
         if isinstance(one, Passed):
             yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=one.reason)
             continue
         try:
-            yield _take(one, library, keep)
+            yield _take(one, library, keep, same)
         except CryoFedError as error:
             yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=str(error))
         except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
             # A job of years ago can be broken in ways that no check foresees; the others must go on.
             reason = f"cannot be read ({type(error).__name__}: {error})"
             yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=reason)
+    if library and keep:
+        for project, into in same.items():
+            library.unite(project, into)
 
 
-def _take(past: PastSelection, library: Library | None, keep: bool) -> Outcome:
+def _take(past: PastSelection, library: Library | None, keep: bool, same: dict[str, str]) -> Outcome:
+    known = Outcome(project=past.project, source=past.source, what=KNOWN)
     if library and library.has_labelling(str(past.source), past.made_at):
-        return Outcome(project=past.project, source=past.source, what=KNOWN)
+        return known
     job = open_job(past.job)
     said = labelling(past, job)
     good, labelled = _counts(said, job.classes.resolution_angstrom)
-    if library and keep and not library.add(job, past.project, [said]).new_labellings:
-        return Outcome(project=past.project, source=past.source, what=KNOWN)
+    if library:
+        stored = _stored(library, job)
+        if stored and stored.project != past.project:
+            same[past.project] = stored.project
+        if stored and any(_says_the_same(said, other) for other in stored.labellings):
+            return known
+        if keep:
+            library.add(job, past.project, [said])
     return Outcome(project=past.project, source=past.source, what=USED, classes=labelled, kept=good)
+
+
+def _stored(library: Library, job: ClassJob) -> StoredJob | None:
+    job_id = library.find(content_hash(job))
+    return None if job_id is None else library.jobs(job_id)[0]
+
+
+def _says_the_same(said: Labelling, other: Labelling) -> bool:
+    """Whether it is the same Select job, found in another place."""
+    same_job = Path(said.source).name == Path(other.source).name and said.habit == other.habit
+    return same_job and np.array_equal(said.values, other.values, equal_nan=True)
 
 
 def _counts(said: Labelling, resolution: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[int, int]:
