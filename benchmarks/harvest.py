@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -68,7 +69,8 @@ def _writer(n: int, box: int, particles: int):  # type: ignore[no-untyped-def]
         )
         (class2d / "run_it025_model.star").write_text(
             "\ndata_model_general\n\n_rlnReferenceDimensionality 2\n_rlnPixelSize 3.0\n"
-            "\ndata_model_classes\n\nloop_\n_rlnReferenceImage #1\n_rlnClassDistribution #2\n_rlnAccuracyRotations #3\n"
+            "\ndata_model_classes\n\nloop_\n"
+            "_rlnReferenceImage #1\n_rlnClassDistribution #2\n_rlnAccuracyRotations #3\n"
             f"_rlnAccuracyTranslationsAngst #4\n_rlnEstimatedResolution #5\n{classes}"
         )
         (class2d / "run_it025_data.star").write_text(data)
@@ -89,4 +91,4 @@ def _writer(n: int, box: int, particles: int):  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
