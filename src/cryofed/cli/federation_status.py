@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from pathlib import Path
 
 from cryofed.errors import InputError
@@ -12,6 +13,7 @@ from cryofed.errors import InputError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder, or the plan beside it."""
     parser.add_argument("home", type=Path, help="the federation's folder, or its PLAN.toml")
+    parser.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -23,6 +25,9 @@ def run(options: argparse.Namespace) -> None:
     home: Path = options.home
     if home.is_file():
         home = home.parent / read_plan(home).name
+    if options.watch:
+        watch(home)
+        return
     current = current_release(home / "releases")
     if current is None:
         raise InputError(home, "releases", "none", "run the plan first: cryofed federation run PLAN.toml")
@@ -47,3 +52,23 @@ def run(options: argparse.Namespace) -> None:
                 f"  round {line['round']}: {len(line['accepted'])}/{len(line['asked'])} sites, "
                 f"AUC {auc}, {line['seconds']:.1f} s{told}"
             )
+
+
+def watch(home: Path, seconds: float = 1.0) -> None:
+    """Show the federation anew every second."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from cryofed.cli.federation_view import view
+
+    if not home.is_dir():
+        raise InputError(
+            home, "federation", "no such folder", "run the plan first: cryofed federation run PLAN.toml"
+        )
+    with Live(view(home), console=Console(stderr=True), auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(seconds)
+                live.update(view(home), refresh=True)
+        except KeyboardInterrupt:
+            return

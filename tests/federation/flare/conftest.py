@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from tests.federation.flare.founding import Founded, found
 
@@ -10,3 +12,13 @@ from tests.federation.flare.founding import Founded, found
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Founded:
     """Provisioned and never started; tests must not change it."""
     return found(tmp_path_factory.mktemp("founded"))
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """One aggregator and four toy sites, running; a test that kills one of them starts it again."""
+    from tests.federation.flare.real import Federation
+
+    federation = Federation(tmp_path_factory.mktemp("running"))
+    yield federation
+    federation.close()

@@ -86,6 +86,11 @@ def wait_until(
         time.sleep(0.1)
 
 
+def let_go(process: subprocess.Popen[bytes]) -> None:
+    """It outlives this command; without this, Python warns that nobody waits for it."""
+    process.returncode = 0
+
+
 def running(kit: Path) -> list[psutil.Process]:
     """Every process that works for this kit: its folder stands in each of their command lines."""
     found, marks = [], (str(kit), str(kit) + os.sep)

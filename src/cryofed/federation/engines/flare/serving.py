@@ -101,6 +101,7 @@ def check_site(home: SiteHome) -> None:
 def _wait(kit: Path, process: subprocess.Popen[bytes], ready: Callable[[], bool], what: str) -> None:
     try:
         processes.wait_until(ready, process, START_S, what)
+        processes.let_go(process)
     except FederationError as error:
         processes.stop([kit])
         raise FederationError(f"{error}; its last words are in {kit / 'console.log'}") from error

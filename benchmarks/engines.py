@@ -1,0 +1,205 @@
+"""What FLARE adds to a round: sites that answer at once, over mutual TLS on this machine.
+
+Beside it the embedded engine, and stock FLARE's FedAvg recipe in FLARE's own simulator (no TLS, one host),
+on the same vector. Every figure is printed with the load of the machine, for these are wall times.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks._echo import site_echo
+from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.engines.port import run_rounds
+from cryofed.federation.plan import AdmissionRules, EnrolledSite, NetworkRules, Plan, RoundRules
+from cryofed.federation.plan_file import commented_plan
+from cryofed.federation.rounds import open_rounds
+from cryofed.federation.site import Site
+from cryofed.federation.storage import read_lines
+from cryofed.learning.vector import Layout
+
+SMALL = 400_000  # numbers: about the network that CryoFed ships
+LARGE = 25_000_000  # 100 MB
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> None:
+    """Everything, smallest first."""
+    os.environ |= {"CRYOFED_LEARNER": "benchmarks._echo", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        own = embedded_round(folder / "embedded", SMALL)
+        say("embedded, one round, 0.4 M numbers, 3 sites", own, "s")
+        with Running(folder / "three", 3) as running:
+            seconds = running.rounds("small", SMALL, 12)
+            say("FLARE, start of aggregator to end of round 1", running.first, "s")
+            say("FLARE, one round, 0.4 M numbers, 3 sites", seconds, "s")
+            say("FLARE adds to a round", seconds - own, "s")
+            say("FLARE, kill -9 of the aggregator to the end of the next round", running.killed(), "s")
+        for sites in (1, 2, 4, 8):
+            with Running(folder / f"large-{sites}", sites) as running:
+                seconds = running.rounds("large", LARGE, 4)
+                say(f"FLARE, one round, 25 M numbers, {sites} sites", seconds, "s")
+                say(f"FLARE, segment's peak memory, 25 M numbers, {sites} sites", running.peak, "MiB")
+        for size, label in ((SMALL, "0.4 M"), (LARGE, "25 M")):
+            seconds = stock_round(folder / "stock", size)
+            say(
+                f"stock FedAvg recipe in FLARE's simulator, one round, {label} numbers, 3 sites", seconds, "s"
+            )
+
+
+def say(what: str, value: float, unit: str) -> None:
+    """One line, with the load it was taken under."""
+    print(f"{what}: {value:.2f} {unit} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True)
+
+
+def plan_of(sites: int, rounds: int, port: int) -> Plan:
+    """Quorum of all, so that no round is short."""
+    return Plan(
+        name="bench",
+        engine="flare",
+        network=NetworkRules(port=port),
+        rounds=RoundRules(count=rounds, min_updates=sites, deadline_s=300, grace_s=5),
+        admission=AdmissionRules(max_norm=1e9),
+        sites=tuple(EnrolledSite(name=f"site-{number}") for number in range(1, sites + 1)),
+    )
+
+
+def embedded_round(folder: Path, size: int) -> float:
+    """Median seconds of a round in worker processes."""
+    plan = plan_of(3, 12, 8102)
+    sites = {name: Site(name=name, source=None) for name in plan.site_names}  # type: ignore[arg-type]
+    layout, start = Layout(("w",), ((size,),)), np.zeros(size, np.float32)
+    with (
+        open_rounds(folder, plan, layout, start) as rounds,
+        embedded(plan, sites, site_echo) as carrier,
+    ):
+        run_rounds(rounds, carrier)
+    return median_round(folder)
+
+
+def median_round(folder: Path) -> float:
+    """Median over all rounds but the first."""
+    return statistics.median(report["seconds"] for report in read_lines(folder / "rounds.jsonl")[1:])
+
+
+class Running:
+    """Owns a provisioned federation of echoing sites."""
+
+    def __init__(self, home: Path, sites: int) -> None:
+        from cryofed.federation.engines.flare.local import local_federation, with_free_port
+        from cryofed.federation.engines.flare.running import flare_home
+
+        self.plan = with_free_port(plan_of(sites, 1, 8102))
+        self.flare = flare_home(home)
+        library = home.with_suffix(".db")
+        library.touch()
+        self.begun = time.monotonic()
+        self.first = self.peak = 0.0
+        self._federation = local_federation(self.plan, dict.fromkeys(self.plan.site_names, library), home)
+
+    def __enter__(self) -> Running:
+        self._federation.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._federation.__exit__(None, None, None)
+
+    def rounds(self, name: str, size: int, count: int, tick: Callable[[], None] = lambda: None) -> float:
+        """Median seconds of a round; notes when the first one ended, and the segment's peak memory."""
+        from cryofed.federation.engines.flare.conduct import write_trial
+        from cryofed.federation.engines.flare.supervisor import Supervisor
+
+        plan = replace(self.plan, rounds=replace(self.plan.rounds, count=count))
+        folder = self.flare.folder / name
+        write_trial(folder, commented_plan(plan), Layout(("w",), ((size,),)), np.zeros(size, np.float32))
+
+        def look() -> None:
+            if not self.first and read_lines(folder / "rounds.jsonl"):
+                self.first = time.monotonic() - self.begun
+            self.peak = max(self.peak, segment_peak(self.flare.aggregator))
+            tick()
+
+        Supervisor(plan, self.flare, name).run(look)
+        return median_round(folder)
+
+    def killed(self) -> float:
+        """Seconds from signal 9 to the aggregator until a round is done again."""
+        from cryofed.federation.engines.flare.processes import running
+
+        report = self.flare.folder / "killed" / "rounds.jsonl"
+        told: dict[str, float] = {}
+
+        def strike() -> None:
+            for process in running(self.flare.aggregator):
+                process.kill()
+
+        def tick() -> None:
+            done = len(read_lines(report))
+            if done >= 3 and "killed" not in told:
+                told["killed"], told["rounds"] = time.monotonic(), done
+                threading.Thread(target=strike).start()
+            elif "killed" in told and "back" not in told and done > told["rounds"] + 1:
+                told["back"] = time.monotonic()
+
+        # Long enough that some rounds are left whatever the machine does meanwhile.
+        self.rounds("killed", SMALL, 40, tick)
+        return told["back"] - told["killed"]
+
+
+def segment_peak(kit: Path) -> float:
+    """Largest resident memory so far of the aggregator's segment, in MiB."""
+    from cryofed.federation.engines.flare.processes import running
+
+    peaks = [0.0]
+    for process in running(kit):
+        status = Path(f"/proc/{process.pid}/status")
+        if "runner_process" in str(process.info["cmdline"]) and status.exists():
+            found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+            peaks.append(int(found[1]) / 1024 if found else 0.0)
+    return max(peaks)
+
+
+def stock_round(folder: Path, size: int) -> float:
+    """Median seconds between rounds of FLARE's own FedAvg, in its simulator, as its recipe sets it up."""
+    import contextlib
+    import io
+
+    from nvflare.app_common.np.recipes.fedavg import NumpyFedAvgRecipe
+    from nvflare.recipe import SimEnv
+
+    start = folder / f"{size}.npy"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(start, np.zeros(size, np.float32))
+    script = str(Path(__file__).with_name("_stock_site.py"))
+    recipe = NumpyFedAvgRecipe(
+        name="stock", initial_ckpt=str(start), min_clients=3, num_rounds=5, train_script=script
+    )
+    work = folder / f"work-{size}"
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        recipe.execute(SimEnv(num_clients=3, workspace_root=str(work)))
+    times: list[float] = []
+    for log in work.rglob("log.txt"):
+        if "server" in str(log):
+            times += [_time(line) for line in log.read_text().splitlines() if _ROUND.search(line)]
+    gaps = [after - before for before, after in pairwise(sorted(times))]
+    return statistics.median(gaps) if gaps else float("nan")
+
+
+_ROUND = re.compile(r"Round \d+ started")
+
+
+def _time(line: str) -> float:
+    """Seconds of the epoch at which FLARE logged this line: `2026-11-23 15:02:26,695 - …`."""
+    return time.mktime(time.strptime(line[:19], "%Y-%m-%d %H:%M:%S")) + int(line[20:23]) / 1000

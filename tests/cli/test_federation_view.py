@@ -1,0 +1,54 @@
+"""What `cryofed federation status --watch` shows, from files as a campaign writes them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from cryofed.cli.federation_view import view
+
+
+def site(auc: float) -> dict[str, object]:
+    return {"bytes": 1_500_000, "examples": 29, "metrics": {"auc": auc}, "norm": 1.8387, "steps": 10}
+
+
+def shown(home: Path) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(view(home))
+    return console.export_text()
+
+
+def test_view_shows_rounds_sites_gate_and_refusals(tmp_path: Path) -> None:
+    release = tmp_path / "releases" / "0001"
+    release.mkdir(parents=True)
+    (release / "card.json").write_text(
+        json.dumps({"release": 1, "vector_sha256": "ab" * 32, "origin": "shipped"})
+    )
+    (tmp_path / "releases" / "current").write_text("0001\n")
+    campaign = tmp_path / "campaigns" / "0001"
+    campaign.mkdir(parents=True)
+    report = {
+        "round": 1, "asked": ["a", "b", "c"], "accepted": {"a": site(0.91), "b": site(0.93)},
+        "refused": {"c": "not_finite"}, "lost": {}, "auc": 0.92, "seconds": 4.25,
+    }  # fmt: skip
+    (campaign / "rounds.jsonl").write_text(json.dumps(report) + "\n")
+    started = {"event": "round_started", "round": 2, "asked": ["a", "b", "c"]}
+    accepted = {"event": "update_accepted", "round": 2, "site": "a"}
+    (campaign / "events.jsonl").write_text(json.dumps(started) + "\n" + json.dumps(accepted) + "\n")
+    (tmp_path / "flare").mkdir()
+    refusal = {"time": "2026-11-23T15:00:00", "site": "d", "reason": "d is not in the registry"}
+    (tmp_path / "flare" / "refusals.jsonl").write_text(json.dumps(refusal) + "\n")
+    text = shown(tmp_path)
+    assert "* release 1  abababababab  shipped" in text
+    row = next(line for line in text.splitlines() if "not_finite" in line)
+    assert row.replace("│", " ").split() == ["1", "2/3", "0.9200", "3.0", "4.2", "c", "not_finite"]
+    assert "round 2: 1 of 3 sites have answered" in text
+    assert "d is not in the registry" in text
+    gate = {"promoted": True, "metric": "auc", "pooled_current": 0.9, "pooled_candidate": 0.92}
+    (campaign / "gate.json").write_text(json.dumps(gate))
+    text = shown(tmp_path)
+    assert "gate: promoted, auc 0.9000 -> 0.9200 on held-out projects" in text
+    assert "have answered" not in text
