@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-
-from tests.contract import toy
+from types import ModuleType
+from typing import Any
 
 from cryofed.federation.engines.flare.child import serve
 from cryofed.federation.orders import Answer
 from cryofed.federation.plan import Plan
-from cryofed.federation.site import Site
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that a toy needs of a site."""
+
+    name: str
+    source: Any
+    folder: Path
 
 
 def main(home: Path) -> None:
     """Read the toy anew for each order: tests change it while the process runs."""
+    # The real module imports torch, which takes seconds in each of dozens of processes, and toys need none.
+    stand_in = ModuleType("cryofed.federation.site")
+    stand_in.Site = Site  # type: ignore[attr-defined]
+    sys.modules["cryofed.federation.site"] = stand_in
+    from tests.contract import toy
 
     def reply(data: bytes, plan: Plan) -> Answer:
         told = json.loads((home / "toy.json").read_text())
         source = toy.Toy(told["target"], told["behaviour"], told["seconds"])
-        return toy.answer(data, plan, Site(name=home.name, source=source, folder=home / "toy"))
+        return toy.answer(data, plan, Site(home.name, source, home / "toy"))  # type: ignore[arg-type]
 
     serve(reply)
 
