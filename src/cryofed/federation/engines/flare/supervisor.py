@@ -17,6 +17,8 @@ POLL_S = 0.1  # how often files are looked at
 LOOK_S = 1.0  # how often the aggregator is asked
 SETTLE_S = 5.0  # how long a first segment waits for sites beyond the quorum
 FRESH_S = 12.0  # a site is connected if it was heard of within this time; sites call every 3 s
+BEGIN_S = 90.0  # a submitted segment begins within seconds, or after the one before has closed its round
+NOT_BEGUN = "the sites did not begin; see that they run (cryofed site status), then run again to resume"
 FRUITLESS = 3  # segments in a row that end without a new round
 
 
@@ -31,8 +33,9 @@ class Supervisor:
         self.plan, self.home, self.trial, self.wait_s = plan, home, trial, wait_s
         self.segments = 0
         self._desk = Desk(home.coordinator, coordinator_name(plan))
+        self.quorum = min(plan.rounds.min_updates, len(plan.site_names))
         self._segment = self._job = ""
-        self._looked = 0.0
+        self._looked = self._submitted = 0.0
         self._missing_since: float | None = None  # quorum not connected, or no answer
         self._mark, self._fruitless = self._progress(), 0
 
@@ -82,11 +85,15 @@ class Supervisor:
         except FederationError as error:
             self._patience(str(error))
             return
-        self._missing_since = None
         note = read_note(self.home.folder)
-        if status.startswith("FINISHED") and (
-            note is None or note.segment != self._segment or note.state == "runs"
-        ):
+        begun = note is not None and note.segment == self._segment
+        if begun:
+            self._missing_since = None
+        if not begun and (len(connected) < self.quorum or time.monotonic() - self._submitted > BEGIN_S):
+            # FLARE lets a job wait for ever for sites that have died in this moment.
+            self._desk.abort(self._job)
+            self._segment_ended(Note(self._segment, "failed", NOT_BEGUN))
+        elif status.startswith("FINISHED") and (note is None or not begun or note.state == "runs"):
             self._segment_ended(Note(self._segment, "failed", self._why(status)))
         elif self._returned({site: heard[site] for site in connected}):
             self._begin(connected)
@@ -94,22 +101,20 @@ class Supervisor:
     def _begin(self, connected: set[str]) -> None:
         """Submit a segment with the sites that are connected; an older one gives way between two rounds."""
         names = self.plan.site_names
-        quorum = min(self.plan.rounds.min_updates, len(names))
-        if len(connected) < quorum:
+        if len(connected) < self.quorum:
             self._patience(
-                f"{len(connected)} of {len(names)} sites are connected and the quorum is {quorum}; "
+                f"{len(connected)} of {len(names)} sites are connected and the quorum is {self.quorum}; "
                 "start the sites (cryofed site start), then run again to resume"
             )
             return
         if len(connected) < len(names) and not self._segment and self._waited() < SETTLE_S:
             return
-        self._missing_since = None
         self.segments += 1
         segment = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.segments}"
         give_way(self.home.folder, segment)
         job = write_job(self.home.folder / "segments" / segment, segment, sorted(connected), self.trial)
         self._job = self._desk.submit(job)
-        self._segment = segment
+        self._segment, self._submitted = segment, time.monotonic()
 
     def _segment_ended(self, note: Note) -> None:
         """Forget it, so that another one follows; give up when none of several brought a round."""
