@@ -51,8 +51,11 @@ def report_html(job: ClassJob, selection: Selection, *, model: str = "") -> str:
 def _card(row: ClassRow, picture: str, place: int) -> str:
     """One average; its numbers stand in attributes too, for sorting in the page."""
     score = f"{row.score:.2f}" if row.score is not None else "–"
-    particles = f"{row.particles:,}" if row.particles is not None else "–"
-    resolution = f"{row.resolution_angstrom:.1f} Å" if row.resolution_angstrom is not None else "–"
+    told = ""
+    if row.particles is not None or row.resolution_angstrom is not None:
+        particles = f"{row.particles:,}" if row.particles is not None else "–"
+        resolution = f"{row.resolution_angstrom:.1f} Å" if row.resolution_angstrom is not None else "–"
+        told = f"<span>{particles}</span><span>{resolution}</span>"
     unsure = (
         '<span class="unsure" title="The model is unsure: look at this one">unsure</span>'
         if row.unsure
@@ -71,8 +74,7 @@ def _card(row: ClassRow, picture: str, place: int) -> str:
         f'<div class="pic"><img loading="lazy" src="{picture}" alt="class {row.class_number}">{unsure}</div>'
         f'<div class="bar"><i style="width:{width}%"></i></div>'
         f'<figcaption><b>{row.class_number}</b><span class="score">{score}</span>'
-        f"<span>{particles}</span><span>{resolution}</span>"
-        f"<em>{escape(row.reason or '')}</em>{view}</figcaption></figure>"
+        f"{told}<em>{escape(row.reason or '')}</em>{view}</figcaption></figure>"
     )
 
 
@@ -156,7 +158,9 @@ def _views(rows: list[ClassRow], selection: Selection) -> str:
         )
         more = f"<span>and {len(members) - 12} more</span>" if len(members) > 12 else ""
         count = sum(m.particles or 0 for m in members)
-        told = f"{count:,} particles" if count else f"{len(members)} averages"
+        averages = "1 average" if len(members) == 1 else f"{len(members)} averages"
+        told = f"{count:,} particles" if count else averages
+        wide = ' class="wide"' if len(members) > 3 else ""
         lost = "" if any(m.kept for m in members) else '<span class="lost">lost</span>'
-        lines.append(f"<li><b>view {number}</b><small>{told}</small>{thumbs}{more}{lost}</li>")
-    return "".join(lines)
+        lines.append(f"<li{wide}><b>view {number}</b><small>{told}</small>{thumbs}{more}{lost}</li>")
+    return "".join(lines) or "<li>No view of real particles.</li>"
