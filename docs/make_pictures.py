@@ -90,9 +90,13 @@ def monitor(folder: Path) -> None:
     cryofed(["federation", "new", str(plan), "--name", "alps", "--sites", sites, "--rounds", "8"])
     text = plan.read_text()
     for before, after in (
-        ("cross_site = false", "cross_site = true"), ("steps = 50", "steps = 3"), ("batch = 64", "batch = 16"),
-        ("seed = 1 ", "seed = 7 "), ("dropout = 0.0 ", "dropout = 0.1 "), ("min_updates = 2", "min_updates = 1"),
-    ):  # fmt: skip
+        ("cross_site = false", "cross_site = true"),
+        ("steps = 50", "steps = 3"),
+        ("batch = 64", "batch = 16"),
+        ("seed = 1 ", "seed = 7 "),
+        ("dropout = 0.0 ", "dropout = 0.1 "),
+        ("min_updates = 2", "min_updates = 1"),
+    ):
         text = text.replace(before, after)
     plan.write_text(text)
     cryofed(["federation", "run", str(plan), "--from-scratch", "--campaigns", "2"])

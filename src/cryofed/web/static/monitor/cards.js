@@ -111,7 +111,8 @@ export function contribution(facts) {
 export function privacy(facts) {
   const rows = Object.entries(facts.privacy), { plan } = facts;
   const children = [h2("Privacy budget")];
-  if (rows.length) children.push(table(["Site", "ε spent", ...(plan?.maxEpsilon ? ["of"] : [])], rows.map(([site, p]) => [make("td", { title: p.text }, site), fixed(p.epsilon, 2), ...(plan?.maxEpsilon ? [String(plan.maxEpsilon)] : [])])), make("p", { class: "muted" }, rows[0][1].text));
+  const worst = [...rows].sort((a, b) => (b[1].epsilon ?? Infinity) - (a[1].epsilon ?? Infinity))[0];
+  if (rows.length) children.push(table(["Site", "ε spent", ...(plan?.maxEpsilon ? ["of"] : [])], rows.map(([site, p]) => [make("td", { title: p.text }, site), fixed(p.epsilon, 2), ...(plan?.maxEpsilon ? [String(plan.maxEpsilon)] : [])])), make("p", { class: "muted" }, `${worst[0]}: ${worst[1].text}`));
   else if (plan?.private) children.push(make("p", {}, `Private training with noise multiplier ${plan.noise}, at most ε ${plan.maxEpsilon || "without limit"}. Each site keeps its own ledger; none lies on this machine.`));
   else children.push(make("p", { class: "muted" }, plan ? "The plan trains without noise: no privacy budget is spent, and none is promised." : "No plan lies beside the federation's folder, and no ledger in it."));
   card("privacy", ...children);

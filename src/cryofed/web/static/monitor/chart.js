@@ -11,6 +11,12 @@ export const METRICS = {
 };
 const WIDTH = 860, HEIGHT = 270, LEFT = 52, BOTTOM = 26, TOP = 10;
 
+// The first metric that any site has told: sites that train privately tell no AUC.
+export function told(rounds) {
+  const has = (metric) => rounds.some((round) => Object.values(round.accepted).some((one) => METRICS[metric].of(one) !== undefined));
+  return Object.keys(METRICS).find(has) ?? "auc";
+}
+
 export function lines(rounds, metric, sites) {
   const series = sites.map((site, k) => ({ site, k, points: [] }));
   for (const round of rounds) for (const one of series) {

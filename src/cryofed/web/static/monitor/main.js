@@ -1,10 +1,10 @@
 // Asks for the facts every two seconds and shows them when they changed.
 import * as cards from "./cards.js";
-import { lines, METRICS } from "./chart.js";
+import { lines, METRICS, told } from "./chart.js";
 import { $ } from "./make.js";
 
 const EVERY_MS = 2000;
-let facts = null, tag = "", campaign = 0;
+let facts = null, tag = "", campaign = 0, chosen = "";
 
 function show() {
   const { plan, campaigns } = facts, shown = facts.campaign;
@@ -24,6 +24,7 @@ function show() {
 }
 
 function draw() {
+  $("metric").value = chosen || told(facts.campaign?.rounds ?? []);
   $("chart").replaceChildren(lines(facts.campaign?.rounds ?? [], $("metric").value, cards.siteNames(facts)));
 }
 
@@ -45,7 +46,7 @@ async function look() {
 }
 
 for (const [key, { name }] of Object.entries(METRICS)) $("metric").add(new Option(name, key));
-$("metric").addEventListener("change", draw);
+$("metric").addEventListener("change", () => { chosen = $("metric").value; draw(); });
 $("campaign").addEventListener("change", () => { campaign = Number($("campaign").value); tag = ""; });
 $("theme").addEventListener("click", () => window.toggleTheme());
 look();
