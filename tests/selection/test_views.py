@@ -1,10 +1,13 @@
 """Averages of one view are one group, whatever their rotation, hand, shift and noise."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.scoring.prepare import normalize
-from cryofed.selection.views import average_linkage, similarity, views_kept
+from cryofed.selection.views import _thinned, average_linkage, group_views, similarity, views_kept
 
 SIDE = 64
 
@@ -66,3 +69,26 @@ def test_share_of_views_counts_only_real_particles() -> None:
     score = np.array([0.9, 0.1, 0.3, 0.05, np.nan])
     # view 1 is kept; view 2 reaches the floor of 0.2 and is lost; view 3 is no particle
     assert views_kept(view, kept, score, 0.2) == (1, 2)
+
+
+@pytest.mark.parametrize("box", [256, 258, 384, 500])
+def test_a_large_box_is_thinned_around_its_center(box: int) -> None:
+    y, x = np.indices((box, box), dtype=np.float32) - box // 2
+    image = np.exp(-((y / 40) ** 2) - (x / 20) ** 2)
+    job = ClassJob(
+        program="images",
+        path=Path("a"),
+        name="a",
+        averages=np.stack([image, np.rot90(image)]),
+        classes=ClassTable.unknown(2),
+        pixel_size_angstrom=1.0,
+        mask_diameter_angstrom=200.0,
+    )
+    thin = _thinned(job)
+    assert 128 <= thin.box <= 250
+    middle = thin.box // 2
+    assert thin.averages[0, middle, middle] == 1  # the peak of the blob
+    assert thin.mask_radius_px is not None
+    assert job.mask_radius_px is not None
+    assert thin.mask_radius_px / thin.box == pytest.approx(job.mask_radius_px / box, rel=0.02)
+    assert group_views(job, np.array([0.9, 0.8])).tolist() == [1, 1]
