@@ -166,6 +166,26 @@ def test_the_page_shows_each_part_and_follows_the_campaign_to_its_end(opened: An
     assert "0.750" in opened.inner_text("#matrix")
 
 
+def test_the_budget_is_worked_out_beside_the_page_and_told_when_it_is_known(home: Path) -> None:
+    pytest.importorskip("dp_accounting", reason="the accountant is not installed")
+    from cryofed.federation.guard.noise import Ledger, Spend, statement
+
+    spend = Spend(
+        library="hall.db", campaign="d" * 64, round_number=1, examples=100, sampling_rate=0.1,
+        noise_multiplier=1.0, steps=5,
+    )  # fmt: skip
+    Ledger(home / "sites/hall/ledger.jsonl").charge(spend, 0)
+    client = TestClient(monitor_app(home))
+    first = client.get("/monitor/facts")
+    assert set(first.json()["privacy"]) == {"hall"}
+    deadline = time.monotonic() + 60
+    while (told := client.get("/monitor/facts").json()["privacy"]["hall"])["epsilon"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert told["epsilon"] == pytest.approx(statement([spend]).epsilon)
+    assert "δ" in told["text"]
+
+
 def test_names_of_sites_are_text_and_never_markup(opened: Any, home: Path) -> None:
     wicked = "<img src=x onerror=alert(1)>"
     close_round(home, report(3, asked=[wicked], accepted={}, lost={wicked: "<b>late</b>"}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ from cryofed.federation.plan import Plan
 from cryofed.federation.plan_file import read_plan
 from cryofed.federation.releases import release_numbers
 from cryofed.federation.report import gather
-from cryofed.federation.storage import read_lines
 
 TAIL = 1 << 16  # bytes of the event log that tell of the round that runs now
 QUIET_S = 3600.0  # a campaign without a gate and without an event for so long is called stopped
 
 
 def facts(home: Path, campaign: int = 0, plan: Plan | None = None) -> dict[str, Any]:
-    """The federation and one of its campaigns, by number; 0 is the latest."""
+    """The federation and one of its campaigns, by number; 0 is the latest. Privacy is told apart."""
     numbers = campaigns(home)
     chosen = campaign if campaign in numbers else (numbers[-1] if numbers else 0)
     folder = home / "campaigns" / f"{chosen:04d}"
@@ -30,7 +28,6 @@ def facts(home: Path, campaign: int = 0, plan: Plan | None = None) -> dict[str, 
         "campaign": _campaign(folder) if chosen else None,
         "releases": releases(home / "releases"),
         "plan": _plan(plan),
-        "privacy": privacy(home),
     }
 
 
@@ -39,7 +36,7 @@ def version(home: Path, campaign: int) -> str:
     numbers = campaigns(home)
     chosen = campaign if campaign in numbers else (numbers[-1] if numbers else 0)
     folder = home / "campaigns" / f"{chosen:04d}"
-    files = [*folder.glob("*.json*"), home / "releases" / "current", *home.glob("sites/*/ledger.jsonl")]
+    files = [*folder.glob("*.json*"), home / "releases" / "current"]
     told = [(f.stat().st_mtime_ns, f.stat().st_size) for f in sorted(files) if f.exists()]
     return f"{hash((chosen, len(numbers), state(folder), *told)):x}"
 
@@ -70,14 +67,6 @@ def releases(folder: Path) -> list[dict[str, Any]]:
             name: card.get(name) for name in ("campaign", "strategy", "rounds", "origin", "gate", "parent")
         }
         found.append({"number": number, "hash": card["vector_sha256"], "current": number == current} | told)
-    return found
-
-
-def privacy(home: Path) -> dict[str, dict[str, Any]]:
-    """ε of each site whose ledger lies here (embedded engine); elsewhere the sites keep it."""
-    found = {}
-    for ledger in sorted(home.glob("sites/*/ledger.jsonl")):
-        found[ledger.parent.name] = _spent(ledger, ledger.stat().st_size)
     return found
 
 
@@ -143,20 +132,3 @@ def _plan(plan: Plan | None) -> dict[str, Any] | None:
         "codec": guard.codec,
         "mask": guard.mask,
     }
-
-
-@lru_cache(maxsize=256)
-def _spent(ledger: Path, size: int) -> dict[str, Any]:
-    """The statement of a ledger of this size; the accountant takes seconds, so it is asked once."""
-    from cryofed.federation.guard.noise import Ledger, statement
-
-    del size  # part of the key: the file only grows
-    try:
-        libraries = {row["library"] for row in read_lines(ledger)}
-        told = [statement(Ledger(ledger).spends(library)) for library in sorted(libraries)]
-    except (CryoFedError, KeyError) as error:
-        return {"text": str(error), "epsilon": None}
-    if not told:
-        return {"text": "nothing spent", "epsilon": 0.0}
-    worst = max(told, key=lambda one: one.epsilon)
-    return {"text": str(worst), "epsilon": worst.epsilon if worst.epsilon < float("inf") else None}

@@ -9,20 +9,22 @@ from fastapi import FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
 from cryofed.federation.plan import Plan
+from cryofed.web.monitor.budget import Budgets
 from cryofed.web.monitor.facts import facts, version
 from cryofed.web.server import new_app
 
 
 def monitor_app(home: Path, plan: Plan | None = None) -> FastAPI:
     """The application of one federation's folder. It reads; it can change nothing."""
-    app = new_app("monitor.html")
+    app, budgets = new_app("monitor.html"), Budgets()
 
     @app.get("/monitor/facts")
     def read(campaign: int = 0, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        tag = f'"{version(home, campaign)}"'
+        privacy = budgets.of(home)
+        tag = f'"{version(home, campaign)}-{hash(str(privacy)):x}"'
         headers = {"etag": tag, "cache-control": "no-cache"}
         if if_none_match == tag:
             return Response(status_code=304, headers=headers)
-        return JSONResponse(facts(home, campaign, plan), headers=headers)
+        return JSONResponse(facts(home, campaign, plan) | {"privacy": privacy}, headers=headers)
 
     return app
