@@ -215,6 +215,19 @@ def test_a_broken_job_is_skipped_with_a_reason_and_the_others_go_on(
     assert second.what == USED
 
 
+def test_a_selection_of_3d_classes_is_skipped(relion_project) -> None:
+    project = relion_project("apo")
+    model = project.class2d(2)
+    file = (project.folder / model).with_name("run_it025_model.star")
+    file.write_text(
+        file.read_text().replace("_rlnReferenceDimensionality 2", "_rlnReferenceDimensionality 3")
+    )
+    project.select(4, model, colours=[0, 1, 1, 0, 0])
+    outcome = only(project.folder)
+    assert outcome.what == SKIPPED
+    assert "not a 3D one" in outcome.reason
+
+
 @pytest.mark.parametrize(
     ("colours", "reason"),
     [

@@ -7,7 +7,8 @@ import pytest
 
 from cryofed.library.harvest import walk
 from cryofed.library.harvest.importing import USED, harvest
-from cryofed.library.store import Library, meaning
+from cryofed.library.reading import meaning
+from cryofed.library.store import Library
 from cryofed.simulation.sites import write_sites
 
 

@@ -13,7 +13,8 @@ import starfile
 from cryofed.jobs.job import open_job
 from cryofed.library.harvest import walk
 from cryofed.library.harvest.importing import harvest
-from cryofed.library.store import Library, meaning
+from cryofed.library.reading import meaning
+from cryofed.library.store import Library
 from cryofed.scoring.reasons import REASONS
 from cryofed.selection.writer import free_folder
 from cryofed.web.review.gallery import Gallery

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryofed.library.store import Library
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +48,10 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _info(library: object) -> None:
+def _info(library: Library) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from cryofed.library.store import Library
-
-    assert isinstance(library, Library)
     projects = library.projects()
     table = Table(Column("project", overflow="fold"), title=str(library.path))
     for heading in ("held out", "jobs", "averages", "labelled", "good"):

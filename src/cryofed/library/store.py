@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,13 @@ from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob
 from cryofed.library import pictures, rows, split
 from cryofed.library.labelled import Labelled
-from cryofed.library.labels import Labelling, combined
+from cryofed.library.labels import Labelling
+from cryofed.library.reading import gather, meaning
+from cryofed.library.renewing import renew
 from cryofed.library.rows import StoredJob
 from cryofed.library.schema import connect
-from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.features import FEATURES
 from cryofed.scoring.prepare import SIDE
-
-T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +133,12 @@ class Library:
         which of the projects so far are held out.
         """
         self._settle()
-        self._prepare_again()
+        renew(self.sql)
         fate = self._decided()
         jobs = [job for job in self.jobs() if job.labellings]
-        return self._read([job for job in jobs if held_out is None or fate[job.project] is held_out], wide)
+        chosen = [job for job in jobs if held_out is None or fate[job.project] is held_out]
+        side, pictures_of = (pictures.WIDE_SIDE, self.wide) if wide else (SIDE, self.images)
+        return gather(chosen, side, pictures_of, self.features)
 
     def unite(self, project: str, into: str) -> bool:
         """Let the jobs of one project belong to another, where the first has not been decided yet.
@@ -189,30 +190,6 @@ class Library:
             raise
         self.sql.execute("COMMIT")
 
-    def _read(self, jobs: list[StoredJob], wide: bool) -> Labelled:
-        said = [meaning(job) for job in jobs]
-        n = sum(int(known.sum()) for known, *_ in said)
-        side = pictures.WIDE_SIDE if wide else SIDE
-        images = np.empty((n, side, side), np.float16)
-        told = np.empty((n, len(FEATURES)), np.float32)
-        last = 0
-        for job, (known, *_) in zip(jobs, said, strict=True):
-            first, last = last, last + int(known.sum())
-            shown = self.wide(job.job_id) if wide else self.images(job.job_id)
-            np.compress(known, shown, axis=0, out=images[first:last])
-            told[first:last] = self.features(job.job_id)[known]
-        names = {name: index for index, name in enumerate(sorted({job.project for job in jobs}))}
-        kept = [int(known.sum()) for known, *_ in said]
-        return Labelled(
-            images=images,
-            features=told,
-            target=_joined([target[known] for known, target, _, _ in said], np.float32),
-            good=_joined([good[known] for known, _, good, _ in said], np.bool_),
-            reason=_joined([reason[known] for known, _, _, reason in said], np.int8),
-            job=np.repeat(np.arange(len(jobs)), kept),
-            project=np.repeat(np.array([names[job.project] for job in jobs], np.int64), kept),
-        )
-
     def _blob(self, column: str, table: str, job_id: int) -> bytes:
         key = "id" if table == "jobs" else "job"
         row = self.sql.execute(f"SELECT {column} FROM {table} WHERE {key} = ?", (job_id,)).fetchone()
@@ -235,38 +212,6 @@ class Library:
             fate = split.held_out(self._decided(), [name for (name,) in sql.execute(undecided)])
             new = [(flag, name) for name, flag in fate.items()]
             sql.executemany("UPDATE projects SET held_out = ? WHERE name = ?", new)
-
-    def _prepare_again(self) -> None:
-        """Bring pictures and features that an earlier CryoFed prepared to this one's preparation."""
-        stale = "SELECT id FROM jobs WHERE preparation != ?"
-        for (job_id,) in self.sql.execute(stale, (pictures.PREPARATION,)).fetchall():
-            (job,) = self.jobs(job_id)
-            wide = self.wide(job_id)
-            told = features(pictures.as_job(job.classes, job.mask_diameter_angstrom, wide)).astype("<f4")
-            shown = pictures.prepare_again(wide).astype("<f2")
-            with self.transaction() as sql:
-                sql.execute(
-                    "UPDATE jobs SET preparation = ?, stored_hash = ?, features = ?, images = ? WHERE id = ?",
-                    (
-                        pictures.PREPARATION,
-                        rows.stored_hash(told.tobytes(), shown.tobytes(), wide.tobytes()),
-                        told.tobytes(),
-                        shown.tobytes(),
-                        job_id,
-                    ),
-                )
-
-
-def meaning(
-    job: StoredJob,
-) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_], NDArray[np.int8]]:
-    """Which classes of a job have a usable label, and all targets, yes or no, and reasons, `(n,)` each."""
-    target, good, reason = combined(job.labellings, job.classes.resolution_angstrom)
-    return np.isfinite(target) & (job.classes.particles != 0), target, good, reason
-
-
-def _joined(parts: list[NDArray[T]], dtype: type[T]) -> NDArray[T]:
-    return np.concatenate([np.zeros(0, dtype), *parts])
 
 
 def _check_length(labelling: Labelling, n: int) -> None:

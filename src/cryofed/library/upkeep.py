@@ -10,8 +10,9 @@ import numpy as np
 
 from cryofed.errors import InputError, OutputError
 from cryofed.library.pictures import WIDE_SIDE
+from cryofed.library.reading import meaning
 from cryofed.library.rows import COLUMNS, stored_hash
-from cryofed.library.store import Library, meaning
+from cryofed.library.store import Library
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.prepare import SIDE
 

@@ -16,8 +16,9 @@ from cryofed.library.harvest import relion
 from cryofed.library.harvest.past import PastSelection, labelling
 from cryofed.library.labels import Labelling
 from cryofed.library.pictures import content_hash
+from cryofed.library.reading import meaning
 from cryofed.library.rows import now
-from cryofed.library.store import Library, meaning
+from cryofed.library.store import Library
 from cryofed.scoring.prepare import is_dark, job_radius_px
 from cryofed.scoring.reasons import REASONS
 from cryofed.selection.policy import Selection

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from cryofed.errors import InputError
 from cryofed.library.labels import Labelling
+from cryofed.library.reading import meaning
 from cryofed.library.rows import StoredJob
-from cryofed.library.store import Library, meaning
+from cryofed.library.store import Library
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.scorer import SHIPPED, Model, open_model, score_prepared
 from cryofed.web.review.gallery import Gallery
