@@ -11,7 +11,7 @@ from cryofed.jobs.job import ClassJob, Images
 
 SIDE = 64  # pixels of a prepared average
 CLIP = (-5.0, 8.0)  # deviations; protein is bright, so the upper side reaches farther
-SAMPLE = 64  # averages looked at to find what a whole job shares
+SAMPLE = 32  # averages looked at to find what a whole job shares
 FLAT = 0.05  # deviations; 8-bit pictures have a grey level or two of ripple where RELION has 0
 DARK = -0.5  # deviations from centre to rim; junk alone stays within ±0.3
 
