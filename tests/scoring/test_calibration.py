@@ -8,7 +8,7 @@ from cryofed.scoring.calibration import Calibration, Context, context_columns, f
 
 def plain_context(hidden: int = 3, size: int = 4, k: int = 2) -> Context:
     rng = np.random.default_rng(0)
-    columns = 1 + 2 * k + 7
+    columns = 2 + k
     linear = np.zeros(columns)
     linear[0] = 3  # the logit comes in divided by 3
     return Context(
@@ -42,9 +42,9 @@ def test_columns_hold_the_distance_from_what_looks_good_in_the_job() -> None:
     logits = np.array([50.0, -50.0])  # surely good, surely bad
     reduced = np.array([[1.0, 2.0], [5.0, 5.0]])
     columns = context_columns(logits, reduced)
-    np.testing.assert_allclose(columns[:, 1:3], reduced)
-    np.testing.assert_allclose(columns[:, 3:5], [[0, 0], [4, 3]], atol=1e-9)
-    np.testing.assert_allclose(columns[:, -1], 0.5)  # half of the job looks good
+    np.testing.assert_allclose(columns[:, 0], logits / 3)
+    np.testing.assert_allclose(columns[:, 1], [0, -100 / 3], atol=1e-9)
+    np.testing.assert_allclose(columns[:, 2:], [[0, 0], [4, 3]], atol=1e-9)
 
 
 def test_the_order_of_classes_does_not_matter() -> None:

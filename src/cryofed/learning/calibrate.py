@@ -116,7 +116,7 @@ def fit_context(jobs: list[Answered], seed: int, epochs: int = 30) -> Context:
     centre, axes = _axes(np.concatenate([job.embedding for job in jobs]))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        reader = _Reader(1 + 2 * AXES + 7)
+        reader = _Reader(2 + AXES)
         optimizer = torch.optim.AdamW(reader.parameters(), 3e-3, weight_decay=0.05)
         for epoch in range(epochs):
             for group in optimizer.param_groups:
