@@ -19,10 +19,12 @@ from tests.contract.flare_harness import learner_of
 from tests.contract.flare_learner import set_toys
 from tests.federation.flare.founding import free_port
 
+from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import processes, provision, serving
 from cryofed.federation.engines.flare.conduct import write_trial
 from cryofed.federation.engines.flare.homes import Home, SiteHome
 from cryofed.federation.engines.flare.local import join_here
+from cryofed.federation.engines.flare.segments import Desk, until
 from cryofed.federation.engines.flare.supervisor import Supervisor
 from cryofed.federation.plan import NetworkRules
 from cryofed.federation.plan_file import commented_plan
@@ -101,9 +103,20 @@ class Federation:
         for name, site in self.sites.items():
             if not processes.running(site.kit):
                 self.start_site(name)
+        desk = Desk(self.home.coordinator, provision.coordinator_name(self.plan))
+        assert until(lambda: _all_fresh(desk), 120, 0.5), "the sites did not find the aggregator again"
+        desk.close()
 
     def close(self) -> None:
         processes.stop([self.home.aggregator, *(site.kit for site in self.sites.values())])
+
+
+def _all_fresh(desk: Desk) -> bool:
+    try:
+        heard = desk.heard_of()
+    except FederationError:
+        return False
+    return all(time.time() - heard.get(name, 0.0) < 10 for name in NAMES)
 
 
 def kill(victims: list[psutil.Process]) -> None:
