@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sites.add_argument(
         "--jobs-per-project", type=_count, default=2, help="classifications of one molecule (default 2)"
     )
-    sites.add_argument("--cryosparc", type=int, default=0, help="how many of the sites use CryoSPARC")
+    sites.add_argument("--cryosparc", type=_natural, default=0, help="how many of the sites use CryoSPARC")
     _shared(sites)
     corpus = what.add_parser("corpus", help="labelled averages for training, in .npz shards")
     corpus.add_argument("--jobs", type=_count, default=1800, help="jobs of about 35 averages (default 1800)")
@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="new folder")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
+    parser.add_argument(
+        "--seed", type=_natural, default=0, help="the same seed gives the same files (default 0)"
+    )
     parser.add_argument(
         "--workers", type=_count, default=os.cpu_count() or 1, help="processes (default: one a core)"
     )
@@ -51,6 +53,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return number
+
+
 def run(options: argparse.Namespace) -> None:
     """Make what was asked for, with a progress bar on standard error."""
     {"sites": _sites, "corpus": _corpus, "jobs": _jobs}[options.what](options)
@@ -60,11 +69,17 @@ def _corpus(options: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
+    from cryofed.errors import OutputError
     from cryofed.learning.corpus import make_shards
     from cryofed.simulation.structures import structure_files
 
     if options.structures:
         structure_files(options.structures)  # says at once what is wrong with the folder
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        found = error.strerror or "cannot be made"
+        raise OutputError(options.out, "folder", found, "name a folder that can be written") from None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Simulating jobs", total=options.jobs)
         shards = make_shards(

@@ -69,7 +69,9 @@ def _truth(spec: Spec, drawn: list[Drawn], made: Averaged) -> Truth:
         quality=graded,
         good=graded >= GOOD,
         borderline=(graded >= BORDERLINE[0]) & (graded < BORDERLINE[1]),
-        junk=tuple("" if d.kind == "particle" else d.kind for d in drawn),
+        junk=tuple(
+            "" if d.kind == "particle" or q >= GOOD else d.kind for d, q in zip(drawn, graded, strict=True)
+        ),
         junk_share=1 - purity,
         reason=_reasons(drawn, graded, offset / diameter),
         molecule=which,
