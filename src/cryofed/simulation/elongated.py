@@ -1,0 +1,71 @@
+"""Long and loose molecules: chains, lobes on linkers, filaments, rods."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from cryofed.simulation.domains import Beads, cluster, domain, join, moved
+from cryofed.simulation.molecule import Molecule, assemble, random_turn
+
+
+def chain(rng: np.random.Generator, name: str) -> Molecule:
+    """Beads on a string or a smooth worm, as negative stain shows them; often a ball at one end, hooked."""
+    n = int(rng.integers(4, 14))
+    step = rng.uniform(1.1, 2.3)  # of a bead's radius: smooth worm to separate beads
+    bend = rng.uniform(0.12, 0.45)
+    hook = rng.random() < 0.4
+    way = np.array([0.0, 0, 1])
+    place = np.zeros(3)
+    parts = []
+    radius = rng.uniform(10, 16)
+    for i in range(n):
+        ball = radius * (1.0 if i else rng.uniform(0.9, 2.2)) * np.exp(rng.normal(0, 0.08))
+        parts.append(moved(domain(rng, ball), None, place.copy()))
+        way = way + rng.normal(0, bend * (4 if hook and i < 2 else 1), 3)
+        way /= np.linalg.norm(way)
+        place = place + way * step * radius
+    return assemble(name, "chain", *join(parts), views="any" if rng.random() < 0.3 else "side")
+
+
+def lobes(rng: np.random.Generator, name: str) -> Molecule:
+    """Two to four lobes on short linkers, like an antibody: always flexible."""
+    parts = []
+    n = int(rng.integers(2, 5))
+    turn = rng.uniform(0, 2 * np.pi)
+    for i in range(n):
+        lobe = cluster(rng, int(rng.integers(2, 5)), (12, 18), 1.5)
+        reach = rng.uniform(30, 55)
+        angle = turn + 2 * np.pi * i / n + rng.normal(0, 0.25)
+        spot = np.array([reach * np.cos(angle), reach * np.sin(angle), rng.normal(0, 10)])
+        parts.append(moved(lobe, random_turn(rng), spot))
+    return assemble(name, "lobes", *join(parts))
+
+
+def filament(rng: np.random.Generator, name: str) -> Molecule:
+    """A helix of subunits longer than any mask; its diameter is the length that a box would show."""
+    unit = cluster(rng, int(rng.integers(1, 4)), (13, 22), 1.0, 6.0)
+    width = 2 * float(np.quantile(np.linalg.norm(unit[0], axis=1), 0.75))
+    per_turn = rng.uniform(2, 9)
+    radius = rng.uniform(0.6, 0.95) * width / (2 * np.sin(np.pi / max(per_turn, 2.2)))
+    rise = rng.uniform(0.7, 1.0) * width / per_turn
+    length = rng.uniform(160, 340)
+    steps = np.arange(-0.9 * length, 0.9 * length, rise)
+    parts: list[Beads] = []
+    for i, z in enumerate(steps):
+        turn = Rotation.from_euler("z", i * 360 / per_turn, degrees=True).as_matrix()
+        parts.append(moved(moved(unit, None, np.array([radius, 0, 0])), turn, np.array([0, 0, z])))
+    beads = join(parts)
+    return assemble(name, "filament", *beads, bead_angstrom=6.0, diameter_angstrom=length, views="side")
+
+
+def rod(rng: np.random.Generator, name: str) -> Molecule:
+    """Elongated: domains or coiled coil along one line."""
+    n = int(rng.integers(3, 9))
+    parts = [
+        moved(
+            domain(rng, rng.uniform(12, 22)), None, np.array([*rng.normal(0, 4, 2), i * rng.uniform(24, 32)])
+        )
+        for i in range(n)
+    ]
+    return assemble(name, "rod", *join(parts))
