@@ -39,6 +39,7 @@ export class Grid {
       find(".score").textContent = words.score(this.gallery.score[i]);
       find(".number").textContent = this.gallery.source[i] ?? `#${number}`;
       find(".facts-line").textContent = `${words.short(this.gallery.particles[i])} · ${words.resolution(this.gallery.resolution[i])}`;
+      find(".facts-line").title = `${words.count(this.gallery.particles[i])} particles, ${words.resolution(this.gallery.resolution[i])}`;
       find(".level i").style.width = `${(this.gallery.score[i] ?? 0) * 100}%`;
       if (this.gallery.unsure[i]) element.dataset.unsure = "";
       return { element, canvas: find("canvas"), reason: find(".reason"), was: find(".was") };

@@ -93,6 +93,7 @@ class Page {
   #sort() {
     const { gallery, decisions, view } = this;
     const order = ordered(gallery, decisions, view.sort, view.reverse).filter((i) => FILTERS[view.filter].shows(gallery, decisions, i));
+    $("grid").dataset.filter = view.filter;
     this.grid.show(order);
     this.anchor = -1;
     $("main").scrollTop = 0;
