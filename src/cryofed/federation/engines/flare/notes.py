@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cryofed.federation.storage import write_whole
 
-_SEGMENT, _PRESENCE, _GIVE_WAY = "segment.json", "presence.json", "give-way"
+SEGMENTS = "segments"  # in the engine's folder: one folder per segment, with its job and its note
+_NOTE, _PRESENCE, _GIVE_WAY = "note.json", "presence.json", "give-way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,16 @@ class Note:
 
 
 def write_note(folder: Path, segment: str, state: str, words: str = "") -> None:
-    """By the segment."""
-    text = json.dumps({"segment": segment, "state": state, "words": words})
-    write_whole(folder / _SEGMENT, text.encode())
+    """By the segment; each has its own, for the one before may end after the next has begun."""
+    path = folder / SEGMENTS / segment / _NOTE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps({"segment": segment, "state": state, "words": words}).encode())
 
 
-def read_note(folder: Path) -> Note | None:
-    """The last segment's note."""
+def read_note(folder: Path, segment: str) -> Note | None:
+    """The segment's note; None before it has begun."""
     try:
-        return Note(**json.loads((folder / _SEGMENT).read_text()))
+        return Note(**json.loads((folder / SEGMENTS / segment / _NOTE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
 

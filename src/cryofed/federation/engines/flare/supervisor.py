@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import processes, serving
 from cryofed.federation.engines.flare.homes import Home
-from cryofed.federation.engines.flare.notes import Note, give_way, read_note, read_presence
+from cryofed.federation.engines.flare.notes import SEGMENTS, Note, give_way, read_note, read_presence
 from cryofed.federation.engines.flare.provision import coordinator_name
 from cryofed.federation.engines.flare.segments import Desk, write_job
 from cryofed.federation.plan import Plan
@@ -60,8 +60,8 @@ class Supervisor:
             self._desk.close()
 
     def _finished(self) -> bool:
-        note = read_note(self.home.folder)
-        if not self._segment or note is None or note.segment != self._segment:
+        note = read_note(self.home.folder, self._segment) if self._segment else None
+        if note is None:
             return False
         if note.state == "finished":
             return True
@@ -85,15 +85,14 @@ class Supervisor:
         except FederationError as error:
             self._patience(str(error))
             return
-        note = read_note(self.home.folder)
-        begun = note is not None and note.segment == self._segment
-        if begun:
+        note = read_note(self.home.folder, self._segment)
+        if note is not None:
             self._missing_since = None
-        if not begun and (len(connected) < self.quorum or time.monotonic() - self._submitted > BEGIN_S):
+        if note is None and (len(connected) < self.quorum or time.monotonic() - self._submitted > BEGIN_S):
             # FLARE lets a job wait for ever for sites that have died in this moment.
             self._desk.abort(self._job)
             self._segment_ended(Note(self._segment, "failed", NOT_BEGUN))
-        elif status.startswith("FINISHED") and (note is None or not begun or note.state == "runs"):
+        elif status.startswith("FINISHED") and (note is None or note.state == "runs"):
             self._segment_ended(Note(self._segment, "failed", self._why(status)))
         elif self._returned({site: heard[site] for site in connected}):
             self._begin(connected)
@@ -112,7 +111,7 @@ class Supervisor:
         self.segments += 1
         segment = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.segments}"
         give_way(self.home.folder, segment)
-        job = write_job(self.home.folder / "segments" / segment, segment, sorted(connected), self.trial)
+        job = write_job(self.home.folder / SEGMENTS / segment / "job", segment, sorted(connected), self.trial)
         self._job = self._desk.submit(job)
         self._segment, self._submitted = segment, time.monotonic()
 
