@@ -159,6 +159,7 @@ def main(seeds: tuple[int, ...] = (1, 2)) -> None:
             for remedy in ("nothing", "proximal", "averaging", "rehearsal"):
                 results[f"{remedy}-{seed}"] = six_campaigns(seed, made, tests, remedy)
                 print(f"{remedy} seed {seed}: {time.process_time() - began:.0f} CPU s so far", flush=True)
+                OUT.write_text(json.dumps(results, indent=1) + "\n")
     print("| remedy | mean AUC at the end | forgetting | AUC on the newest family | gate passes (of 6) |")
     print("|---|---|---|---|---|")
     for remedy in ("nothing", "proximal", "averaging", "rehearsal"):
@@ -169,7 +170,6 @@ def main(seeds: tuple[int, ...] = (1, 2)) -> None:
         newest = [np.mean([table[c, c] for c in range(6)]) for table in tables]
         cells = [f"{np.mean(v):.3f} ± {np.std(v):.3f}" for v in (ends, lost, newest)]
         print(f"| {remedy} | {' | '.join(cells)} | {np.mean(passes):.1f} |")
-    OUT.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,109 @@
+"""The aggregator with 3, 10, 100 and 1,000 sites: its time and memory, with updates of the real size.
+
+Sites here do not train: each sends a vector made from its name, so that what is measured is all the
+aggregator's. Each size runs in a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.engines.port import run_rounds
+from cryofed.federation.guard.compress import encode
+from cryofed.federation.orders import Answer, unpack_order
+from cryofed.federation.plan import EmbeddedRules, EnrolledSite, Plan, RoundRules
+from cryofed.federation.rounds import open_rounds
+from cryofed.federation.site import Site
+from cryofed.federation.updates import Update
+from cryofed.federation.wire import pack_update
+from cryofed.learning.vector import Layout
+
+SIZE = 397_560  # numbers of the shipped network
+LAYOUT = Layout(("w",), ((SIZE,),))
+ROUNDS = 2
+
+
+class Spent:
+    """CPU seconds that the sites' stand-in took, to be left out."""
+
+    seconds = 0.0
+
+
+def answer(data: bytes, plan: Plan, site: Site) -> Answer:
+    """A site that is quick and remembers nothing."""
+    began = time.process_time()
+    order = unpack_order(data, SIZE)
+    seed = int(site.name.rpartition("-")[2]) + 1
+    vector = np.full(SIZE, np.float32(1e-3 / seed), np.float32)
+    update = Update(
+        site=site.name,
+        round_number=order.round_number,
+        model_hash=order.model_hash,
+        layout_hash=LAYOUT.hash,
+        vector=vector,
+        examples=100 + seed % 50,
+        steps=1,
+    )
+    packed = pack_update(update, encode(vector, "float32"))
+    Spent.seconds += time.process_time() - began
+    return Answer(site=site.name, data=packed)
+
+
+def one(sites: int, asked: int, dropout: float) -> None:
+    """Run in this process and print CPU seconds per round, peak MB, and updates of the last round."""
+    names = [f"site-{i}" for i in range(sites)]
+    plan = Plan(
+        rounds=RoundRules(count=ROUNDS, sites_per_round=asked, min_updates=2),
+        embedded=EmbeddedRules(dropout=dropout),
+        sites=tuple(EnrolledSite(name=name) for name in names),
+    )
+    people = {name: Site(name=name, source=None) for name in names}  # type: ignore[arg-type]
+    last: dict[str, Any] = {}
+
+    def note(event: str, facts: Mapping[str, Any]) -> None:
+        if event == "round_closed":
+            last.update(facts)
+
+    with TemporaryDirectory() as folder:
+        began = time.process_time()
+        with (
+            open_rounds(Path(folder), plan, LAYOUT, np.zeros(SIZE, np.float32), hooks=[note]) as rounds,
+            embedded(plan, people, answer, inline=True) as carrier,
+        ):
+            run_rounds(rounds, carrier)
+        spent = time.process_time() - began - Spent.seconds
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{spent / ROUNDS:.3f} {peak:.0f} {len(last['accepted'])}")
+
+
+def main() -> None:
+    """Print the table of docs/federation.md."""
+    print(f"updates of {4 * SIZE / 1e6:.1f} MB, FedAvg, {ROUNDS} rounds each")
+    print("| sites | asked per round | dropout | updates | CPU s per round | ms per update | peak MB |")
+    print("|---|---|---|---|---|---|---|")
+    for sites, asked, dropout in ((3, 0, 0), (10, 0, 0), (100, 0, 0), (1000, 100, 0.1), (1000, 0, 0)):
+        words = [sys.executable, "-m", "benchmarks.scale", str(sites), str(asked), str(dropout)]
+        out = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+        cpu, peak, came = float(out[0]), out[1], int(out[2])
+        print(
+            f"| {sites} | {asked or 'all'} | {dropout:g} | {came} |"
+            f" {cpu:.2f} | {1000 * cpu / came:.0f} | {peak} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        one(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    else:
+        main()

@@ -1,0 +1,93 @@
+"""The embedded engine: worker processes change no bit, and a thousand sites are only more files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.contract import toy
+from tests.federation.labelled_blobs import source
+
+from cryofed.errors import InputError
+from cryofed.federation.engines.embedded import dropped, embedded, run_plan
+from cryofed.federation.engines.port import run_rounds
+from cryofed.federation.orders import order, pack_order
+from cryofed.federation.plan import (
+    AdmissionRules,
+    EmbeddedRules,
+    EnrolledSite,
+    LocalTraining,
+    Plan,
+    RoundRules,
+)
+from cryofed.federation.rounds import open_rounds
+from cryofed.federation.site import Site
+from cryofed.federation.storage import read_lines
+from cryofed.learning.learner import initial_vector, layout
+
+
+def test_two_workers_train_to_the_same_bits_as_one_process(tmp_path: Path) -> None:
+    plan = Plan(
+        rounds=RoundRules(count=2),
+        training=LocalTraining(steps=1, batch=8),
+        embedded=EmbeddedRules(workers=2),
+        sites=tuple(EnrolledSite(name=name) for name in ("alpha", "beta", "gamma")),
+    )
+    sites = {name: Site(name=name, source=source(seed, 30)) for seed, name in enumerate(plan.site_names)}
+    found = []
+    for inline in (True, False):
+        folder = tmp_path / str(inline)
+        with (
+            open_rounds(folder, plan, layout(), initial_vector(0)) as rounds,
+            embedded(plan, sites, inline=inline) as carrier,
+        ):
+            run_rounds(rounds, carrier)
+            found.append(rounds.vector.tobytes())
+    assert found[0] == found[1]
+
+
+def test_a_thousand_sites_take_part_in_turns_and_some_drop_out(tmp_path: Path) -> None:
+    names = tuple(f"site-{i}" for i in range(1000))
+    plan = replace(
+        toy.plan(names),
+        rounds=RoundRules(count=3, sites_per_round=40, min_updates=20),
+        embedded=EmbeddedRules(dropout=0.25),
+        admission=AdmissionRules(max_norm=1e6),  # a thousand toys strive for up to 1,000
+    )
+    sites = toy.toys(dict.fromkeys(names, "honest"), tmp_path)
+    with (
+        open_rounds(tmp_path / "run", plan, toy.LAYOUT, toy.START) as rounds,
+        embedded(plan, sites, toy.answer, inline=True) as carrier,
+    ):
+        run_rounds(rounds, carrier)
+    reports = read_lines(tmp_path / "run/rounds.jsonl")
+    assert [len(report["asked"]) for report in reports] == [40, 40, 40]
+    assert len({site for report in reports for site in report["asked"]}) > 100  # others every round
+    gone = Counter(code for report in reports for code in report["lost"].values())
+    assert set(gone) == {"dropout"}
+    assert 15 <= gone["dropout"] <= 45  # 120 draws at 0.25: 30 ± 3.2 deviations of 4.7
+    assert all("inner_products" not in report for report in reports if len(report["accepted"]) > 32)
+
+
+def test_who_drops_out_depends_on_seed_and_round_alone() -> None:
+    names = [f"site-{i}" for i in range(200)]
+    plan = replace(toy.plan(tuple(names)), embedded=EmbeddedRules(dropout=0.3))
+
+    def gone(number: int) -> set[str]:
+        made = order(
+            "train", number, toy.START, plan_hash=plan.hash, start_hash="0" * 64, layout_hash=toy.LAYOUT.hash
+        )
+        return dropped(plan, pack_order(made), names)
+
+    assert gone(1) == gone(1)
+    assert gone(1) != gone(2)
+    assert 35 <= len(gone(1)) <= 85  # 200 draws at 0.3: 60 ± 4 deviations of 6.5
+
+
+@pytest.mark.parametrize(("library", "found"), [("", "alpha: none"), ("gone.db", "alpha: no file")])
+def test_a_site_without_its_library_is_named(tmp_path: Path, library: str, found: str) -> None:
+    sites = (EnrolledSite(name="alpha", library=library), EnrolledSite(name="beta", library=library))
+    with pytest.raises(InputError, match=found):
+        run_plan(Plan(sites=sites), tmp_path / "plan.toml", tmp_path)
