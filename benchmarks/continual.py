@@ -101,7 +101,7 @@ def rounds_of(agreed: Plan, sources: dict[str, InMemory], start: Vector) -> Vect
     with TemporaryDirectory() as folder:
         sites = {name: Site(name=name, source=source) for name, source in sources.items()}
         with (
-            open_rounds(Path(folder), agreed, layout(), start) as rounds,
+            open_rounds(Path(folder), agreed, layout(), start, patient=True) as rounds,
             embedded(agreed, sites, inline=True) as carrier,
         ):
             run_rounds(rounds, carrier)

@@ -63,7 +63,7 @@ def one(sites: int, asked: int, dropout: float) -> None:
     """Run in this process and print CPU seconds per round, peak MB, and updates of the last round."""
     names = [f"site-{i}" for i in range(sites)]
     plan = Plan(
-        rounds=RoundRules(count=ROUNDS, sites_per_round=asked, min_updates=2),
+        rounds=RoundRules(count=ROUNDS, sites_per_round=asked, min_updates=2, grace_s=3600.0),
         embedded=EmbeddedRules(dropout=dropout),
         sites=tuple(EnrolledSite(name=name) for name in names),
     )

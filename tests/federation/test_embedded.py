@@ -91,3 +91,23 @@ def test_a_site_without_its_library_is_named(tmp_path: Path, library: str, found
     sites = (EnrolledSite(name="alpha", library=library), EnrolledSite(name="beta", library=library))
     with pytest.raises(InputError, match=found):
         run_plan(Plan(sites=sites), tmp_path / "plan.toml", tmp_path)
+
+
+def test_a_patient_round_waits_for_every_site_and_a_hanging_one_only_until_its_deadline(
+    tmp_path: Path,
+) -> None:
+    # One worker, so that beta and gamma wait for alpha and each other; grace 0 would cut them off.
+    names = ("alpha", "beta", "gamma")
+    plan = replace(
+        toy.plan(names, grace_s=0.0, deadline_s=5.0, count=2, min_updates=1),
+        embedded=EmbeddedRules(workers=1),
+    )
+    sites = toy.toys({"alpha": "hangs", "beta": "honest", "gamma": "honest"}, tmp_path, seconds=0.2)
+    with (
+        open_rounds(tmp_path / "run", plan, toy.LAYOUT, toy.START, patient=True) as rounds,
+        embedded(plan, sites, toy.answer) as carrier,
+    ):
+        run_rounds(rounds, carrier)
+    reports = read_lines(tmp_path / "run/rounds.jsonl")
+    assert [sorted(report["accepted"]) for report in reports] == [list(names), ["beta", "gamma"]]
+    assert reports[1]["lost"] == {"alpha": "late"}

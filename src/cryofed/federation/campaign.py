@@ -29,6 +29,10 @@ from cryofed.federation.rounds import Hook, Rounds, open_rounds
 from cryofed.federation.storage import sole_run, write_whole
 from cryofed.learning.vector import Vector, vector_hash
 
+# No site moves the common calibration beyond these: a held-out set that is told apart without error, or a
+# hostile site, would ask for any slope.
+CALIBRATION_BOUNDS = {"slope": (0.2, 5.0), "offset": (-3.0, 3.0)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
@@ -40,10 +44,12 @@ class Campaign:
     release: Release  # the current one afterwards
 
 
-def run_campaign(home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook] = ()) -> Campaign:
+def run_campaign(
+    home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook] = (), *, patient: bool = False
+) -> Campaign:
     """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
 
-    Called by every engine where its aggregator is.
+    Called by every engine where its aggregator is. `patient`: see `open_rounds`.
 
     Raises:
         FederationError: no release to start from, a round without quorum, another run in this folder.
@@ -52,13 +58,17 @@ def run_campaign(home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook]
     with sole_run(home):
         number, folder = next_campaign(home)
         start = _start(releases, folder, plan)
-        with open_rounds(folder, plan, start.layout, start.vector, hooks=[_log(folder), *hooks]) as rounds:
+        listeners = [_log(folder), *hooks]
+        with open_rounds(
+            folder, plan, start.layout, start.vector, hooks=listeners, patient=patient
+        ) as rounds:
             run_rounds(rounds, carrier)
-            decision = ask_gate(rounds, carrier, start, plan)
+            decision, calibration = ask_gate(rounds, carrier, start, plan)
             _write(folder / "statistics.json", site_statistics(rounds, carrier, plan))
             if plan.gate.cross_site:
                 _write(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
-        told = {"campaign": number, "candidate": vector_hash(rounds.vector), **decision.record()}
+        told = {"campaign": number, "candidate": vector_hash(rounds.vector), "calibration": calibration}
+        told |= decision.record()
         for hook in hooks:
             hook("gate", told)
         release = start
@@ -78,12 +88,33 @@ def next_campaign(home: Path) -> tuple[int, Path]:
     return number, home / "campaigns" / f"{number:04d}"
 
 
-def ask_gate(rounds: Rounds, carrier: Carrier, current: Release, plan: Plan) -> Decision:
-    """Let every site evaluate candidate and current release on its held-out projects, and decide."""
+def ask_gate(
+    rounds: Rounds, carrier: Carrier, current: Release, plan: Plan
+) -> tuple[Decision, dict[str, float]]:
+    """Let every site evaluate candidate and current release on its held-out projects, and decide.
+
+    Returns:
+        The decision, and the candidate's calibration: `slope` and `offset`, sites counted by their held-out
+        averages; empty where no site had enough to fit one.
+    """
     both = np.concatenate([rounds.vector, current.vector])
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
-    return decide(measured(answers, plan), plan.gate)
+    found = measured(answers, plan)
+    return decide(found, plan.gate), _calibration(answers, found)
+
+
+def _calibration(answers: Mapping[str, Numbers], found: Mapping[str, Measured]) -> dict[str, float]:
+    told = {name: answers[name].values for name in found if "0.slope" in answers[name].values}
+    total = sum(found[name].held_out for name in told)
+    return {
+        what: sum(
+            min(max(values[f"0.{what}"], low), high) * found[name].held_out for name, values in told.items()
+        )
+        / total
+        for what, (low, high) in CALIBRATION_BOUNDS.items()
+        if told
+    }
 
 
 def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
@@ -126,6 +157,7 @@ def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) 
         "rounds": rounds.progress.state.round_number,
         "strategy": plan.strategy.name,
         "gate": {name: gate[name] for name in kept} | {"sites": len(gate["sites"])},
+        "calibration": gate["calibration"],
     }
 
 

@@ -60,7 +60,7 @@ def write_release(folder: Path, number: int, vector: Vector, facts: Mapping[str,
         raise FederationError(f"{final}: another model is there already; move that folder away")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
-    write_model(temporary, vector, told.pop("calibration", None) or Calibration(), told)
+    write_model(temporary, vector, Calibration(**(told.get("calibration") or {})), told)
     temporary.rename(final)
     return final
 

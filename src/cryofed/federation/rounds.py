@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -40,14 +41,18 @@ def open_rounds(
     *,
     hooks: Sequence[Hook] = (),
     clock: Callable[[], float] = time.monotonic,
+    patient: bool = False,
 ) -> Iterator[Rounds]:
     """The rounds that live in `folder`: begun there, or resumed where the last run was stopped or killed.
+
+    `patient` waits for every asked site, whatever the clock says: for an engine that itself gives an
+    answer for each, and whose sites wait for each other's processor.
 
     Raises:
         FederationError: another run holds the folder, or it belongs to another plan or start.
     """
     with sole_run(folder):
-        yield Rounds(folder, plan, layout, start, hooks=hooks, clock=clock)
+        yield Rounds(folder, plan, layout, start, hooks=hooks, clock=clock, patient=patient)
 
 
 class Rounds:
@@ -62,10 +67,12 @@ class Rounds:
         *,
         hooks: Sequence[Hook],
         clock: Callable[[], float],
+        patient: bool,
     ) -> None:
         self.folder, self.plan, self.layout = folder, plan, layout
         self.strategy: Strategy = make_strategy(plan.strategy.name, plan.strategy.parameters)
-        self._hooks, self._clock, self._guard = hooks, clock, threading.RLock()
+        self._hooks, self._clock, self._patient = hooks, clock, patient
+        self._guard = threading.RLock()
         self._attempts = 0
         self._open: OpenRound | None = None
         identity = {"plan": plan.hash, "layout": layout.hash, "start": vector_hash(start)}
@@ -167,7 +174,9 @@ class Rounds:
                 elapsed_s=self._clock() - now.began,
                 quorum_at_s=since,
             )
-            return seconds_left(standing, self.plan.rounds)
+            left = seconds_left(standing, self.plan.rounds)
+            everybody = standing.accepted + standing.gone >= standing.asked
+            return math.inf if self._patient and not everybody else left
 
     def close(self) -> bool:
         """Combine, checkpoint and report; False where the quorum was missed and the round comes again.

@@ -14,6 +14,7 @@ from cryofed.errors import CryoFedError, GuardError, TrainingError, WireError
 from cryofed.federation.guard.pipeline import guard
 from cryofed.federation.guard.rules import GuardRules, stricter
 from cryofed.federation.orders import Answer, Numbers, Order, pack_numbers, unpack_order
+from cryofed.federation.personalize import FEWEST, calibrated
 from cryofed.federation.plan import Plan
 from cryofed.federation.site_learner import Learner, one_thread
 from cryofed.federation.site_memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
@@ -138,7 +139,7 @@ def _answered(data: bytes, plan: Plan, site: Site) -> bytes:
             known = last_answer(site.folder, data)
             return known or keep_answer(site.folder, data, _train(order, plan, site, layout()))
         if order.task == "evaluate":
-            values = _evaluated(order.vector, layout(), site, plan.gate.min_cell)
+            values = _evaluated(order.vector, layout(), site, plan.gate.min_cell, calibrate=True)
         else:
             values = local_statistics(
                 site.source.labelled(held_out=False), site.source.grids(), plan.gate.min_cell
@@ -183,7 +184,9 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     return pack_update(guarded.update, guarded.encoded)
 
 
-def _evaluated(vectors: Vector, layout: Layout, site: Site, min_cell: int) -> Mapping[str, float]:
+def _evaluated(
+    vectors: Vector, layout: Layout, site: Site, min_cell: int, *, calibrate: bool = False
+) -> Mapping[str, float]:
     """Metrics of each model on the site's held-out projects, `0.auc` and so on; nothing below `min_cell`."""
     if len(vectors) % layout.size:
         raise WireError("length", "not a whole number of models")
@@ -201,4 +204,7 @@ def _evaluated(vectors: Vector, layout: Layout, site: Site, min_cell: int) -> Ma
             f"{index}.held_out": float(metrics.examples),
             f"{index}.good": float(metrics.good),
         }
+        if calibrate and min(good, len(held_out) - good) >= FEWEST:
+            fitted = calibrated(vector, held_out)
+            values |= {f"{index}.slope": fitted.slope, f"{index}.offset": fitted.offset}
     return values

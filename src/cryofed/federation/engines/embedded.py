@@ -60,7 +60,7 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
         folder = home / "sites" / enrolled.name
         sites[enrolled.name] = Site(name=enrolled.name, source=LibraryFile(path), folder=folder)
     with embedded(plan, sites) as carrier:
-        return run_campaign(home, plan, carrier, hooks)
+        return run_campaign(home, plan, carrier, hooks, patient=True)
 
 
 def cores() -> int:
@@ -113,22 +113,27 @@ class Worker:
         self.process.start()
         theirs.close()
         self.site = ""  # whom it answers for; "" while idle
+        self.since: float | None = None  # when it began to; None while the process still starts
+        self.started = False
 
     def give(self, order: bytes, site: Site) -> None:
         """Let it answer for this site."""
-        self.site = site.name
+        self.site, self.since = site.name, time.monotonic() if self.started else None
         self.pipe.send_bytes(order)
         self.pipe.send(site)
 
-    def take(self) -> Answer:
-        """Its answer, or that it died."""
-        name, self.site = self.site, ""
+    def take(self) -> Answer | None:
+        """Its answer, or that it died; None for the word that the process has started."""
         try:
             given = self.pipe.recv()
         except (EOFError, ConnectionError):
             self.stop()
-            return Answer(site=name, failure="crashed")
-        return given if isinstance(given, Answer) else Answer(site=name, failure="crashed")
+            return Answer(site=self.site, failure="crashed")
+        if not isinstance(given, Answer):
+            self.started, self.since = True, time.monotonic()
+            return None
+        self.site = ""
+        return given
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -162,13 +167,18 @@ class WorkerCarrier:
         """The next answer of any worker."""
         if self._ready:
             return self._ready.popleft()
+        self._end_late()
+        self._assign()
         busy: dict[Connection, Worker] = {worker.pipe: worker for worker in self._workers if worker.site}
+        if self._ready:
+            return self._ready.popleft()
         if not busy:
             time.sleep(timeout_s)
-            return None
-        for pipe in wait(list(busy), timeout_s):
+        for pipe in wait(list(busy), timeout_s) if busy else ():
             worker = busy[pipe]  # type: ignore[index]  # wait returns what it was given
-            self._ready.append(worker.take())
+            answer = worker.take()
+            if answer:
+                self._ready.append(answer)
             if worker.pipe.closed:
                 self._workers.remove(worker)
         self._assign()
@@ -187,6 +197,15 @@ class WorkerCarrier:
         for worker in self._workers:
             worker.stop()
         self._workers = []
+
+    def _end_late(self) -> None:
+        """A site's deadline counts from when its worker began: until then it waits for a core, not late."""
+        for worker in list(self._workers):
+            since = worker.since if worker.site else None
+            if since is not None and time.monotonic() - since > self.plan.rounds.deadline_s:
+                self._ready.append(Answer(site=worker.site, failure="late"))
+                worker.stop()
+                self._workers.remove(worker)
 
     def _assign(self) -> None:
         while self._waiting:
@@ -212,6 +231,7 @@ def dropped(plan: Plan, order: bytes, sites: Sequence[str]) -> set[str]:
 
 
 def _work(pipe: Connection, plan: Plan, function: SiteFunction) -> None:
+    pipe.send("started")
     while True:
         try:
             order = pipe.recv_bytes()
