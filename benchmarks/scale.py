@@ -30,7 +30,7 @@ from cryofed.learning.vector import Layout
 
 SIZE = 397_560  # numbers of the shipped network
 LAYOUT = Layout(("w",), ((SIZE,),))
-ROUNDS = 2
+ROUNDS = 1
 
 
 class Spent:
@@ -88,7 +88,7 @@ def one(sites: int, asked: int, dropout: float) -> None:
 
 def main() -> None:
     """Print the table of docs/federation.md."""
-    print(f"updates of {4 * SIZE / 1e6:.1f} MB, FedAvg, {ROUNDS} rounds each")
+    print(f"updates of {4 * SIZE / 1e6:.1f} MB, FedAvg, one round each")
     print("| sites | asked per round | dropout | updates | CPU s per round | ms per update | peak MB |")
     print("|---|---|---|---|---|---|---|")
     for sites, asked, dropout in ((3, 0, 0), (10, 0, 0), (100, 0, 0), (1000, 100, 0.1), (1000, 0, 0)):

@@ -170,7 +170,7 @@ class Rounds:
             standing = Standing(
                 asked=len(now.asked),
                 accepted=len(self.spool.sites),
-                gone=len({site for site, code in now.refused.items() if code not in STALE} | set(now.lost)),
+                gone=len(now.lost.keys() | {site for site in now.refused if self._final(now, site)}),
                 elapsed_s=self._clock() - now.began,
                 quorum_at_s=since,
             )
@@ -236,6 +236,10 @@ class Rounds:
             return None, "wrong_site"
         code = admit(update, expected, self.plan, self.spool.sites)
         return (None, code) if code else (update, "")
+
+    def _final(self, now: OpenRound, site: str) -> bool:
+        """Whether a refusal was the site's answer; a stale one is not, unless the engine carries one each."""
+        return self._patient or now.refused[site] not in STALE
 
     def _note_quorum(self) -> None:
         now = self._running()
