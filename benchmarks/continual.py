@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from cryofed.federation.campaign import mixed
 from cryofed.federation.engines.embedded import embedded
 from cryofed.federation.engines.port import run_rounds
 from cryofed.federation.gate import Measured, decide
@@ -126,7 +127,7 @@ def six_campaigns(
         mu = 0.1 if remedy == "proximal" and campaign > 1 else 0.0
         trained = rounds_of(plan(present(campaign), seed + campaign, mu), sources, vector)
         if remedy == "averaging" and campaign > 1:
-            trained = ((vector + trained) / 2).astype(np.float32)
+            trained = mixed(trained, vector, 0.5)
         measured = {
             site: Measured(
                 candidate=evaluate(trained, source.held_out).auc,

@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.federation.labelled_blobs import source
 
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.campaign import Campaign, run_campaign
+from cryofed.federation.campaign import Campaign, mixed, run_campaign
 from cryofed.federation.engines.embedded import embedded
 from cryofed.federation.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules
 from cryofed.federation.releases import current_release, first_release, read_release, rollback
@@ -104,3 +105,9 @@ def test_the_report_shows_gate_rounds_matrix_statistics_and_contribution(home: P
     assert sum(shares) == pytest.approx(1)  # efficiency of the Shapley value: all together have cosine 1
     for word in ("alpha", "Rounds", "Contribution", "Every model at every site"):
         assert word in page
+
+
+def test_old_and_new_weights_are_mixed_by_the_share_that_the_plan_keeps() -> None:
+    new, old = np.array([4, 0], np.float32), np.array([0, 8], np.float32)
+    assert mixed(new, old, 0.25).tolist() == [3, 2]  # 0.75 * 4, 0.25 * 8
+    assert mixed(new, old, 0.0) is new

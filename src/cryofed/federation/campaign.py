@@ -63,18 +63,19 @@ def run_campaign(
             folder, plan, start.layout, start.vector, hooks=listeners, patient=patient
         ) as rounds:
             run_rounds(rounds, carrier)
-            decision, calibration = ask_gate(rounds, carrier, start, plan)
+            candidate = mixed(rounds.vector, start.vector, plan.gate.keep)
+            decision, calibration = ask_gate(rounds, candidate, carrier, start, plan)
             _write(folder / "statistics.json", site_statistics(rounds, carrier, plan))
             if plan.gate.cross_site:
                 _write(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
-        told = {"campaign": number, "candidate": vector_hash(rounds.vector), "calibration": calibration}
+        told = {"campaign": number, "candidate": vector_hash(candidate), "calibration": calibration}
         told |= decision.record()
         for hook in hooks:
             hook("gate", told)
         release = start
         if decision.promoted:
             facts = _facts(rounds, start, plan, told)
-            release = _release(releases, rounds.vector, facts)
+            release = _release(releases, candidate, facts)
         _write(folder / "gate.json", told)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
 
@@ -88,8 +89,13 @@ def next_campaign(home: Path) -> tuple[int, Path]:
     return number, home / "campaigns" / f"{number:04d}"
 
 
+def mixed(trained: Vector, old: Vector, keep: float) -> Vector:
+    """Old and new weights averaged, `keep` of the old: forgets less, learns less (Wortsman 2022, WiSE-FT)."""
+    return ((1 - keep) * trained + keep * old).astype(np.float32) if keep else trained
+
+
 def ask_gate(
-    rounds: Rounds, carrier: Carrier, current: Release, plan: Plan
+    rounds: Rounds, candidate: Vector, carrier: Carrier, current: Release, plan: Plan
 ) -> tuple[Decision, dict[str, float]]:
     """Let every site evaluate candidate and current release on its held-out projects, and decide.
 
@@ -97,7 +103,7 @@ def ask_gate(
         The decision, and the candidate's calibration: `slope` and `offset`, sites counted by their held-out
         averages; empty where no site had enough to fit one.
     """
-    both = np.concatenate([rounds.vector, current.vector])
+    both = np.concatenate([candidate, current.vector])
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
     found = measured(answers, plan)

@@ -88,6 +88,7 @@ class GateRules:
     site_tolerance: float = number(0.01, "fall at any one site that is still accepted", most=1)
     min_cell: int = number(10, "good and bad held-out averages below which a site reports nothing", least=1)
     min_sites: int = number(1, "sites that must report for a promotion", least=1)
+    keep: float = number(0.0, "share of the current release that is mixed into the candidate", most=0.99)
     cross_site: bool = switch(False, "every site evaluates every site's model; each sees the others'")
 
 
