@@ -1,5 +1,6 @@
 """`cryofed select` as a user types it: what it prints, writes and refuses."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -129,6 +130,23 @@ def test_the_whole_process_never_imports_torch(stack: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["kept"]["particles"] is None
+
+
+def test_real_relion_jobs_need_no_force_and_keep_most_true_particles(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = total = 0.0
+    for name in ("job001", "job043", "job052"):
+        job = shared / "data/relion_jobs" / name
+        assert main(["select", str(job), "--out", str(tmp_path / name), "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        with (job / "truth.tsv").open() as file:
+            for row, truth in zip(told["classes"], csv.DictReader(file, delimiter="\t"), strict=True):
+                true = float(truth["purity"]) * row["particles"]
+                total, kept = total + true, kept + true * row["kept"]
+        rows = (tmp_path / name / "particles.star").read_text().count("@particles.mrcs")
+        assert rows == told["kept"]["particles"]
+    assert kept / total > 0.8  # a floor for the way through all rooms; the model's own tests ask for more
 
 
 # What it refuses: a damaged MRC
