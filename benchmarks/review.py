@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
@@ -93,7 +94,10 @@ def measure(reloads: int = 5) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    print(f"{N} classes, box {BOX}, headless Chromium, no GPU; milliseconds")
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    print(
+        f"{N} classes, box {BOX}, headless Chromium, no GPU; milliseconds (load {load:.1f} on {cores} cores)"
+    )
     for name, values in measure().items():
         limit = f"  (promised: under {LIMITS[name]})" if name in LIMITS else ""
         print(f"{name:18} median {statistics.median(values):6.0f}  worst {max(values):6.0f}{limit}")
