@@ -21,10 +21,10 @@ from benchmarks._sets import LabelledJob, class_averages, relion_jobs, shared_da
 from cryofed.jobs.job import ClassJob
 from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.scoring.scorer import SHIPPED, Scores, score_job
-from cryofed.selection.policy import adaptive_cut
+from cryofed.selection.policy import Policy, adaptive_cut
 
 BUILD = Path(__file__).parent.parent / "build" / "bench-selection"
-TEST_JOBS, TEST_SEED = 100, 103  # molecules that neither training nor calibration saw
+TEST_JOBS, TEST_SEED = 40, 103  # molecules that neither training nor calibration saw
 PEER_JOBS = int(os.environ.get("CRYOFED_PEER_JOBS", "200"))
 PEER_STEPS = int(os.environ.get("CRYOFED_PEER_STEPS", "600"))
 Scorer = Callable[[ClassJob], NDArray[np.float64]]
@@ -47,7 +47,7 @@ def look(jobs: list[LabelledJob], scorer: Scorer) -> list[Seen]:
     seen = []
     for of in jobs:
         score = scorer(of.job)
-        seen.append(Seen(of, score, score >= adaptive_cut(score, 0.5, 0.2)))
+        seen.append(Seen(of, score, score >= adaptive_cut(score, Policy().threshold, Policy().band)))
     return seen
 
 

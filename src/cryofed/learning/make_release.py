@@ -38,8 +38,8 @@ class Corpus:
 
     seed: int = 101
     jobs: int = 1800
-    fitting_jobs: int = 250  # of seed + 1: four in five for the context, the rest for slope and offset
-    test_jobs: int = 100  # of seed + 2
+    fitting_jobs: int = 100  # of seed + 1: four in five for the context, the rest for slope and offset
+    test_jobs: int = 50  # of seed + 2
 
 
 def make_corpus(folder: Path, corpus: Corpus, workers: int) -> tuple[Labelled, Labelled, Labelled]:
@@ -85,7 +85,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     corpus = Corpus(seed=options.corpus_seed, jobs=options.jobs)
     training, fitting, test = make_corpus(options.shards or options.out / "shards", corpus, options.workers)
-    settings = ReleaseSettings(seed=options.seed, steps=options.steps, learning_rate=options.learning_rate)
+    settings = ReleaseSettings(
+        seed=options.seed, steps=options.steps, learning_rate=options.learning_rate, stop=options.stop
+    )
     begin = read_vector(options.begin) if options.begin else None
     started = time.monotonic()
     with Progress(console=Console(stderr=True)) as bar:
@@ -116,7 +118,7 @@ def _card(corpus: Corpus, settings: ReleaseSettings, training: Labelled, minutes
         },
         "training": {
             **asdict(settings),
-            "views": settings.steps * settings.batch,
+            "views": (settings.stop or settings.steps) * settings.batch,
             "minutes": round(minutes, 1),
             "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)",
             "torch": torch.__version__,
@@ -145,6 +147,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--corpus-seed", type=int, default=corpus.seed)
     parser.add_argument("--seed", type=int, default=training.seed, help="of weights, batches, views")
     parser.add_argument("--steps", type=int, default=training.steps)
+    parser.add_argument("--stop", type=int, default=training.stop, help="end after this step of --steps")
     parser.add_argument("--learning-rate", type=float, default=training.learning_rate)
     parser.add_argument("--begin", type=Path, help="weights.safetensors to start from")
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")

@@ -35,6 +35,7 @@ class ReleaseSettings:
     weight_decay: float = 2e-2
     memory: float = 0.998  # of the running mean of the weights, per step
     begin: str = ""
+    stop: int = 0  # step after which training ends before its time; 0: at `steps`
 
     @property
     def training(self) -> TrainingSettings:
@@ -56,7 +57,8 @@ def train_release(
     settings = replace(settings, begin="" if begin is None else vector_hash(begin))
     run = _start(initial_vector(settings.seed) if begin is None else begin, settings)
     first = _load(checkpoint, run, settings) if checkpoint.is_file() else 0
-    for step in range(first, settings.steps):
+    last = settings.stop or settings.steps
+    for step in range(first, last):
         # Each step has its own generator, so that a resumed run meets the same batches and views.
         rng = np.random.default_rng([settings.seed, step])
         for group in run.optimizer.param_groups:
@@ -70,7 +72,7 @@ def train_release(
         _remember(run, min(settings.memory, (1 + step) / (10 + step)))
         if progress:
             progress(step + 1, loss.item())
-        if (step + 1) % EVERY == 0 or step + 1 == settings.steps:
+        if (step + 1) % EVERY == 0 or step + 1 == last:
             _save(checkpoint, run, settings, step + 1)
     return layout().join({name: array.numpy() for name, array in run.mean.items()})
 
