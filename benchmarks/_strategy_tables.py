@@ -17,21 +17,26 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent.parent / "docs" / "strategies.md"
 IMAGES = PAGE.parent / "images"
-RAW_BYTES = 4  # of a number in float32
+PLOTS = {
+    "default": ("AUC by round", "strategies-course.png"),
+    "attacks": ("Loss under attack", "strategies-attacks.png"),
+}
 Found = dict["Cell", dict[str, Any]]
 
 
 def write_page(cells: list[Cell]) -> None:
     """Put every table between its marks in the page; what was not run yet stays out."""
     found: Found = {c: json.loads(c.path.read_text()) for c in cells if c.path.exists()}
+    plots(found)
     parts = {"default": default_table, "attacks": attack_table, "splits": split_table, "codecs": codec_table}
     text = PAGE.read_text(encoding="utf-8")
     for name, make in parts.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         first, last = text.index(begin) + len(begin), text.index(end)
-        text = f"{text[:first]}\n{make(found)}\n{text[last:]}"
+        image = PLOTS.get(name)
+        shown_too = f"\n\n![{image[0]}](images/{image[1]})" if image else ""
+        text = f"{text[:first]}\n{make(found)}{shown_too}\n{text[last:]}"
     PAGE.write_text(text, encoding="utf-8")
-    plots(found)
 
 
 def chosen(found: Found, **wanted: object) -> list[tuple[Cell, dict[str, Any]]]:
@@ -63,7 +68,7 @@ def default_table(found: Found) -> str:
     each = {cell.seed: told for cell, told in alone.items()}
     lines = [
         "| strategy | AUC | against pooled | against best single site "
-        "| worst site, own held-out, against its own model | rounds to pooled − 0.01 | kB per site and round |",
+        "| worst site, own held-out, against its own model | rounds to pooled − 0.01 | kB per site, round |",
         "|---|---|---|---|---|---|---|",
         f"| *pooled data* | {shown(list(pooled.values()))} | | | {_worst(found, 'pooled', each)} | | |",
     ]

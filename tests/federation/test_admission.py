@@ -46,6 +46,7 @@ def test_a_sound_update_passes_at_the_very_bounds() -> None:
         ({"examples": 10**12}, "too_many_examples"),
         ({"examples": 0}, "no_examples"),
         ({"steps": 0}, "no_examples"),
+        ({"steps": 51}, "too_many_steps"),  # the plan's default is 50
         ({"metrics": {"loss": float("nan")}}, "bad_metrics"),
         ({"vector": np.zeros(5, np.float32)}, "wrong_length"),
         ({"vector": np.zeros((2, 2), np.float32)}, "wrong_type"),
@@ -60,6 +61,13 @@ def test_a_sound_update_passes_at_the_very_bounds() -> None:
 def test_each_fault_has_its_code(change: dict[str, object], code: str) -> None:
     assert admit(replace(SOUND, **change), EXPECTED, PLAN, ()) == code  # type: ignore[arg-type]
     assert code in REFUSALS
+
+
+def test_every_channel_has_the_bound() -> None:
+    two = replace(EXPECTED, channels=2)
+    fits, beyond = [3, 0, 4, 0, 0, 0, 0, 5], [3, 0, 4, 0, 0, 0, 0, 5.001]
+    assert admit(replace(SOUND, vector=np.array(fits, np.float32)), two, PLAN, ()) is None
+    assert admit(replace(SOUND, vector=np.array(beyond, np.float32)), two, PLAN, ()) == "too_large"
 
 
 def test_a_second_update_of_a_round_is_a_duplicate() -> None:

@@ -26,6 +26,7 @@ REFUSALS = {
     "not_finite": "holds NaN or infinity",
     "too_large": "norm above the plan's admission.max_norm",
     "too_many_examples": "declares more examples than the site is enrolled with",
+    "too_many_steps": "declares more local steps than the plan asks for (FedNova counts them)",
     "no_examples": "declares no examples, or no steps",
     "bad_metrics": "a metric is not a finite number",
 }
@@ -76,6 +77,7 @@ def _header(update: Update, expected: Expected, plan: Plan, already: Collection[
         "wrong_model": update.model_hash != expected.model_hash,
         "wrong_layout": update.layout_hash != expected.layout_hash,
         "too_many_examples": update.examples > site.max_examples,
+        "too_many_steps": update.steps > plan.training.steps,
         "no_examples": update.examples < 1 or update.steps < 1,
         "bad_metrics": not all(math.isfinite(value) for value in update.metrics.values()),
     }
@@ -90,6 +92,8 @@ def _numbers(update: Update, expected: Expected, plan: Plan) -> str | None:
         return "wrong_length"
     if not np.isfinite(vector).all():
         return "not_finite"
-    if update_norm(vector, expected.size) > plan.admission.max_norm:
+    # Every channel: a control (SCAFFOLD) without a bound would steer all sites' next rounds.
+    channels = np.split(vector, expected.channels)
+    if max(update_norm(part, expected.size) for part in channels) > plan.admission.max_norm:
         return "too_large"
     return None
