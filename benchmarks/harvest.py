@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--classes", type=int, default=50)
     parser.add_argument("--box", type=int, default=128)
     parser.add_argument("--particles", type=int, default=20_000, help="of each job")
-    options, _ = parser.parse_known_args([] if argv is None else argv)
+    options = parser.parse_args([] if argv is None else argv)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write = _writer(options.classes, options.box, options.particles)
