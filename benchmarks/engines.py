@@ -98,14 +98,19 @@ class Running:
     """Owns a provisioned federation of echoing sites."""
 
     def __init__(self, home: Path, sites: int) -> None:
-        from cryofed.federation.engines.flare.local import local_federation, with_free_port
+        from cryofed.federation.engines.flare.homes import SiteHome
+        from cryofed.federation.engines.flare.local import join_here, local_federation, with_free_port
+        from cryofed.federation.engines.flare.provision import provision
         from cryofed.federation.engines.flare.running import flare_home
 
         self.plan = with_free_port(plan_of(sites, 1, 8102))
         self.flare = flare_home(home)
         library = home.with_suffix(".db")
         library.touch()
-        self.begun = time.monotonic()
+        provision(self.plan, self.flare)
+        for name in self.plan.site_names:
+            join_here(self.plan, self.flare, SiteHome(home / "sites" / name), name, library)
+        self.begun = time.monotonic()  # certificates are made once; what is timed is starting
         self.first = self.peak = 0.0
         self._federation = local_federation(self.plan, dict.fromkeys(self.plan.site_names, library), home)
 
