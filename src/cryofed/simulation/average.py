@@ -149,8 +149,8 @@ def present(spec: Spec, averages: Images, rng: RANDOM) -> Images:
     if spec.grain > 0:
         inside = circular_mask(box, 0.3 * box, 1) > 0.5
         deviation = images[:, inside].std(axis=1)[:, None, None]
-        grain = rng.standard_normal(images.shape).astype(np.float32)
-        images = images + spec.grain * np.median(deviation) * grain * np.float32(rng.uniform(0.7, 1.3))
+        strength = np.float32(spec.grain * np.median(deviation) * rng.uniform(0.7, 1.3))
+        images = images + strength * _grain(images.shape, rng)
     if spec.finish == "masked":
         rim = min(spec.mask_radius_px, box / 2 - 1)
         images = images * circular_mask(box, rim - spec.mask_edge_px / 2, spec.mask_edge_px)
@@ -160,6 +160,19 @@ def present(spec: Spec, averages: Images, rng: RANDOM) -> Images:
         images = np.stack([_turned_frame(image, rng) for image in images])
     scale = np.float32(np.exp(rng.uniform(np.log(0.02), np.log(30))))
     return screenshot(images, rng) if spec.eight_bit else images * scale
+
+
+def _grain(shape: tuple[int, ...], rng: RANDOM) -> Images:
+    """White noise of deviation 1, or in half of the jobs noise of one band; alike in all classes of a job."""
+    white = rng.standard_normal(shape).astype(np.float32)
+    if rng.random() < 0.5:
+        return white
+    box = shape[-1]
+    shell = np.arange(box, dtype=np.float64)
+    low, high = box * rng.uniform(0.02, 0.12), box * rng.uniform(0.18, 0.45)
+    band = (1 - np.exp(-np.square(shell / low))) * np.exp(-np.power(shell / high, 4))
+    grain = back(transform(white) * spread(band, box), box)
+    return grain / max(float(grain.std()), 1e-9)
 
 
 def _turned_frame(image: NDArray[np.float32], rng: RANDOM) -> NDArray[np.float32]:

@@ -77,7 +77,7 @@ def duplex(rng: np.random.Generator, length_angstrom: float) -> Beads:
     ]
     core = np.stack([0 * rise, 0 * rise, rise], axis=1)
     points = np.concatenate([*strands, core])
-    return points, np.full(len(points), 3.2)
+    return points, np.full(len(points), 2.4)
 
 
 def belt(rng: np.random.Generator, radius_angstrom: float, hole_angstrom: float, contrast: float) -> Beads:
@@ -119,6 +119,6 @@ def cluster(
             way = rng.normal(size=3)
             spot = centres[j] + way / np.linalg.norm(way) * 0.85 * (radii[i] + radii[j])
             overlap = np.min(np.linalg.norm(centres[:i] - spot, axis=1) / (radii[:i] + radii[i]))
-            tries.append((compact * np.linalg.norm(spot) / radii.mean() - 6 * min(overlap, 0.8), spot))
+            tries.append((compact * np.linalg.norm(spot) / radii.mean() - 9 * min(overlap, 0.85), spot))
         centres[i] = min(tries, key=lambda t: float(t[0]))[1]
     return join([moved(domain(rng, radii[i], spacing), None, centres[i]) for i in range(n)])

@@ -11,16 +11,17 @@ from cryofed.simulation.molecule import Molecule, assemble, random_turn
 
 def chain(rng: np.random.Generator, name: str) -> Molecule:
     """Beads on a string or a smooth worm, as negative stain shows them; often a ball at one end, hooked."""
-    n = int(rng.integers(4, 14))
+    n = int(rng.integers(4, 13))
     step = rng.uniform(1.1, 2.3)  # of a bead's radius: smooth worm to separate beads
-    bend = rng.uniform(0.12, 0.45)
+    bend = rng.uniform(0.03, 0.45)  # straight to curved
     hook = rng.random() < 0.4
+    end = rng.uniform(1.3, 2.4) if rng.random() < 0.5 else 1.0
     way = np.array([0.0, 0, 1])
     place = np.zeros(3)
     parts = []
     radius = rng.uniform(10, 16)
     for i in range(n):
-        ball = radius * (1.0 if i else rng.uniform(0.9, 2.2)) * np.exp(rng.normal(0, 0.08))
+        ball = radius * (1.0 if i else end) * np.exp(rng.normal(0, 0.08))
         parts.append(moved(domain(rng, ball), None, place.copy()))
         way = way + rng.normal(0, bend * (4 if hook and i < 2 else 1), 3)
         way /= np.linalg.norm(way)

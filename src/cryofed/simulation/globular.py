@@ -27,10 +27,9 @@ def large(rng: np.random.Generator, name: str) -> Molecule:
     """Ribosome-like: two compact bodies of many domains and nucleic acid, with a groove between."""
     bodies: list[Beads] = []
     for n in (int(rng.integers(10, 22)), int(rng.integers(6, 15))):
-        body = cluster(rng, n, (17, 30), 3.5, 6.0)
-        spread = body[0].std(axis=0)
+        body = cluster(rng, n, (17, 30), 2.0, 6.0)
         acid = [
-            moved(duplex(rng, rng.uniform(40, 80)), random_turn(rng), rng.normal(0, 0.9 * spread))
+            moved(duplex(rng, rng.uniform(40, 80)), random_turn(rng), body[0][rng.integers(len(body[0]))])
             for _ in range(int(rng.integers(3, 11)))
         ]
         bodies.append(join([body, *acid]))

@@ -59,7 +59,11 @@ def lump(scene: Scene, rng: RANDOM) -> Image:
         else:
             radii = (size * rng.uniform(0.5, 1.1), size * rng.uniform(0.35, 0.8))
             image += bright * blob(scene.box, at, radii, angle + rng.normal(0, 0.6), rng.uniform(2, 7))
-    return softened(image, size * rng.uniform(0.04, 0.22))
+    # A dim shoulder at its side, as real ones have.
+    reach = (size * rng.uniform(0.5, 1.0), size * rng.uniform(0.35, 0.8))
+    side = rim(rng, size * rng.uniform(0.5, 1.2))
+    image += np.float32(rng.uniform(0.15, 0.6)) * blob(scene.box, side, reach, rng.uniform(0, np.pi), 3)
+    return softened(image, size * rng.uniform(0.04, 0.35))
 
 
 def carbon(scene: Scene, rng: RANDOM) -> Image:

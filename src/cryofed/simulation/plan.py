@@ -14,6 +14,8 @@ from cryofed.simulation.projection import Image
 from cryofed.simulation.scene import RANDOM, Scene, view_of
 
 GOOD = "particle"
+# Soft junk stands before the background of good classes.
+SOFT = ("blurred", "fuzzy ball", "blob", "broken", "denatured", "mixture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ def draw_classes(scene: Scene, rng: RANDOM) -> list[Drawn]:
     """All classes of a job, in random order as a classification leaves them."""
     spec = scene.spec
     kinds = _kinds(scene, rng)
-    counts = _particles(kinds, spec.particles, rng)
+    # Averages without a filter show their noise: soft junk has that of good classes there.
+    counts = _particles(kinds, spec.particles, SOFT if spec.finish == "raw" else (), rng)
     views = [_preferred(m, spec.preferred_views, rng) for m in spec.molecules]
     true = [n for kind, n in zip(kinds, counts, strict=True) if kind == GOOD]
     usual = float(np.median(true)) if true else float(np.median(counts))
@@ -61,13 +64,15 @@ def _kinds(scene: Scene, rng: RANDOM) -> list[str]:
     return [kinds[i] for i in rng.permutation(len(kinds))]
 
 
-def _particles(kinds: list[str], total: int, rng: RANDOM) -> NDArray[np.int64]:
-    """Particles of each class: good ones are larger as a rule, noise sometimes the largest of all."""
-    middle = {GOOD: 0.0, "few particles": -4.2, "noise": -0.6, "disc": -2.6, "carbon": -2.4, "ice": -2.2}
-    scatter = rng.uniform(0.6, 1.5)
+def _particles(kinds: list[str], total: int, large: tuple[str, ...], rng: RANDOM) -> NDArray[np.int64]:
+    """Particles of each class: good ones, and junk as `large`, are larger as a rule; sometimes noise is."""
+    middle = {GOOD: 0.0, "few particles": -4.2, "noise": -1.0, "disc": -2.6, "carbon": -2.4, "ice": -2.2}
+    middle |= dict.fromkeys(large, 0.0)
+    scatter = rng.uniform(0.5, 1.2)
     # Half of the junk classes are small ones, where noise shows as much as what they hold.
-    less = [-1.6 * float(rng.exponential()) if kind != GOOD and rng.random() < 0.5 else 0.0 for kind in kinds]
-    usual = np.array([middle.get(kind, -1.1) for kind in kinds])
+    alike = (GOOD, *large)
+    less = [-1.6 * float(rng.exponential()) * (k not in alike and rng.random() < 0.5) for k in kinds]
+    usual = np.array([middle.get(kind, -1.6) for kind in kinds])
     weights = np.exp(usual + np.array(less) + rng.normal(0, scatter, len(kinds)))
     counts = np.asarray(np.maximum(np.round(weights / weights.sum() * total), 1), np.int64)
     few = np.array([kind == "few particles" for kind in kinds])
@@ -89,7 +94,7 @@ def _draw(
         return _particle(scene, kind, (n, float(size_in_job)), views, rng)
     content = PAINTERS[kind][0](scene, rng)
     pure = {"blurred": (0.6, 1.0), "mixture": (0.3, 0.6)}.get(kind, (0.0, 0.12))
-    gain, ratio = _overfitting(kind, rng)
+    gain, ratio = _overfitting(scene, kind, rng)
     return Drawn(
         kind=kind, content=content, reference=None, particles=n, purity=float(rng.uniform(*pure)),
         view_spread_degree=float("nan"), offset_px=0.0, molecule=-1, view=np.full(3, np.nan),
@@ -97,8 +102,14 @@ def _draw(
     )  # fmt: skip
 
 
-def _overfitting(kind: str, rng: RANDOM) -> tuple[float, float]:
-    """Gain, and the resolution over the diameter up to which noise passes for signal in junk."""
+def _overfitting(scene: Scene, kind: str, rng: RANDOM) -> tuple[float, float]:
+    """Gain, and the resolution over the diameter up to which noise passes for signal in junk.
+
+    Soft junk has both as good classes have them: grain in the background tells nothing.
+    """
+    if kind in SOFT:
+        spec = scene.spec
+        return float(spec.overfit * rng.uniform(0.3, 2)), float(spec.resolution_ratio * rng.uniform(0.9, 2.0))
     if kind == "noise":
         return float(np.exp(rng.uniform(np.log(1.5), np.log(40)))), float(
             np.exp(rng.uniform(np.log(0.12), np.log(0.7)))
@@ -117,9 +128,10 @@ def _particle(
     size = scene.size(molecule)
     few = kind != GOOD
     # Alignment is about as good as the resolution allows, and worse in small classes.
-    error = spec.resolution_ratio * float(np.exp(rng.normal(0, 0.35))) * size_in_job**-0.2
-    error *= 2.5 if rng.random() < 0.1 else 1  # a class that holds more views than it should
-    spread = float(np.clip(38 * error, 0.8, 30))
+    error = spec.resolution_ratio * float(np.exp(rng.normal(0, 0.22))) * size_in_job**-0.4
+    # A class that holds more views than it should: blurred to any degree.
+    error *= float(np.exp(rng.uniform(0.2, 1.8))) if rng.random() < 0.16 else 1
+    spread = float(np.clip(38 * error, 0.8, 50))
     off = rng.normal(0, 0.012, 2) * size * (4 if rng.random() < 0.06 else 1)
     content = scene.blurred_view(
         molecule, view, rng, spread_degree=spread, in_plane_degree=float(rng.uniform(0.4, 0.8) * spread),

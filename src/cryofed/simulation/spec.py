@@ -19,7 +19,7 @@ Finish = Literal["masked", "windowed", "raw"]
 
 JUNK_SHARES = {  # from the pictures of real classifications: over-fitted noise matters most
     "noise": 2.2, "speckle": 3.6, "clump": 1.4, "aligned noise": 0.6, "streaks": 0.6, "rings": 0.6,
-    "disc": 1.0, "ice": 0.8, "smear": 0.6, "blob": 1.0,
+    "disc": 1.0, "ice": 0.8, "smear": 0.6, "blob": 1.6,
     "carbon": 0.8, "bright edge": 1.1, "edge and blob": 0.9, "corner": 0.8,
     "off centre": 1.5, "blurred": 1.3, "fuzzy ball": 0.9,
     "aggregate": 0.7, "broken": 0.6, "denatured": 0.6, "mixture": 0.5,
@@ -84,8 +84,7 @@ def random_spec(
     drawn: Finish = "raw" if stain else _pick(rng, {"masked": 0.55, "windowed": 0.22, "raw": 0.23})
     finish = finish or drawn
     diameter = max(m.diameter_angstrom for m in molecules)
-    # A filament fills its mask; others 0.35 to 0.97 of it, mostly about 0.75.
-    filled = rng.uniform(0.9, 1.1) if molecules[0].kind == "filament" else _filled(rng, finish)
+    filled = _filled(rng, finish, molecules[0].kind)
     mask = diameter / filled
     box = int(rng.choice(boxes))
     of_box = rng.uniform(0.7, 0.99) if finish == "masked" else rng.uniform(0.9, 1.0)
@@ -97,7 +96,10 @@ def random_spec(
         amplitude_contrast=0.25 if stain else float(rng.uniform(0.07, 0.12)),
     )
     classes = int(np.clip(round(20 * np.exp(rng.exponential(0.55))), 20, 100))
-    ratio = float(np.exp(rng.uniform(np.log(0.05), np.log(0.26))))
+    # Some jobs have few particles: their good classes resolve no more than a fifth of the diameter.
+    coarse = rng.random() < 0.18
+    ratio = float(rng.uniform(0.2, 0.29) if coarse else np.exp(rng.uniform(np.log(0.05), np.log(0.26))))
+    fewest, most = (20, 250) if coarse else (60, 3000)
     pixel = mask / (box * of_box)
     # No average is finer than its pixels.
     ratio = max(ratio, 2.3 * pixel / diameter)
@@ -113,7 +115,7 @@ def random_spec(
         microscope=microscope,
         negative_stain=stain,
         classes=classes,
-        particles=int(classes * np.exp(rng.uniform(np.log(60), np.log(3000)))),
+        particles=int(classes * np.exp(rng.uniform(np.log(fewest), np.log(most)))),
         junk_share=float(np.clip(rng.beta(2.2, 2.2), 0.08, 0.92)),
         junk=_junk_mix(rng),
         resolution_ratio=ratio,
@@ -124,7 +126,9 @@ def random_spec(
         noise_colour=float(rng.uniform(0, 1.2)),
         overfit=float(rng.exponential(0.25)),
         neighbours=float(rng.uniform(0.05, 0.35)) if rng.random() < 0.25 else 0.0,
-        grain=float(np.exp(rng.uniform(np.log(0.04), np.log(0.7)))) if rng.random() < _grain(finish) else 0.0,
+        grain=float(np.exp(rng.uniform(np.log(0.04), np.log(0.7))))
+        if rng.random() < _grain(finish, stain)
+        else 0.0,
         eight_bit=bool(rng.random() < 0.2),
         preferred_views=int(rng.integers(2, 6)) if rng.random() < 0.25 else 0,
     )
@@ -135,14 +139,17 @@ def _pick(rng: np.random.Generator, shares: dict[Finish, float]) -> Finish:
     return names[int(rng.choice(len(names), p=list(shares.values())))]
 
 
-def _filled(rng: np.random.Generator, finish: Finish) -> float:
+def _filled(rng: np.random.Generator, finish: Finish, kind: str) -> float:
+    """Diameter over the frame: a filament fills it; others 0.35 to 0.97 of a mask, mostly about 0.75."""
+    if kind in ("filament", "chain"):
+        return float(rng.uniform(0.9, 1.1) if kind == "filament" else rng.uniform(0.5, 0.95))
     if finish == "masked":
         return float(np.clip(0.36 + 0.6 * rng.beta(2.6, 1.5), 0.35, 0.97))
     return float(np.clip(0.3 + 0.62 * rng.beta(2.0, 1.8), 0.3, 0.92))  # the box, not a mask, is the frame
 
 
-def _grain(finish: Finish) -> float:
-    return {"masked": 0.12, "windowed": 0.25, "raw": 0.5}[finish]
+def _grain(finish: Finish, stain: bool) -> float:
+    return 0.75 if stain else {"masked": 0.12, "windowed": 0.25, "raw": 0.5}[finish]
 
 
 def _junk_mix(rng: np.random.Generator) -> dict[str, float]:
