@@ -26,7 +26,7 @@ from cryofed.selection.policy import Policy, adaptive_cut
 BUILD = Path(__file__).parent.parent / "build" / "bench-selection"
 TEST_JOBS, TEST_SEED = 40, 103  # molecules that neither training nor calibration saw
 PEER_JOBS = int(os.environ.get("CRYOFED_PEER_JOBS", "200"))
-PEER_STEPS = int(os.environ.get("CRYOFED_PEER_STEPS", "600"))
+PEER_STEPS = int(os.environ.get("CRYOFED_PEER_STEPS", "200"))
 Scorer = Callable[[ClassJob], NDArray[np.float64]]
 COLUMNS = (
     "AUC", "F1", "precision", "recall", "lost", "junk rejected", "least good kept", "views", "ECE", "Brier",
