@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryofed.jobs.job import ClassJob, open_job
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.scorer import FEWEST_PARTICLES, scorable
 
 ROOT = Path(__file__).parent.parent

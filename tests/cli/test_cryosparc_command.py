@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cryofed.cli.main import main
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.simulation.sites import write_sites
 
 

@@ -12,7 +12,8 @@ import tifffile
 from PIL import Image
 
 from cryofed.errors import InputError
-from cryofed.jobs.job import ClassJob, open_job
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 
 Maker = Callable[..., Path]
 COUNTS = [40, 0, 25, 60, 5, 12]

@@ -8,7 +8,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
 from cryofed.selection.cryosparc import FILES

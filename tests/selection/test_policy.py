@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cryofed.errors import CryoFedError
-from cryofed.jobs.job import ClassJob, open_job
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
 from cryofed.selection.policy import Policy, adaptive_cut, best_of_lost_views, decide, loss

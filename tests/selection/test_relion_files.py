@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import starfile
 
-from cryofed.jobs.job import ClassJob, open_job
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
 from cryofed.selection.policy import decide

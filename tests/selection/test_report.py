@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
 from cryofed.selection.pictures import grey

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cryofed.errors import InputError
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.simulation.classify import PROGRAM, Run, classify
 from cryofed.simulation.projection import project

@@ -14,7 +14,7 @@ import starfile
 
 from cryofed.cli.main import main
 from cryofed.errors import InputError, OutputError
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.learning.corpus import read_shards
 from cryofed.simulation.habits import HABITS, Habit, label
 from cryofed.simulation.sites import write_sites

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import starfile
 
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.library.harvest import walk
 from cryofed.library.harvest.importing import harvest
 from cryofed.library.reading import meaning

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Score the classification's files, then have CryoSPARC select."""
     from cryofed.errors import InputError
-    from cryofed.jobs.job import open_job
+    from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.cryosparc_live import folder, select, workspace
     from cryofed.selection.policy import Policy, decide, loss

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _select(folder: Path, options: argparse.Namespace) -> None:
     from cryofed.errors import InputError
-    from cryofed.jobs.job import open_job
+    from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.external import NODES, check_abort, write_output_nodes
     from cryofed.selection.policy import Policy, decide, loss

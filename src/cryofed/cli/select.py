@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     """Open, check the place, score, decide, write, tell."""
     from dataclasses import replace
 
-    from cryofed.jobs.job import open_job
+    from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.policy import decide, loss
     from cryofed.selection.table import summary

@@ -10,7 +10,8 @@ from string import Template
 
 from cryofed import __version__
 from cryofed.demo.story import Story
-from cryofed.jobs.job import ClassJob, open_job
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.scorer import score_job
 from cryofed.selection.pictures import data_uris
 from cryofed.selection.policy import Selection, decide

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.library.harvest.importing import harvest
 from cryofed.library.harvest.walk import find
 from cryofed.library.labelled import Labelled

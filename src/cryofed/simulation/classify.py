@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cryofed.errors import InputError, OutputError
 from cryofed.jobs import star
-from cryofed.jobs.job import open_job
+from cryofed.jobs.opening import open_job
 from cryofed.simulation.relion_files import truth_table
 from cryofed.simulation.relion_truth import class_truth
 from cryofed.simulation.shapes import random_molecule

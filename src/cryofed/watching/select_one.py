@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from cryofed.jobs.job import ClassJob, open_job
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 from cryofed.scoring.scorer import score_job
 from cryofed.selection.policy import Policy, Selection, decide, loss
 from cryofed.selection.report import write_report

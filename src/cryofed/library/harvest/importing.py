@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from cryofed.errors import CryoFedError
-from cryofed.jobs.job import ClassJob, open_job
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 from cryofed.library.harvest.past import Found, Passed, PastSelection, labelling
 from cryofed.library.labels import Labelling, targets
 from cryofed.library.pictures import content_hash

@@ -170,7 +170,7 @@ def open_review(
     path: Path, *, out: Path | None, library: Path | None, model: Path | None, say: Progress
 ) -> tuple[Gallery, Saving]:
     """Open, score and decide a job for review; `say` hears what is being done."""
-    from cryofed.jobs.job import open_job
+    from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.policy import decide
     from cryofed.selection.writer import check_folder, default_folder
