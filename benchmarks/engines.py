@@ -202,7 +202,7 @@ def stock_round(folder: Path, size: int) -> float:
     return statistics.median(gaps) if gaps else float("nan")
 
 
-_ROUND = re.compile(r"Round \d+ started")
+_ROUND = re.compile(r"^\d{4}-\d\d-\d\d .*Saved numpy model to")  # once at the end of each round
 
 
 def _time(line: str) -> float:
