@@ -40,6 +40,7 @@ class Wire:
         self._engine = self
         self.executors, self.handlers = executors, handlers
         self.cancelled: list[object] = []
+        self.own_handlers: dict[str, Any] = {}
         self.sites: Sequence[str] = ()
 
     def get_clients(self) -> list[SimpleNamespace]:
@@ -49,6 +50,9 @@ class Wire:
     def new_context(self) -> Iterator[FLContext]:
         yield FLContext()
 
+    def register_aux_message_handler(self, topic: str, message_handle_func: Any) -> None:
+        self.own_handlers[topic] = message_handle_func
+
     def send_aux_request(self, targets: list[str], topic: str, request: Any, **_: Any) -> dict[str, Any]:
         return {name: self.handlers[name][topic](topic, request, FLContext()) for name in targets}
 
@@ -57,7 +61,8 @@ class Wire:
         sent = fobs.dumps(task.data)
 
         def work(name: str) -> None:
-            result = self.executors[name].execute(task.name, fobs.loads(sent), FLContext(), Signal())
+            context = self._context_of(name)
+            result = self.executors[name].execute(task.name, fobs.loads(sent), context, Signal())
             done = SimpleNamespace(client=SimpleNamespace(name=name), result=result, task=task)
             if task not in self.cancelled:
                 done.result = fobs.loads(fobs.dumps(result))
@@ -65,6 +70,19 @@ class Wire:
 
         for name in targets:
             threading.Thread(target=work, args=(name,), daemon=True).start()
+
+    def _context_of(self, name: str) -> FLContext:
+        """A site's own, in which it can ask the aggregator."""
+        peer, context = FLContext(), FLContext()
+        peer.set_prop(ReservedKey.IDENTITY_NAME, name, private=False)
+        arrived = FLContext()
+        arrived.set_peer_context(peer)
+
+        def ask(topic: str, request: Any, **_: Any) -> dict[str, Any]:
+            return {"server": self.own_handlers[topic](topic, request, arrived)}
+
+        context.set_prop(ReservedKey.ENGINE, SimpleNamespace(send_aux_request=ask), private=True)
+        return context
 
     def cancel_task(self, task: object, _: object) -> None:
         self.cancelled.append(task)

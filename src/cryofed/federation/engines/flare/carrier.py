@@ -14,13 +14,25 @@ from nvflare.apis.controller_spec import ClientTask, Task, TaskCompletionStatus
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.impl.controller import Controller
-from nvflare.apis.shareable import Shareable
+from nvflare.apis.shareable import Shareable, make_reply
 from nvflare.apis.signal import Signal
 
 from cryofed import __version__
 from cryofed.errors import CryoFedError, FederationError
-from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, READY, TASK, envelope, opened
+from cryofed.federation.engines.flare.envelopes import (
+    ALIVE,
+    DISMISS,
+    OVER,
+    READY,
+    TASK,
+    TURN,
+    WAIT,
+    YES,
+    envelope,
+    opened,
+)
 from cryofed.federation.engines.flare.notes import must_give_way, write_presence
+from cryofed.federation.engines.flare.turns import Turns
 from cryofed.federation.orders import Answer
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
@@ -45,8 +57,11 @@ class FlareCarrier:
         self._answers: queue.Queue[Answer] = queue.Queue()
         self._task: Task | None = None
         self._waiting: dict[str, int] = {}  # asked and silent: unanswered pings in a row
+        self._asked: frozenset[str] = frozenset()
+        self._turns, self._taken = Turns(), ""  # the site whose answer the rounds work on
         self._pinged = 0.0
         self._settled = time.monotonic() + START_S
+        self._engine.register_aux_message_handler(topic=TURN, message_handle_func=self._turn)
 
     def present(self) -> Sequence[str]:
         """Sites whose process of this segment answers now."""
@@ -69,6 +84,7 @@ class FlareCarrier:
         while not self._answers.empty():
             self._answers.get_nowait()
         self._waiting, self._pinged = dict.fromkeys(sites, 0), time.monotonic()
+        self._asked = frozenset(sites)
         if not sites:
             return
         payload = np.frombuffer(order, np.uint8)
@@ -80,14 +96,18 @@ class FlareCarrier:
 
     def answer(self, timeout_s: float) -> Answer | None:
         """The next answer; a site whose process is silent to two pings answers with `site_gone`."""
+        self._turns.leave(self._taken)  # the last answer is on disk by now
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
             self._check_abort()
             try:
-                return self._answers.get(timeout=min(left, 0.1))
+                answer = self._answers.get(timeout=min(left, 0.1))
             except queue.Empty:
                 if time.monotonic() - self._pinged > PING_EVERY_S:
                     self._look_for_dead()
+            else:
+                self._taken = answer.site
+                return answer
         return None
 
     def dismiss(self) -> None:
@@ -95,6 +115,8 @@ class FlareCarrier:
         if self._task is not None:
             self._controller.cancel_task(self._task, TaskCompletionStatus.CANCELLED)
             self._task = None
+        self._asked = frozenset()
+        self._turns.clear()
         late, self._waiting = list(self._waiting), {}
         if late:
             self._send(DISMISS, late, timeout=0.0)
@@ -102,6 +124,15 @@ class FlareCarrier:
     @property
     def _engine(self) -> Any:
         return self._controller._engine
+
+    def _turn(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
+        site = fl_ctx.get_peer_context().get_identity_name()
+        reply = make_reply(ReturnCode.OK)
+        if site not in self._asked:
+            reply[TURN] = OVER
+        else:
+            reply[TURN] = YES if self._turns.take(site) else WAIT
+        return reply
 
     def _received(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
         site, result = client_task.client.name, client_task.result

@@ -16,6 +16,8 @@ TASK = "cryofed"  # the one task of our jobs
 ALIVE = "cryofed.alive"  # is this site's process there?
 READY = "ready"  # in the reply to ALIVE: the learner is warm
 DISMISS = "cryofed.dismiss"  # the round is over; stop working for it
+TURN = "cryofed.turn"  # may this site send its large answer now? Also the word in the reply:
+YES, WAIT, OVER = "yes", "wait", "over"  # over: nobody waits for this answer any more
 _HEADER, _PAYLOAD = "header", "payload"
 
 

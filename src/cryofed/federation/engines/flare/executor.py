@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,26 @@ from nvflare.apis.signal import Signal
 
 from cryofed import __version__
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, READY, TASK, envelope, opened
+from cryofed.federation.engines.flare.envelopes import (
+    ALIVE,
+    DISMISS,
+    OVER,
+    READY,
+    TASK,
+    TURN,
+    YES,
+    envelope,
+    opened,
+)
 from cryofed.federation.engines.flare.learner import Learner
 from cryofed.federation.engines.flare.pipe import Bytes
 
 LOG = "learner.log"  # in the site's folder; full words stay at home
 _TICK_S = 0.02
+LARGE = 8_000_000  # bytes: a smaller answer does not wait for its turn
+TURN_TICK_S = 0.1
+TURN_S = 600.0  # then it sends, turn or not: the aggregator is told nothing that it cannot bear
+_UNHEARD = 5  # so many requests without a reply, and it sends
 
 
 class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
@@ -74,7 +89,24 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
             self.log_warning(fl_ctx, f"{error}; see {LOG}")
             self._running_learner()  # it is warm again when the next round comes
             return _failure("site_crashed")
-        return envelope(*frame)
+        wanted = frame[1].nbytes <= LARGE or self._has_turn(fl_ctx, abort_signal)
+        return envelope(*frame) if wanted else _failure("dismissed")
+
+    def _has_turn(self, fl_ctx: FLContext, abort_signal: Signal) -> bool:
+        """Wait until the aggregator has room for a large answer; False when nobody wants it any more."""
+        end, unheard = time.monotonic() + TURN_S, 0
+        while time.monotonic() < end and unheard < _UNHEARD:
+            if abort_signal.triggered or self._dismissed.is_set():
+                return False
+            replies = fl_ctx.get_engine().send_aux_request(
+                targets=None, topic=TURN, request=Shareable(), timeout=2.0, fl_ctx=fl_ctx, optional=True
+            )
+            word = next((reply.get(TURN) for reply in (replies or {}).values()), None)
+            if word in (YES, OVER):
+                return bool(word == YES)
+            unheard = 0 if word else unheard + 1
+            time.sleep(TURN_TICK_S)
+        return True
 
     def _running_learner(self) -> Learner:
         if self._learner is not None and not self._learner.alive:
