@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 EXTRAS ?= dev,flare
 ENGINE ?= embedded
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-flare check bench clean
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "CryoFed needs Python 3.10, 3.11 or 3.12; found none. Install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -24,6 +24,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(PY) -m pytest
+
+# Real FLARE processes on this machine, killed and refused: minutes, best on a quiet machine.
+test-flare: $(READY)
+	$(PY) -m pytest tests/federation/flare -m processes --durations=0
 
 check: $(READY)
 	$(PY) -m ruff format --check src tests benchmarks

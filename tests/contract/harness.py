@@ -55,7 +55,7 @@ class Embedded:
     def __init__(self, inline: bool) -> None:
         self.inline = self.kills = inline
         # Its deadline counts from each site's own start: a busy machine makes nobody late.
-        self.waiting = {"deadline_s": 4.0}
+        self.waiting = {"deadline_s": 8.0}
         # In one process a site that dies or hangs takes the engine with it; the docs say so.
         self.survives = frozenset(toy.FAULTS) - (frozenset({"exits", "hangs", "raises"} if inline else ()))
         self.name = "embedded-inline" if inline else "embedded"

@@ -44,7 +44,8 @@ def test_the_same_plan_gives_the_same_bits_as_a_plain_loop(engine: Harness, tmp_
 def test_one_bad_site_costs_itself_its_rounds_and_nobody_else(
     engine: Harness, tmp_path: Path, fault: str
 ) -> None:
-    plan = toy.plan(NAMES, **waiting(engine, grace_s=1.0))
+    # Only a site that hangs is waited for; the others' rounds close at once, however busy the machine is.
+    plan = toy.plan(NAMES, **waiting(engine, grace_s=5.0 if fault == "hangs" else 40.0))
     got = engine.run(plan, tmp_path / "run", HONEST | {"gamma": fault})
     assert [report["round"] for report in got.reports] == [1, 2, 3]
     for report in got.reports[1:]:
@@ -63,7 +64,7 @@ def test_one_bad_site_costs_itself_its_rounds_and_nobody_else(
 
 @pytest.mark.parametrize("engine", [e for e in HARNESSES if "hangs" in e.survives], ids=name_of)
 def test_a_round_closes_with_the_quorum_when_two_sites_fail(engine: Harness, tmp_path: Path) -> None:
-    plan = toy.plan(NAMES, **waiting(engine, grace_s=0.5))
+    plan = toy.plan(NAMES, **waiting(engine, grace_s=5.0))
     got = engine.run(plan, tmp_path / engine.name, HONEST | {"gamma": "hangs", "beta": "exits"})
     assert [sorted(report["accepted"]) for report in got.reports[1:]] == [["alpha", "delta"]] * 2
     assert [sorted(report["lost"]) for report in got.reports[1:]] == [["beta", "gamma"]] * 2

@@ -21,7 +21,7 @@ from cryofed.federation.engines.flare.provision import coordinator_name
 from cryofed.federation.engines.flare.segments import Desk, until, write_job
 from cryofed.federation.engines.flare.settings import SiteSettings, write_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from tests.federation.flare.real import HONEST, NAMES, Federation, kill, once_af
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import processes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
