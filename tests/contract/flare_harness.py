@@ -81,7 +81,9 @@ class Wire:
         def ask(topic: str, request: Any, **_: Any) -> dict[str, Any]:
             return {"server": self.own_handlers[topic](topic, request, arrived)}
 
-        context.set_prop(ReservedKey.ENGINE, SimpleNamespace(send_aux_request=ask), private=True)
+        context.set_prop(
+            ReservedKey.ENGINE, SimpleNamespace(send_aux_request=ask, fire_event=_unheard), private=True
+        )
         return context
 
     def cancel_task(self, task: object, _: object) -> None:
@@ -142,9 +144,13 @@ class FlareInProcess:
         context = FLContext()
         workspace = SimpleNamespace(get_root_dir=lambda: str(kit))
         context.set_prop(FLContextKey.WORKSPACE_OBJECT, workspace, private=True)
-        engine = SimpleNamespace(register_aux_message_handler=register)
+        engine = SimpleNamespace(register_aux_message_handler=register, fire_event=_unheard)
         context.set_prop(ReservedKey.ENGINE, engine, private=True)
         return context
+
+
+def _unheard(*_: object) -> None:
+    """FLARE's components fire events when they log; nobody listens here."""
 
 
 @contextmanager
