@@ -44,7 +44,7 @@ def test_the_same_plan_gives_the_same_bits_as_a_plain_loop(engine: Harness, tmp_
 def test_one_bad_site_costs_itself_its_rounds_and_nobody_else(
     engine: Harness, tmp_path: Path, fault: str
 ) -> None:
-    # Only a site that hangs, or whose real answer may still come, is waited for; the others' rounds close at once, however busy the machine is.
+    # Only a site that is silent, or whose real answer may still come, is waited for.
     plan = toy.plan(NAMES, **waiting(engine, grace_s=5.0 if fault in ("hangs", "replays") else 40.0))
     got = engine.run(plan, tmp_path / "run", HONEST | {"gamma": fault})
     assert [report["round"] for report in got.reports] == [1, 2, 3]
