@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 
+@pytest.mark.quiet
 def test_500_classes_paint_within_a_second_and_toggle_within_50_ms() -> None:
     from benchmarks.review import LIMITS, measure
 
