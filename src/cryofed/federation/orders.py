@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from cryofed.errors import WireError
-from cryofed.federation.guard.compress import Encoded, decode, encode
+from cryofed.federation.guard.compress import Buffer, Encoded, decode, encode
 from cryofed.federation.wire import MESSAGE_SCHEMA, NUMBERS_SCHEMA, canonical, pack, unpack
 from cryofed.learning.vector import Vector, vector_hash
 
@@ -67,10 +67,11 @@ def pack_order(made: Order) -> bytes:
         "model_hash": made.model_hash,
         "codec": encoded.codec,
     }
-    return pack(header, encoded.payload)
+    # As float32 the payload is the vector's own bytes, so its hash is known.
+    return pack(header, encoded.payload, sha256=made.model_hash)
 
 
-def unpack_order(data: bytes, max_numbers: int) -> Order:
+def unpack_order(data: Buffer, max_numbers: int) -> Order:
     """The order in these bytes; a site trusts nothing that it was sent.
 
     Args:
@@ -84,8 +85,10 @@ def unpack_order(data: bytes, max_numbers: int) -> Order:
     header = parcel.header
     if header["task"] not in TASKS:
         raise WireError("task", f"{header['task'][:20]!r} is none of {', '.join(TASKS)}")
-    vector = decode(Encoded(header["codec"], parcel.payload), len(parcel.payload) // 4)
-    if vector_hash(vector) != header["model_hash"]:
+    if header["codec"] != "float32":
+        raise WireError("codec", "models travel down as float32")
+    vector = decode(Encoded(header["codec"], parcel.payload), len(parcel.payload) // 4).copy()
+    if header["payload_sha256"] != header["model_hash"]:  # one hash, of the same bytes, which was checked
         raise WireError("hash", "the vector is not the one that the order names")
     return Order(
         task=header["task"],
@@ -107,7 +110,7 @@ class Answer:
     """
 
     site: str
-    data: bytes = field(default=b"", repr=False)
+    data: Buffer = field(default=b"", repr=False)
     failure: str = ""
 
 
@@ -134,7 +137,7 @@ def pack_numbers(numbers: Numbers) -> bytes:
     return pack(header, canonical({name: float(value) for name, value in numbers.values.items()}))
 
 
-def unpack_numbers(data: bytes) -> Numbers:
+def unpack_numbers(data: Buffer) -> Numbers:
     """The named numbers in these bytes.
 
     Raises:
@@ -142,7 +145,7 @@ def unpack_numbers(data: bytes) -> Numbers:
     """
     parcel = unpack(data, NUMBERS_SCHEMA, MAX_NUMBERS)
     try:
-        values = json.loads(parcel.payload)
+        values = json.loads(bytes(parcel.payload))
     except (ValueError, RecursionError):
         raise WireError("format", "the numbers are not JSON") from None
     if not isinstance(values, dict) or not all(re.fullmatch(NUMBER_NAME, name) for name in values):

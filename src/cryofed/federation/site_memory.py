@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cryofed.federation.guard.compress import Buffer
 from cryofed.federation.orders import Order
 from cryofed.federation.storage import read_arrays, write_arrays, write_whole
 from cryofed.federation.strategies.strategy import Memory
@@ -54,7 +55,7 @@ def save_memory(folder: Path | None, order: Order, memory: SiteMemory) -> None:
         _path(folder, order, number).unlink()
 
 
-def last_answer(folder: Path | None, order: bytes) -> bytes | None:
+def last_answer(folder: Path | None, order: Buffer) -> bytes | None:
     """The answer to exactly this order, if it was the last one: sent again, not trained again.
 
     So an aggregator that comes back after a crash gets the same bytes, at no cost in time or privacy.
@@ -66,11 +67,11 @@ def last_answer(folder: Path | None, order: bytes) -> bytes | None:
     return content[32:] if content[:32] == hashlib.sha256(order).digest() else None
 
 
-def keep_answer(folder: Path | None, order: bytes, answer: bytes) -> bytes:
+def keep_answer(folder: Path | None, order: Buffer, answer: bytes) -> bytes:
     """Remember an answer; returns it."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "last.answer", hashlib.sha256(order).digest() + answer)
+        write_whole(folder / "last.answer", hashlib.sha256(order).digest(), answer)
     return answer
 
 

@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from cryofed.errors import WireError
-from cryofed.federation.guard.compress import CODECS, Encoded, decode
+from cryofed.federation.guard.compress import CODECS, Buffer, Encoded, decode
 from cryofed.federation.updates import METRICS, Update
 
 MAGIC = b"CRYOFED1"
@@ -39,7 +39,7 @@ class Parcel:
     """A checked header and its payload; the payload's inside is not yet read."""
 
     header: Mapping[str, Any]
-    payload: bytes
+    payload: memoryview
 
 
 def canonical(document: object) -> bytes:
@@ -49,16 +49,17 @@ def canonical(document: object) -> bytes:
     ).encode()
 
 
-def pack(header: Mapping[str, Any], payload: bytes) -> bytes:
-    """One message; length and hash of the payload are added to the header."""
+def pack(header: Mapping[str, Any], payload: Buffer, sha256: str = "") -> bytes:
+    """One message; length and hash of the payload (`sha256`, where it is known) are added to the header."""
     sealed = dict(header)
-    sealed |= {"payload_bytes": len(payload), "payload_sha256": hashlib.sha256(payload).hexdigest()}
+    known = sha256 or hashlib.sha256(payload).hexdigest()
+    sealed |= {"payload_bytes": len(payload), "payload_sha256": known}
     _check_header(sealed)
     text = canonical(sealed)
-    return MAGIC + len(text).to_bytes(4, "big") + text + payload
+    return b"".join((MAGIC, len(text).to_bytes(4, "big"), text, payload))
 
 
-def unpack(data: bytes, schema: str, max_bytes: int) -> Parcel:
+def unpack(data: Buffer, schema: str, max_bytes: int) -> Parcel:
     """Header and payload of a message from another machine.
 
     Raises:
@@ -71,16 +72,17 @@ def unpack(data: bytes, schema: str, max_bytes: int) -> Parcel:
     length = int.from_bytes(data[8:12], "big")
     if length > min(MAX_HEADER, len(data) - 12):
         raise WireError("format", f"a header of {length} bytes does not fit")
+    text = bytes(data[12 : 12 + length])
     try:
-        header = json.loads(data[12 : 12 + length].decode("ascii"), parse_constant=_no_constant)
+        header = json.loads(text.decode("ascii"), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise WireError("format", "the header is not JSON") from None
     if not isinstance(header, dict) or header.get("schema") != schema:
         raise WireError("schema", f"not a {schema}")
     _check_header(header)
-    if canonical(header) != data[12 : 12 + length]:
+    if canonical(header) != text:
         raise WireError("format", "the header is not in canonical form")
-    payload = data[12 + length :]
+    payload = memoryview(data)[12 + length :]
     if len(payload) != header["payload_bytes"]:
         raise WireError("length", f"{len(payload)} payload bytes, the header says {header['payload_bytes']}")
     if hashlib.sha256(payload).hexdigest() != header["payload_sha256"]:
@@ -104,7 +106,7 @@ def pack_update(update: Update, encoded: Encoded) -> bytes:
     return pack(header, encoded.payload)
 
 
-def unpack_update(data: bytes, size: int, max_bytes: int | None = None) -> Update:
+def unpack_update(data: Buffer, size: int, max_bytes: int | None = None) -> Update:
     """The update in these bytes; `size` is the numbers that the strategy expects (channels × layout).
 
     Bounds that need the plan (who, which round, how large) are admission's, not checked here.

@@ -68,4 +68,4 @@ class Layout:
 
 def vector_hash(vector: Vector) -> str:
     """SHA-256 over the vector's bytes, little-endian."""
-    return hashlib.sha256(np.ascontiguousarray(vector, "<f4").tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(vector, "<f4").data).hexdigest()

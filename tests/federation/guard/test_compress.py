@@ -56,7 +56,7 @@ def test_with_error_feedback_the_sum_of_what_was_sent_is_the_sum_of_what_was_wan
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_payload_for_another_length_is_refused(codec: str) -> None:
-    payload = encode(vector(1000), codec).payload
+    payload = bytes(encode(vector(1000), codec).payload)
     for wrong in (payload[:-1], payload + b"\0", b""):
         with pytest.raises(WireError, match="bytes"):
             decode(Encoded(codec, wrong), 1000)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cryofed.errors import WireError
 from cryofed.learning.vector import Vector
 
+Buffer = bytes | memoryview  # of bytes: a large payload is passed on, not copied
 BLOCK = 256  # numbers that share one 8-bit scale: 4 bytes on 256
 
 
@@ -24,7 +25,7 @@ class Encoded:
     """A vector on its way between machines."""
 
     codec: str  # one of `CODECS`
-    payload: bytes
+    payload: Buffer
 
 
 def encode(vector: Vector, codec: str, keep: float = 0.1) -> Encoded:
@@ -58,13 +59,14 @@ def compress(vector: Vector, codec: str, keep: float) -> tuple[Encoded, Vector]:
     return encoded, left
 
 
-def _to_float32(vector: Vector) -> bytes:
-    return np.ascontiguousarray(vector, "<f4").tobytes()
+def _to_float32(vector: Vector) -> Buffer:
+    return np.ascontiguousarray(vector, "<f4").view(np.uint8).data
 
 
-def _from_float32(payload: bytes, size: int) -> Vector:
+def _from_float32(payload: Buffer, size: int) -> Vector:
+    """The payload itself, seen as numbers; read-only where it is."""
     _length(payload, 4 * size)
-    return np.frombuffer(payload, "<f4").astype(np.float32)
+    return np.frombuffer(payload, "<f4").astype(np.float32, copy=False)
 
 
 def _to_float16(vector: Vector) -> bytes:
@@ -73,7 +75,7 @@ def _to_float16(vector: Vector) -> bytes:
     return np.array(scale, "<f4").tobytes() + (vector / scale).astype("<f2").tobytes()
 
 
-def _from_float16(payload: bytes, size: int) -> Vector:
+def _from_float16(payload: Buffer, size: int) -> Vector:
     _length(payload, 4 + 2 * size)
     scale = _scales(payload[:4])[0]
     halves = np.frombuffer(payload, "<f2", offset=4).astype(np.float32)
@@ -96,7 +98,7 @@ def _to_int8(vector: Vector) -> bytes:
     return payload
 
 
-def _from_int8(payload: bytes, size: int) -> Vector:
+def _from_int8(payload: Buffer, size: int) -> Vector:
     blocks = -(-size // BLOCK)
     _length(payload, 4 * blocks + size)
     scales = _scales(payload[: 4 * blocks])
@@ -114,7 +116,7 @@ def _to_topk(vector: Vector, keep: float) -> bytes:
     return np.packbits(sent).tobytes() + _to_int8(vector[sent])
 
 
-def _from_topk(payload: bytes, size: int) -> Vector:
+def _from_topk(payload: Buffer, size: int) -> Vector:
     bitmap = -(-size // 8)
     if len(payload) < bitmap:
         raise WireError("length", f"{len(payload)} bytes, the bitmap alone takes {bitmap}")
@@ -127,12 +129,12 @@ def _from_topk(payload: bytes, size: int) -> Vector:
     return vector
 
 
-def _length(payload: bytes, wanted: int) -> None:
+def _length(payload: Buffer, wanted: int) -> None:
     if len(payload) != wanted:
         raise WireError("length", f"{len(payload)} bytes, the layout takes {wanted}")
 
 
-def _scales(raw: bytes) -> NDArray[np.float32]:
+def _scales(raw: Buffer) -> NDArray[np.float32]:
     scales = np.frombuffer(raw, "<f4").astype(np.float32)
     # 1e30 keeps 127 * scale finite; the norm bound of admission is far below.
     if not ((scales >= 0) & (scales <= 1e30)).all():
@@ -140,7 +142,7 @@ def _scales(raw: bytes) -> NDArray[np.float32]:
     return scales
 
 
-CODECS: Mapping[str, tuple[Callable[[Vector], bytes], Callable[[bytes, int], Vector]]] = MappingProxyType(
+CODECS: Mapping[str, tuple[Callable[[Vector], Buffer], Callable[[Buffer, int], Vector]]] = MappingProxyType(
     {
         "float32": (_to_float32, _from_float32),
         "float16": (_to_float16, _from_float16),

@@ -152,7 +152,7 @@ class FlareCarrier:
         failure = header.get("failure", "")
         if failure or not payload.nbytes:
             return Answer(site=site, failure=failure if _is_code(failure) else "malformed")
-        return Answer(site=site, data=payload.tobytes())
+        return Answer(site=site, data=payload.data)
 
     def _look_for_dead(self) -> None:
         silent = list(self._waiting)
