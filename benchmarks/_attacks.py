@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cryofed.federation.guard.compress import encode
+from cryofed.federation.guard.compress import Buffer, encode
 from cryofed.federation.orders import Answer, unpack_order
 from cryofed.federation.plan import Plan
 from cryofed.federation.site import InMemory, Site, SiteFunction, answer
@@ -22,7 +22,7 @@ TRIGGER = 4.0  # deviations of brightness of the backdoor's mark
 def hostile(attack: str, name: str) -> SiteFunction:
     """The sites' function when site `name` attacks and the others are honest."""
 
-    def act(data: bytes, plan: Plan, site: Site) -> Answer:
+    def act(data: Buffer, plan: Plan, site: Site) -> Answer:
         if site.name != name or attack == "none":
             return answer(data, plan, site)
         if attack in ("label-flip", "backdoor"):

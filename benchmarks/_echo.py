@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryofed.federation.guard.compress import encode
+from cryofed.federation.guard.compress import Buffer, encode
 from cryofed.federation.orders import Answer, unpack_order
 from cryofed.federation.plan import Plan
 from cryofed.federation.updates import Update
@@ -19,7 +19,7 @@ from cryofed.federation.wire import pack_update
 MOST = 100_000_000  # numbers
 
 
-def echo(data: bytes, name: str) -> Answer:
+def echo(data: Buffer, name: str) -> Answer:
     """An update of small numbers."""
     order = unpack_order(data, MOST)
     update = Update(
@@ -34,7 +34,7 @@ def echo(data: bytes, name: str) -> Answer:
     return Answer(site=name, data=pack_update(update, encode(update.vector, "float32")))
 
 
-def site_echo(data: bytes, plan: Plan, site: object) -> Answer:
+def site_echo(data: Buffer, plan: Plan, site: object) -> Answer:
     """The same for the embedded engine's workers."""
     return echo(data, str(site.name))  # type: ignore[attr-defined]
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from cryofed.federation.engines.embedded import embedded
 from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.guard.compress import encode
+from cryofed.federation.guard.compress import Buffer, encode
 from cryofed.federation.orders import Answer, unpack_order
 from cryofed.federation.plan import EmbeddedRules, EnrolledSite, Plan, RoundRules
 from cryofed.federation.rounds import open_rounds
@@ -39,7 +39,7 @@ class Spent:
     seconds = 0.0
 
 
-def answer(data: bytes, plan: Plan, site: Site) -> Answer:
+def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     """A site that is quick and remembers nothing."""
     began = time.process_time()
     order = unpack_order(data, SIZE)

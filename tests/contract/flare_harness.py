@@ -7,16 +7,17 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import FLContextKey, ReservedKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.signal import Signal
-from nvflare.app_common.decomposers import numpy_decomposers
+from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey
+from nvflare.fuel.f3.message import Message
 from nvflare.fuel.utils import fobs
 from tests.contract import toy
 from tests.contract.flare_learner import set_toys
@@ -33,6 +34,32 @@ from cryofed.federation.storage import read_lines
 ROOT = Path(__file__).parents[2]
 
 
+class Cell:
+    """Stands for a process's place in FLARE's network: requests reach the other cells by a plain call."""
+
+    cells: ClassVar[dict[str, Cell]] = {}
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.callbacks: dict[tuple[str, str], Any] = {}
+        self.cells[self.get_fqcn()] = self
+
+    def get_fqcn(self) -> str:
+        return f"{self.name}.segment"
+
+    def register_request_cb(self, channel: str, topic: str, cb: Any) -> None:
+        self.callbacks[channel, topic] = cb
+
+    def send_request(self, channel: str, topic: str, target: str, request: Message, **_: Any) -> Message:
+        request.add_headers({MessageHeaderKey.ORIGIN: self.get_fqcn()})
+        reply = self.cells[target].callbacks[channel, topic](request)
+        assert isinstance(reply, Message)
+        return reply
+
+    def fire_and_forget(self, channel: str, topic: str, targets: str, message: Message, **_: Any) -> None:
+        self.send_request(channel, topic, targets, message)
+
+
 class Wire:
     """Stands for FLARE's engine and communicator: hands tasks to executors through FLARE's serializer."""
 
@@ -40,7 +67,7 @@ class Wire:
         self._engine = self
         self.executors, self.handlers = executors, handlers
         self.cancelled: list[object] = []
-        self.own_handlers: dict[str, Any] = {}
+        self.cell = Cell("server")
         self.sites: Sequence[str] = ()
 
     def get_clients(self) -> list[SimpleNamespace]:
@@ -50,14 +77,13 @@ class Wire:
     def new_context(self) -> Iterator[FLContext]:
         yield FLContext()
 
-    def register_aux_message_handler(self, topic: str, message_handle_func: Any) -> None:
-        self.own_handlers[topic] = message_handle_func
+    def get_cell(self) -> Cell:
+        return self.cell
 
     def send_aux_request(self, targets: list[str], topic: str, request: Any, **_: Any) -> dict[str, Any]:
         return {name: self.handlers[name][topic](topic, request, FLContext()) for name in targets}
 
     def broadcast(self, task: Any, _: FLContext, targets: list[str], min_responses: int) -> None:
-        numpy_decomposers.register()
         sent = fobs.dumps(task.data)
 
         def work(name: str) -> None:
@@ -72,18 +98,11 @@ class Wire:
             threading.Thread(target=work, args=(name,), daemon=True).start()
 
     def _context_of(self, name: str) -> FLContext:
-        """A site's own, in which it can ask the aggregator."""
-        peer, context = FLContext(), FLContext()
-        peer.set_prop(ReservedKey.IDENTITY_NAME, name, private=False)
-        arrived = FLContext()
-        arrived.set_peer_context(peer)
-
-        def ask(topic: str, request: Any, **_: Any) -> dict[str, Any]:
-            return {"server": self.own_handlers[topic](topic, request, arrived)}
-
-        context.set_prop(
-            ReservedKey.ENGINE, SimpleNamespace(send_aux_request=ask, fire_event=_unheard), private=True
-        )
+        """A site's own, in which it reaches its cell."""
+        context = FLContext()
+        cell = Cell.cells.get(f"{name}.segment") or Cell(name)
+        engine = SimpleNamespace(get_cell=lambda: cell, fire_event=_unheard)
+        context.set_prop(ReservedKey.ENGINE, engine, private=True)
         return context
 
     def cancel_task(self, task: object, _: object) -> None:
@@ -114,8 +133,8 @@ class FlareInProcess:
             assert executor._running_learner().ready.wait(60)  # one that crashed in the test before
         folder.mkdir(parents=True, exist_ok=True)
         with open_rounds(folder, plan, toy.LAYOUT, toy.START) as rounds:
-            carrier = FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan))  # type: ignore[arg-type]
-            run_rounds(rounds, carrier)
+            with closing(FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan))) as carrier:  # type: ignore[arg-type]
+                run_rounds(rounds, carrier)
             return Outcome(rounds.vector, read_lines(folder / "rounds.jsonl"))
 
     def run_killed(self, plan: Plan, folder: Path, behaviours: dict[str, str], event: int) -> None:

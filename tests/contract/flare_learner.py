@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from cryofed.federation.engines.flare.child import serve
+from cryofed.federation.guard.compress import Buffer
 from cryofed.federation.orders import Answer
 from cryofed.federation.plan import Plan
 
@@ -31,7 +32,7 @@ def main(home: Path) -> None:
     sys.modules["cryofed.federation.site"] = stand_in
     from tests.contract import toy
 
-    def reply(data: bytes, plan: Plan) -> Answer:
+    def reply(data: Buffer, plan: Plan) -> Answer:
         told = json.loads((home / "toy.json").read_text())
         source = toy.Toy(told["target"], told["behaviour"], told["seconds"])
         return toy.answer(data, plan, Site(home.name, source, home / "toy"))  # type: ignore[arg-type]

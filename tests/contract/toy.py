@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryofed.federation.guard.compress import encode
+from cryofed.federation.guard.compress import Buffer, encode
 from cryofed.federation.orders import Answer, Numbers, pack_numbers, unpack_order
 from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.site import Site
@@ -73,7 +73,7 @@ def toys(behaviours: dict[str, str], folder: Path, seconds: float = 0.0) -> dict
     }
 
 
-def answer(data: bytes, plan: Plan, site: Site) -> Answer:
+def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     """Go half of the way to the target, or misbehave in rounds 2 and later."""
     toy = site.source
     assert isinstance(toy, Toy)

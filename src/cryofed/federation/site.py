@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from cryofed.errors import CryoFedError, GuardError, TrainingError, WireError
+from cryofed.federation.guard.compress import Buffer
 from cryofed.federation.guard.pipeline import guard
 from cryofed.federation.guard.rules import GuardRules, stricter
 from cryofed.federation.orders import Answer, Numbers, Order, pack_numbers, unpack_order
@@ -97,10 +98,10 @@ class Site:
     policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
 
 
-SiteFunction = Callable[[bytes, Plan, Site], Answer]
+SiteFunction = Callable[[Buffer, Plan, Site], Answer]
 
 
-def answer(data: bytes, plan: Plan, site: Site) -> Answer:
+def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     """Answer an order. What goes wrong travels as a code only; the site's log has the words."""
     try:
         return Answer(site=site.name, data=_answered(data, plan, site))
@@ -128,7 +129,7 @@ def _code(error: CryoFedError) -> str:
     return "no_training" if isinstance(error, TrainingError) else "site_error"
 
 
-def _answered(data: bytes, plan: Plan, site: Site) -> bytes:
+def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
     order = unpack_order(data, MAX_MODELS * layout().size)
     if order.plan_hash != plan.hash:
         raise WireError("plan", "the order is of another plan than this site's")

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import queue
 import re
+import shutil
+import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from nvflare.apis.controller_spec import ClientTask, Task, TaskCompletionStatus
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.impl.controller import Controller
-from nvflare.apis.shareable import Shareable, make_reply
+from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 
 from cryofed import __version__
-from cryofed.errors import CryoFedError, FederationError
+from cryofed.errors import FederationError
+from cryofed.federation.engines.flare.arrivals import Arrivals
 from cryofed.federation.engines.flare.envelopes import (
     ALIVE,
     DISMISS,
-    OVER,
     READY,
     TASK,
-    TURN,
-    WAIT,
-    YES,
     envelope,
     opened,
+    parcel_in,
 )
 from cryofed.federation.engines.flare.notes import must_give_way, write_presence
-from cryofed.federation.engines.flare.turns import Turns
+from cryofed.federation.engines.flare.parcels import Offer
 from cryofed.federation.orders import Answer
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
 PING_EVERY_S = 3.0
 START_S = 30.0  # how long the first round waits for sites that are taking part
 DEAD_AFTER = 2  # unanswered pings
+TRANSFER = "transfer"  # in the engine's folder: the order, and answers on their way to the spool
 _SLACK = 1_000_000  # bytes that an answer may be longer than its order
 
 
@@ -54,14 +55,18 @@ class FlareCarrier:
         self._segment = segment
         self._plan = plan  # as TOML; a site reads it before it works
         self._most_bytes = 0
+        # FLARE's threads and those of arrivals put answers in, each for the task that it belongs to.
+        self._guard = threading.Lock()
         self._answers: queue.Queue[Answer] = queue.Queue()
         self._task: Task | None = None
+        self._offer: Offer | None = None
         self._waiting: dict[str, int] = {}  # asked and silent: unanswered pings in a row
-        self._asked: frozenset[str] = frozenset()
-        self._turns, self._taken = Turns(), ""  # the site whose answer the rounds work on
         self._pinged = 0.0
         self._settled = time.monotonic() + START_S
-        self._engine.register_aux_message_handler(topic=TURN, message_handle_func=self._turn)
+        transfer = folder / TRANSFER
+        shutil.rmtree(transfer, ignore_errors=True)  # of a segment that was killed
+        transfer.mkdir(parents=True)
+        self._arrivals = Arrivals(self._engine.get_cell(), transfer)
 
     def present(self) -> Sequence[str]:
         """Sites whose process of this segment answers now."""
@@ -80,82 +85,81 @@ class FlareCarrier:
         return list(there)
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
-        """Put one task out; sites fetch it within `TASK_SECONDS`."""
-        while not self._answers.empty():
-            self._answers.get_nowait()
-        self._waiting, self._pinged = dict.fromkeys(sites, 0), time.monotonic()
-        self._asked = frozenset(sites)
+        """Put one task out; sites fetch it within `TASK_SECONDS`, and then the order's file."""
         if not sites:
             return
-        payload = np.frombuffer(order, np.uint8)
-        self._most_bytes = payload.nbytes + _SLACK
-        data = envelope({"plan": self._plan, "cryofed": __version__}, payload)
-        self._task = Task(name=TASK, data=data, timeout=0, result_received_cb=self._received)
+        path = self._folder / TRANSFER / "order"
+        path.write_bytes(order)
+        self._offer = Offer(self._engine.get_cell(), path, len(sites))
+        self._most_bytes = self._offer.size + _SLACK
+        told = {"plan": self._plan, "cryofed": __version__, "ref": self._offer.ref, "bytes": self._offer.size}
+        task = Task(name=TASK, data=envelope(told), timeout=0, result_received_cb=self._received)
+        with self._guard:
+            self._task, self._answers = task, queue.Queue()
+            self._waiting, self._pinged = dict.fromkeys(sites, 0), time.monotonic()
         with self._engine.new_context() as fl_ctx:
-            self._controller.broadcast(self._task, fl_ctx, targets=list(sites), min_responses=len(sites))
+            self._controller.broadcast(task, fl_ctx, targets=list(sites), min_responses=len(sites))
 
     def answer(self, timeout_s: float) -> Answer | None:
         """The next answer; a site whose process is silent to two pings answers with `site_gone`."""
-        self._turns.leave(self._taken)  # the last answer is on disk by now
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
             self._check_abort()
             try:
-                answer = self._answers.get(timeout=min(left, 0.1))
+                return self._answers.get(timeout=min(left, 0.1))
             except queue.Empty:
+                self._arrivals.hurry()
                 if time.monotonic() - self._pinged > PING_EVERY_S:
                     self._look_for_dead()
-            else:
-                self._taken = answer.site
-                return answer
         return None
 
     def dismiss(self) -> None:
         """Cancel the task, and tell the sites that still work on it."""
-        if self._task is not None:
-            self._controller.cancel_task(self._task, TaskCompletionStatus.CANCELLED)
-            self._task = None
-        self._asked = frozenset()
-        self._turns.clear()
-        late, self._waiting = list(self._waiting), {}
+        with self._guard:
+            task, self._task = self._task, None
+            late, self._waiting = list(self._waiting), {}
+        if task is not None:
+            self._controller.cancel_task(task, TaskCompletionStatus.CANCELLED)
+        self._arrivals.stop()
         if late:
             self._send(DISMISS, late, timeout=0.0)
+        if self._offer is not None:
+            self._offer.withdraw()
+            self._offer = None
+
+    def close(self) -> None:
+        """The segment ends, however it ends."""
+        self._arrivals.close()
 
     @property
     def _engine(self) -> Any:
         return self._controller._engine
 
-    def _turn(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
-        site = fl_ctx.get_peer_context().get_identity_name()
-        reply = make_reply(ReturnCode.OK)
-        if site not in self._asked:
-            reply[TURN] = OVER
-        else:
-            reply[TURN] = YES if self._turns.take(site) else WAIT
-        return reply
-
     def _received(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
-        site, result = client_task.client.name, client_task.result
-        client_task.result = None  # FLARE would keep every update until the task ends
-        if client_task.task is not self._task:
+        """A site has answered; by a thread of FLARE's."""
+        task, site, result = client_task.task, client_task.client.name, client_task.result
+        if task is not self._task:
             return
-        self._waiting.pop(site, None)
-        self._answers.put(self._read(site, result))
-
-    def _read(self, site: str, result: Shareable) -> Answer:
         if result.get_return_code() != ReturnCode.OK:
-            return Answer(site=site, failure="site_failed")
+            self._arrived(task, Answer(site=site, failure="site_failed"))
+            return
         try:
-            header, payload = opened(result, self._most_bytes)
-        except CryoFedError:
-            return Answer(site=site, failure="malformed")
-        failure = header.get("failure", "")
-        if failure or not payload.nbytes:
-            return Answer(site=site, failure=failure if _is_code(failure) else "malformed")
-        return Answer(site=site, data=payload.data)
+            header = opened(result)
+            failure = header.get("failure")
+            if failure:
+                self._arrived(task, Answer(site=site, failure=failure if _is_code(failure) else "malformed"))
+            else:
+                self._arrivals.expect(site, parcel_in(header, self._most_bytes), partial(self._arrived, task))
+        except FederationError:
+            self._arrived(task, Answer(site=site, failure="malformed"))
+
+    def _arrived(self, task: Task, answer: Answer) -> None:
+        with self._guard:
+            if task is self._task and self._waiting.pop(answer.site, None) is not None:
+                self._answers.put(answer)
 
     def _look_for_dead(self) -> None:
-        silent = list(self._waiting)
+        task, silent = self._task, list(self._waiting)
         there = set(self._ping(silent))
         self._pinged = time.monotonic()
         for site in silent:
@@ -163,8 +167,8 @@ class FlareCarrier:
                 continue
             self._waiting[site] = 0 if site in there else self._waiting[site] + 1
             if self._waiting[site] >= DEAD_AFTER:
-                del self._waiting[site]
-                self._answers.put(Answer(site=site, failure="site_gone"))
+                self._arrivals.stop(site)
+                self._arrived(task, Answer(site=site, failure="site_gone"))
 
     def _ping(self, sites: Sequence[str]) -> dict[str, bool]:
         """The sites whose process answers, and whether their learners are warm."""

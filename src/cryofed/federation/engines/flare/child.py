@@ -1,7 +1,8 @@
-"""The learner's process, `python -m …flare.child KIT`: orders on stdin, answers on stdout."""
+"""The learner's process, `python -m …flare.child KIT`: orders on stdin, a line each; answers on stdout."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -10,45 +11,45 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cryofed.errors import CryoFedError
 from cryofed.federation.engines.flare.homes import SiteHome
-from cryofed.federation.engines.flare.pipe import READY, Bytes, read_frame, write_frame
 from cryofed.federation.engines.flare.settings import library_path, read_settings
+from cryofed.federation.guard.compress import Buffer
 from cryofed.federation.orders import Answer
 from cryofed.federation.plan import Plan
 from cryofed.federation.plan_file import plan_of
+from cryofed.federation.storage import mapped_bytes
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover
     import tomli as tomllib
 
-Reply = Callable[[bytes, Plan], Answer]
-_NOTHING: Bytes = np.zeros(0, np.uint8)
+Reply = Callable[[Buffer, Plan], Answer]
 
 
 def serve(reply: Reply) -> None:
-    """Answer order after order until the executor closes the pipe."""
+    """Answer order after order until the executor closes the pipe.
+
+    A line is JSON: `{plan, order, answer}` comes, the last two are paths of files; `{failure}` goes back,
+    empty where the answer was written. The first line says `{ready}`: all that it needs is imported.
+    """
     _die_with_parent()
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints here goes to the log, not between the answers
-    write_frame(answers, READY, _NOTHING)
-    while True:
-        try:
-            header, payload = read_frame(sys.stdin.buffer)
-        except EOFError:
-            return
-        answer = _answered(reply, header, payload)
-        told = {"failure": answer.failure} if answer.failure else {}
-        write_frame(answers, told, np.frombuffer(answer.data, np.uint8) if answer.data else _NOTHING)
+    print('{"ready": true}', file=answers, flush=True)
+    for line in sys.stdin:
+        told = json.loads(line)
+        answer = _answered(reply, told)
+        if not answer.failure:
+            Path(told["answer"]).write_bytes(answer.data)
+        print(json.dumps({"failure": answer.failure}), file=answers, flush=True)
 
 
-def _answered(reply: Reply, header: Mapping[str, Any], payload: Bytes) -> Answer:
+def _answered(reply: Reply, told: Mapping[str, Any]) -> Answer:
     try:
-        plan = plan_of(tomllib.loads(str(header.get("plan", ""))), "the aggregator's plan")
-        return reply(payload.tobytes(), plan)
+        plan = plan_of(tomllib.loads(told["plan"]), "the aggregator's plan")
+        return reply(mapped_bytes(Path(told["order"])), plan)
     except (CryoFedError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return Answer(site="", failure="site_error")
@@ -74,7 +75,7 @@ def main(kit: Path) -> None:
 
     home = SiteHome(kit.parent)
 
-    def reply(data: bytes, plan: Plan) -> Answer:
+    def reply(data: Buffer, plan: Plan) -> Answer:
         settings = read_settings(home)  # anew each time: the site may have changed its mind
         policy = read_policy(home.policy) if home.policy.exists() else GuardRules()
         source = LibraryFile(library_path(home, settings))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-
-import numpy as np
 
 from cryofed.federation.campaign import run_campaign
 from cryofed.federation.engines.port import Carrier, run_rounds
@@ -18,7 +17,9 @@ PLAN = "plan.toml"
 _START = "start.safetensors"
 
 
-def conduct(home: Path, flare: Path, trial: str, carrier_of: Callable[[str], Carrier]) -> None:
+def conduct(
+    home: Path, flare: Path, trial: str, carrier_of: Callable[[str], AbstractContextManager[Carrier]]
+) -> None:
     """Run to the end, from the checkpoint if there is one.
 
     Args:
@@ -29,14 +30,14 @@ def conduct(home: Path, flare: Path, trial: str, carrier_of: Callable[[str], Car
     """
     folder = flare / trial if trial else flare
     plan = read_plan(folder / PLAN)
-    carrier = carrier_of((folder / PLAN).read_text())
-    if not trial:
-        run_campaign(home, plan, carrier)
-        return
-    arrays, header = read_arrays(folder / _START)
-    layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))
-    with open_rounds(folder, plan, layout, np.array(arrays["vector"])) as rounds:
-        run_rounds(rounds, carrier)
+    with carrier_of((folder / PLAN).read_text()) as carrier:
+        if not trial:
+            run_campaign(home, plan, carrier)
+            return
+        arrays, header = read_arrays(folder / _START)
+        layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))
+        with open_rounds(folder, plan, layout, arrays["vector"]) as rounds:
+            run_rounds(rounds, carrier)
 
 
 def write_trial(folder: Path, plan_text: str, layout: Layout, start: Vector) -> None:

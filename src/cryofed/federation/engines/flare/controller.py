@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
+from contextlib import closing
 from pathlib import Path
 
 from nvflare.apis.fl_constant import FLContextKey
@@ -42,7 +43,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
                 home,
                 flare,
                 Path(self.trial).name,
-                lambda plan: FlareCarrier(self, self.abort_signal, flare, self.segment, plan),
+                lambda plan: closing(FlareCarrier(self, self.abort_signal, flare, self.segment, plan)),
             )
         except SegmentEndError as end:
             write_note(flare, self.segment, "ended", str(end))

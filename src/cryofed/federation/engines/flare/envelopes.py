@@ -1,51 +1,66 @@
-"""An order or an answer inside FLARE's own container: a header as JSON and one flat array of bytes."""
+"""What orders and answers are announced with: a small table as JSON in FLARE's own container."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from nvflare.apis.shareable import Shareable
 
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.pipe import LARGEST_HEADER, Bytes
 
 TASK = "cryofed"  # the one task of our jobs
 ALIVE = "cryofed.alive"  # is this site's process there?
 READY = "ready"  # in the reply to ALIVE: the learner is warm
 DISMISS = "cryofed.dismiss"  # the round is over; stop working for it
-TURN = "cryofed.turn"  # may this site send its large answer now? Also the word in the reply:
-YES, WAIT, OVER = "yes", "wait", "over"  # over: nobody waits for this answer any more
-_HEADER, _PAYLOAD = "header", "payload"
+LARGEST_HEADER = 1_000_000  # characters
+_HEADER = "header"
 
 
-def envelope(header: Mapping[str, Any], payload: Bytes) -> Shareable:
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Where an order or an answer can be fetched; see `parcels`."""
+
+    ref: str
+    size: int  # bytes
+
+
+def envelope(header: Mapping[str, Any]) -> Shareable:
     """Pack."""
     made = Shareable()
     made[_HEADER] = json.dumps(dict(header))
-    made[_PAYLOAD] = payload
     return made
 
 
-def opened(shareable: Mapping[str, Any], most_bytes: int | None = None) -> tuple[dict[str, Any], Bytes]:
+def opened(shareable: Mapping[str, Any]) -> dict[str, Any]:
     """Unpack, trusting nothing.
 
     Raises:
         FederationError: not one of ours.
     """
-    text, payload = shareable.get(_HEADER), shareable.get(_PAYLOAD)
+    text = shareable.get(_HEADER)
     if not isinstance(text, str) or len(text) > LARGEST_HEADER:
         raise FederationError("malformed: no header")
-    if not isinstance(payload, np.ndarray) or payload.dtype != np.uint8 or payload.ndim != 1:
-        raise FederationError("malformed: the payload is not a flat array of bytes")
-    if most_bytes is not None and payload.nbytes > most_bytes:
-        raise FederationError(f"malformed: {payload.nbytes} bytes, at most {most_bytes} are accepted")
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FederationError("malformed: the header is not JSON") from error
     if not isinstance(header, dict):
         raise FederationError("malformed: the header is not a table")
-    return header, payload
+    return header
+
+
+def parcel_in(header: Mapping[str, Any], most_bytes: int) -> Parcel:
+    """The parcel that a header announces.
+
+    Raises:
+        FederationError: none, or one that is too large.
+    """
+    ref, size = header.get("ref"), header.get("bytes")
+    if not isinstance(ref, str) or not 0 < len(ref) < 100 or type(size) is not int:
+        raise FederationError("malformed: no parcel")
+    if not 0 < size <= most_bytes:
+        raise FederationError(f"malformed: {size} bytes, at most {most_bytes} are accepted")
+    return Parcel(ref, size)

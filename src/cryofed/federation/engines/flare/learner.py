@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import subprocess
@@ -12,10 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cryofed.federation.engines.flare.pipe import READY, Bytes, read_frame, write_frame
-
 MODULE = "cryofed.federation.engines.flare.child"
-Frame = tuple[dict[str, Any], Bytes]
 
 
 class Learner:
@@ -28,30 +26,30 @@ class Learner:
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, str(home / "kit")],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
             )  # fmt: skip
         self.ready = threading.Event()
-        self._frames: queue.Queue[Frame | None] = queue.Queue()
+        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def ask(self, header: Mapping[str, Any], payload: Bytes) -> None:
+    def ask(self, told: Mapping[str, Any]) -> None:
         """Hand over an order; a dead child is noticed by `answer`."""
-        threading.Thread(target=self._write, args=(dict(header), payload), daemon=True).start()
+        threading.Thread(target=self._write, args=(json.dumps(dict(told)),), daemon=True).start()
 
-    def answer(self, seconds: float) -> Frame | None:
-        """The child's next frame; None if it takes longer.
+    def answer(self, seconds: float) -> dict[str, Any] | None:
+        """The child's next line; None if it takes longer.
 
         Raises:
             EOFError: the child is dead.
         """
         try:
-            frame = self._frames.get(timeout=seconds)
+            told = self._lines.get(timeout=seconds)
         except queue.Empty:
             return None
-        if frame is None:
+        if told is None:
             raise EOFError(f"the learner ended with status {self.process.wait(5)}")
-        return frame
+        return told
 
     @property
     def alive(self) -> bool:
@@ -70,17 +68,17 @@ class Learner:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        try:
-            while True:
-                header, payload = read_frame(self.process.stdout)
-                if header == READY:
+        with contextlib.suppress(OSError, ValueError):
+            for line in self.process.stdout:
+                told = json.loads(line)
+                if told.get("ready"):
                     self.ready.set()
                 else:
-                    self._frames.put((header, payload))
-        except (EOFError, OSError, ValueError):
-            self._frames.put(None)
+                    self._lines.put(told)
+        self._lines.put(None)
 
-    def _write(self, header: dict[str, Any], payload: Bytes) -> None:
+    def _write(self, line: str) -> None:
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):  # it died; the reader tells
-            write_frame(self.process.stdin, header, payload)
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
