@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cryofed.federation.updates import Update
 from cryofed.learning.vector import Vector
 
-BLOCK = 65536  # numbers of each update in memory at a time
+BLOCK = 262_144  # numbers of each update in memory at a time
 EXACT_SITES = 10  # up to here all coalitions are counted, 1,024 of them
 PERMUTATIONS = 200  # beyond, this many orders of joining are drawn
 
@@ -33,14 +33,17 @@ class Contribution:
 def gram(updates: Iterable[Update], step: Vector, size: int) -> list[list[float]]:
     """Inner products of all updates' changes, in the order given, and of the step that was made of them.
 
-    `(n + 1, n + 1)`, the step last. Updates may be memory maps: only a block of each is in memory.
+    `(n + 1, n + 1)`, the step last. Updates are read anew for each block, so that those which are memory maps
+    are never all in memory.
     """
-    rows = [update.vector[:size] for update in updates] + [step]
-    result = np.zeros((len(rows), len(rows)))
+    total = np.zeros((0, 0))
     for first in range(0, size, BLOCK):
-        block = np.stack([row[first : first + BLOCK] for row in rows]).astype(np.float64)
-        result += block @ block.T
-    return [[float(f"{value:.6g}") for value in row] for row in result]
+        last = min(first + BLOCK, size)
+        rows = [update.vector[first:last].astype(np.float64) for update in updates]
+        block = np.stack([*rows, step[first:last].astype(np.float64)])
+        products = block @ block.T
+        total = total + products if total.size else products
+    return [[float(f"{value:.6g}") for value in row] for row in total]
 
 
 def contributions(reports: Sequence[Mapping[str, Any]]) -> dict[str, Contribution]:

@@ -15,11 +15,10 @@ from nvflare.fuel.f3.cellnet.cell import Cell
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.envelopes import Parcel
-from cryofed.federation.engines.flare.parcels import fetch
+from cryofed.federation.engines.flare.parcels import AT_A_TIME, fetch
 from cryofed.federation.orders import Answer
 from cryofed.federation.storage import mapped_bytes
 
-AT_A_TIME = 3
 HOLD_S = 120.0  # a site that takes longer while others wait is left: it must not hold them up
 
 
