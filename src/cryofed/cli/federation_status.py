@@ -55,20 +55,28 @@ def run(options: argparse.Namespace) -> None:
 
 
 def watch(home: Path, seconds: float = 1.0) -> None:
-    """Show the federation anew every second."""
+    """Look every second, and show the federation anew where something has changed."""
     from rich.console import Console
     from rich.live import Live
 
     from cryofed.cli.federation_view import view
+    from cryofed.web.monitor.budget import Budgets
+    from cryofed.web.monitor.facts import version
 
     if not home.is_dir():
         raise InputError(
             home, "federation", "no such folder", "run the plan first: cryofed federation run PLAN.toml"
         )
-    with Live(view(home), console=Console(stderr=True), auto_refresh=False) as live:
+    budgets, seen = Budgets(), None
+    with Live(console=Console(stderr=True), auto_refresh=False) as live:
         try:
             while True:
+                refusals = home / "flare" / "refusals.jsonl"
+                privacy = budgets.of(home)
+                now = (version(home, 0), privacy, refusals.stat().st_size if refusals.exists() else 0)
+                if now != seen:
+                    live.update(view(home, privacy), refresh=True)
+                    seen = now
                 time.sleep(seconds)
-                live.update(view(home), refresh=True)
         except KeyboardInterrupt:
             return

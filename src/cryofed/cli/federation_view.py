@@ -1,9 +1,8 @@
-"""A federation as tables for the terminal, from its folder alone."""
+"""A federation as tables for the terminal: what the monitor's page shows, from the same files."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,44 +13,56 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LAST = 12  # rounds shown
+Told = Mapping[str, Any]
 
 
-def view(home: Path) -> Group:
-    """Releases, the last campaign's rounds and sites, its gate, and who was refused at the door."""
+def view(home: Path, privacy: Mapping[str, Told]) -> Group:
+    """Releases, the last campaign's rounds and sites, gate, cross-site matrix, privacy, refusals at the door.
+
+    Args:
+        home: the federation's folder.
+        privacy: by site whose ledger lies here, as `web.monitor.budget` tells it.
+    """
     from rich.console import Group
     from rich.text import Text
 
-    folders = sorted((home / "campaigns").glob("[0-9][0-9][0-9][0-9]"))
-    parts: list[Any] = [Text(line) for line in _releases(home)]
-    if folders:
-        rounds = read_lines(folders[-1] / "rounds.jsonl")
-        parts.append(_rounds(int(folders[-1].name), rounds))
-        if rounds:
-            parts.append(_sites(rounds))
-        parts += [Text(line) for line in (*_now(folders[-1]), *_gate(folders[-1]))]
-    parts += [Text(line) for line in _refused(home)]
+    from cryofed.web.monitor.facts import facts, find_plan
+
+    plan = find_plan(home)
+    told = facts(home, 0, plan)
+    parts: list[Any] = [Text(line) for line in _releases(told["releases"])]
+    campaign = told["campaign"]
+    if campaign:
+        parts.append(_rounds(campaign))
+        if campaign["rounds"]:
+            parts.append(_sites(campaign["rounds"]))
+        if campaign["cross_site"]:
+            parts.append(_matrix(campaign["cross_site"]))
+        now = _gate(campaign["gate"]) if campaign["gate"] else _live(campaign["live"])
+        parts += [Text(line) for line in now]
+    parts += [Text(line) for line in (*_privacy(told["plan"], privacy), *_refused(home))]
     return Group(*parts)
 
 
-def _releases(home: Path) -> Iterator[str]:
-    pointer = home / "releases" / "current"
-    current = pointer.read_text().strip() if pointer.exists() else ""
-    for card in sorted((home / "releases").glob("[0-9][0-9][0-9][0-9]/card.json")):
-        told = json.loads(card.read_text())
-        origin = (
-            told.get("origin")
-            or f"campaign {told.get('campaign')}, from release {told.get('parent_release')}"
-        )
-        mark = "*" if card.parent.name == current else " "
-        yield f"{mark} release {told['release']}  {told['vector_sha256'][:12]}  {origin}"
+def _releases(releases: Sequence[Told]) -> Iterator[str]:
+    """The first one first, each with the one that it came from."""
+    numbers = {release["hash"]: release["number"] for release in releases}
+    for release in releases:
+        origin = release["origin"]
+        if not origin:
+            how = f", {release['rounds']} rounds of {release['strategy']}" if release["rounds"] else ""
+            parent = numbers.get(release["parent"], "?")
+            origin = f"from release {parent} by campaign {release['campaign']}{how}"
+        mark = "*" if release["current"] else " "
+        yield f"{mark} release {release['number']}  {release['hash'][:12]}  {origin}"
 
 
-def _rounds(number: int, rounds: list[dict[str, Any]]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"campaign {number}: {len(rounds)} rounds", title_justify="left")
-    for name in ("round", "sites", "AUC", "MB", "s"):
-        table.add_column(name, justify="right")
+def _rounds(campaign: Told) -> Table:
+    rounds = campaign["rounds"]
+    table = _table(
+        f"campaign {campaign['campaign']}: {len(rounds)} rounds, {campaign['state']}",
+        ["round", "sites", "AUC", "MB", "s"],
+    )
     table.add_column("missing")
     for told in rounds[-LAST:]:
         size = sum(site["bytes"] for site in told["accepted"].values()) / 1e6
@@ -67,48 +78,34 @@ def _rounds(number: int, rounds: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _sites(rounds: list[dict[str, Any]]) -> Table:
+def _sites(rounds: Sequence[Told]) -> Table:
     """Each site's last update."""
-    from rich.table import Table
-
-    last: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    last: dict[str, tuple[int, Told]] = {}
     for told in rounds:
         last |= {site: (told["round"], update) for site, update in told["accepted"].items()}
     metrics = sorted({name for _, update in last.values() for name in update["metrics"]})
-    table = Table(title="sites, last update", title_justify="left")
-    table.add_column("site")
-    for name in ("round", "examples", "norm", *metrics):
-        table.add_column(name, justify="right")
+    table = _table("sites, last update", ["site", "round", "examples", "norm", *metrics])
     for site, (number, update) in sorted(last.items()):
         values = [_shown(update["metrics"].get(name)) for name in metrics]
         table.add_row(site, str(number), str(update["examples"]), f"{update['norm']:.3f}", *values)
     return table
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
+def _matrix(told: Told) -> Table:
+    table = _table("AUC of each model at each site", ["site \\ model", *told["models"]])
+    for site, row in sorted(told["auc"].items()):
+        table.add_row(site, *(f"{value:.3f}" for value in row))
+    return table
 
 
-def _now(folder: Path) -> Iterator[str]:
+def _live(now: Told | None) -> Iterator[str]:
     """What happens in this moment."""
-    if (folder / "gate.json").exists():
-        return
-    events = read_lines(folder / "events.jsonl")
-    begun = [event for event in events if event["event"] == "round_started"]
-    if begun:
-        answered = [
-            event
-            for event in events[events.index(begun[-1]) :]
-            if event["event"] in ("update_accepted", "update_refused", "site_lost")
-        ]
-        yield f"round {begun[-1]['round']}: {len(answered)} of {len(begun[-1]['asked'])} sites have answered"
+    if now:
+        answered = [site for site, how in now["sites"].items() if how != "asked"]
+        yield f"round {now['round']}: {len(answered)} of {len(now['sites'])} sites have answered"
 
 
-def _gate(folder: Path) -> Iterator[str]:
-    path = folder / "gate.json"
-    if not path.exists():
-        return
-    told = json.loads(path.read_text())
+def _gate(told: Told) -> Iterator[str]:
     if told["promoted"]:
         before, after = told["pooled_current"], told["pooled_candidate"]
         yield f"gate: promoted, {told['metric']} {before:.4f} -> {after:.4f} on held-out projects"
@@ -116,6 +113,27 @@ def _gate(folder: Path) -> Iterator[str]:
         yield f"gate: kept the release: {'; '.join(told['stopped_by'])}"
 
 
+def _privacy(plan: Told | None, privacy: Mapping[str, Told]) -> Iterator[str]:
+    """Spent where the ledger lies here; a site of another machine keeps its own."""
+    if plan and plan["private"]:
+        yield f"privacy: the plan demands noise {plan['noise']:g} and at most epsilon {plan['maxEpsilon']:g}"
+    for site, told in sorted(privacy.items()):
+        yield f"privacy of {site}: {told['text']}"
+
+
 def _refused(home: Path) -> Iterator[str]:
     for told in read_lines(home / "flare" / "refusals.jsonl")[-3:]:
         yield f"refused at the door {told['time']}: {told['reason']}"
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _table(title: str, columns: Sequence[str]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="left" if number == 0 and name.startswith("site") else "right")
+    return table

@@ -24,13 +24,15 @@ class Budgets:
     def of(self, home: Path) -> dict[str, Told]:
         """By site; what is not known yet says so, and what was known before stands until then."""
         found = {}
-        for ledger in sorted(home.glob("sites/*/ledger.jsonl")):
+        # The embedded engine's sites, and those of real engines on this machine.
+        ledgers = (*home.glob("sites/*/ledger.jsonl"), *home.glob("sites/*/work/ledger.jsonl"))
+        for ledger in sorted(ledgers):
             size = ledger.stat().st_size
             known = self._known.get(ledger)
             if known is None or (known[0] != size and known[1].done()):
                 known = (size, self._worker.submit(spent, ledger))
                 self._known[ledger] = known
-            found[ledger.parent.name] = known[1].result() if known[1].done() else WAIT
+            found[ledger.relative_to(home).parts[1]] = known[1].result() if known[1].done() else WAIT
         return found
 
 

@@ -83,7 +83,7 @@ class Desk:
             self._call(lambda s: s.abort_job(job_id))
 
     def close(self) -> None:
-        """Log out, if the aggregator is still there."""
+        """Log out, if the aggregator is still there; a session that is left open keeps Python from ending."""
         session, self._session = self._session, None
         if session is not None:
             with contextlib.suppress(Exception):
@@ -101,7 +101,7 @@ class Desk:
             with silence():
                 return in_time(act, _CALL_S)
         except Exception as error:
-            self._session = None  # the next call logs in again
+            self.close()  # the next call logs in again
             raise FederationError(
                 f"the aggregator did not answer ({type(error).__name__}: {error})"
             ) from error
