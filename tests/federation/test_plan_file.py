@@ -83,6 +83,7 @@ def test_the_hash_sees_every_rule_but_neither_comments_nor_places(tmp_path: Path
     plan = read(SITES, tmp_path)
     assert read("# a comment\n" + SITES, tmp_path).hash == plan.hash
     assert read(SITES + 'library = "/elsewhere"\n', tmp_path).hash == plan.hash
+    assert read('tracking = "mlflow"\n' + SITES, tmp_path).hash == plan.hash
     assert read("seed = 2\n" + SITES, tmp_path).hash != plan.hash
     assert read("[gate]\nsite_tolerance = 0.02\n" + SITES, tmp_path).hash != plan.hash
     assert read(SITES.replace("500", "501"), tmp_path).hash != plan.hash

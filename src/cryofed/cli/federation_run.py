@@ -36,9 +36,11 @@ def run(options: argparse.Namespace) -> None:
     """Run, then write a report."""
     if find_spec("torch") is None:
         raise MissingPackageError("torch", "train")
+    from cryofed.federation.campaign import next_campaign
     from cryofed.federation.plan import ENGINES
     from cryofed.federation.plan_file import checked, read_plan
     from cryofed.federation.report import write_report
+    from cryofed.federation.tracking import tracking
 
     plan = read_plan(options.plan)
     if options.engine:
@@ -49,8 +51,8 @@ def run(options: argparse.Namespace) -> None:
     home = options.home or options.plan.parent / plan.name
     _begin(home, plan, options)
     for _ in range(options.campaigns):
-        with Display(plan) as display:
-            campaign: Campaign = engine.run_plan(plan, options.plan, home, [display.note])
+        with tracking(plan, next_campaign(home)[0]) as tracked, Display(plan) as display:
+            campaign: Campaign = engine.run_plan(plan, options.plan, home, [display.note, *tracked])
         report = write_report(campaign.folder)
         _say(campaign, report)
 

@@ -123,6 +123,7 @@ class Plan:
 
     name: str = word("cryofed", "of the federation", pattern=NAME)
     engine: str = word("embedded", "who carries the vectors", choices=ENGINES)
+    tracking: str = word("none", "where round reports are sent, too", choices=("none", "mlflow"))
     seed: int = number(1, "of site sampling and local training", most=2**63 - 1)
     rounds: RoundRules = RoundRules()
     strategy: StrategyChoice = StrategyChoice()
@@ -136,8 +137,9 @@ class Plan:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over all fields; comments and order in the file do not count, nor do places on a disk."""
+        """SHA-256 over all that was agreed: not comments, order in the file, places on a disk or tracking."""
         told = asdict(self) | {"strategy": [self.strategy.name, dict(self.strategy.parameters)]}
+        del told["tracking"]
         told["sites"] = [[site.name, site.max_examples] for site in self.sites]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
