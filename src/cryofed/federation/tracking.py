@@ -46,6 +46,7 @@ class Sender:
 
     def __init__(self, connect: Callable[[], MLflowRun]) -> None:
         self._events: queue.Queue[Event | None] = queue.Queue()
+        self._warned = False
         self._thread = threading.Thread(target=self._send, args=(connect,), daemon=True, name="tracking")
         self._thread.start()
 
@@ -58,7 +59,7 @@ class Sender:
         self._events.put(None)
         self._thread.join(LAST_S)
         if self._thread.is_alive():
-            _warn("it does not answer")
+            self._warn("it does not answer")
 
     def _send(self, connect: Callable[[], MLflowRun]) -> None:
         try:
@@ -67,7 +68,12 @@ class Sender:
                 run.note(*event)
             run.end()
         except Exception as error:  # whatever a server or its client does must not reach the rounds
-            _warn(f"{type(error).__name__}: {error}".splitlines()[0][:200])
+            self._warn(f"{type(error).__name__}: {error}".splitlines()[0][:200])
+
+    def _warn(self, why: str) -> None:
+        if not self._warned:
+            self._warned = True
+            print(f"warning: MLflow does not take the rounds ({why}); the campaign goes on", file=sys.stderr)
 
 
 class MLflowRun:
@@ -147,7 +153,3 @@ def gate_metrics(gate: Mapping[str, Any]) -> dict[str, float]:
     for site, one in gate["sites"].items():
         told |= {f"site/{site}/gate_{name}": one[name] for name in ("candidate", "current")}
     return {name: float(value) for name, value in told.items() if value is not None}
-
-
-def _warn(why: str) -> None:
-    print(f"warning: MLflow does not take the rounds ({why}); the campaign goes on", file=sys.stderr)

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,15 +72,20 @@ class Federation:
             serving.start_sites(list(self.sites.values()))
 
     def trial(
-        self, name: str, behaviours: dict[str, str] = HONEST, seconds: float = 0.0, **rounds: float
+        self,
+        name: str,
+        behaviours: dict[str, str] = HONEST,
+        seconds: float = 0.0,
+        wait_s: float = 60.0,
+        **rounds: float,
     ) -> Trial:
-        """Prepare rounds; nothing runs yet."""
+        """Prepare rounds; nothing runs yet. `wait_s`: how long `run` waits for the quorum."""
         set_toys(self.sites["alpha"].folder.parent, behaviours, seconds)
         plan = replace(toy.plan(NAMES, **rounds), network=self.plan.network)
         folder = self.home.folder / name
         write_trial(folder, commented_plan(plan), toy.LAYOUT, toy.START)
         with learner_of("tests.contract.flare_learner"):
-            return Trial(Supervisor(plan, self.home, name, wait_s=20), folder)
+            return Trial(Supervisor(plan, self.home, name, wait_s=wait_s), folder)
 
     def start_site(self, name: str) -> None:
         with learner_of("tests.contract.flare_learner"):
@@ -103,12 +108,29 @@ class Federation:
         for name, site in self.sites.items():
             if not processes.running(site.kit):
                 self.start_site(name)
-        desk = Desk(self.home.coordinator, provision.coordinator_name(self.plan))
-        assert until(lambda: _all_fresh(desk), 120, 0.5), "the sites did not find the aggregator again"
-        desk.close()
+        with closing(self.desk()) as desk:
+            assert until(lambda: _all_fresh(desk), 120, 0.5), "the sites did not find the aggregator again"
+
+    def desk(self) -> Desk:
+        return Desk(self.home.coordinator, provision.coordinator_name(self.plan))
+
+    def stop(self) -> None:
+        processes.stop([self.home.aggregator, *(site.kit for site in self.sites.values())])
 
     def close(self) -> None:
-        processes.stop([self.home.aggregator, *(site.kit for site in self.sites.values())])
+        """Stop; whatever is left of this federation then, under whatever name, is an error."""
+        self.stop()
+        # A learner notices within a second that its executor is gone.
+        assert until(lambda: not self.left(), 15), self.left()
+
+    def left(self) -> list[list[str]]:
+        """Command lines in which a folder of this federation stands."""
+        folder, found = str(self.home.folder.parents[1]), list[list[str]]()
+        for process in psutil.process_iter(["pid", "cmdline", "status"]):
+            words = process.info["cmdline"] or []
+            if process.info["pid"] != os.getpid() and any(folder in word for word in words):
+                found.append(words)
+        return found
 
 
 def _all_fresh(desk: Desk) -> bool:

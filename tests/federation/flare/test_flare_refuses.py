@@ -7,10 +7,12 @@ import json
 import shutil
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.federation.flare.founding import Founded, found
+from tests.federation.flare.founding import Founded, found, free_port
 from tests.federation.flare.real import Federation
 
 from cryofed.errors import FederationError, InputError
@@ -29,8 +31,10 @@ def whole(running: Federation) -> None:
     running.whole()
 
 
-def desk(running: Federation) -> Desk:
-    return Desk(running.home.coordinator, coordinator_name(running.plan))
+@pytest.fixture
+def desk(running: Federation) -> Iterator[Desk]:
+    with closing(running.desk()) as one:
+        yield one
 
 
 def ended(one: Desk, job: Path) -> tuple[str, str]:
@@ -47,8 +51,8 @@ def with_code(folder: Path) -> Path:
     return job
 
 
-def test_a_job_that_ships_code_is_refused_by_the_aggregator(running: Federation, tmp_path: Path) -> None:
-    status, reasons = ended(desk(running), with_code(tmp_path / "job"))
+def test_a_job_that_ships_code_is_refused_by_the_aggregator(desk: Desk, tmp_path: Path) -> None:
+    status, reasons = ended(desk, with_code(tmp_path / "job"))
     assert status == "FINISHED:FAILED_TO_RUN"
     assert "BYOC not permitted" in reasons
 
@@ -62,10 +66,9 @@ def test_a_job_that_ships_code_is_refused_by_every_site_even_if_the_aggregator_a
     try:
         rights.write_text(kept.replace('"byoc": "none"', '"byoc": "any"'))
         running.start_aggregator()
-        one = desk(running)
-        assert until(lambda: {"alpha", "beta"} <= set(one.heard_of()), 60, 0.5)
-        status, reasons = ended(one, with_code(tmp_path / "job"))
-        one.close()
+        with closing(running.desk()) as desk:
+            assert until(lambda: {"alpha", "beta"} <= set(desk.heard_of()), 60, 0.5)
+            status, reasons = ended(desk, with_code(tmp_path / "job"))
     finally:
         processes.stop([running.home.aggregator])
         rights.write_text(kept)
@@ -74,7 +77,9 @@ def test_a_job_that_ships_code_is_refused_by_every_site_even_if_the_aggregator_a
         assert f"{site}: NVFLARE_ERROR: BYOC not permitted" in reasons
 
 
-def test_a_job_that_names_another_class_is_refused_at_the_site(running: Federation, tmp_path: Path) -> None:
+def test_a_job_that_names_another_class_is_refused_at_the_site(
+    running: Federation, desk: Desk, tmp_path: Path
+) -> None:
     mark = tmp_path / "mark"
     job = write_job(tmp_path / "job", "other-class", ["alpha", "beta"])
     config = job / "app" / "config" / "config_fed_client.json"
@@ -83,13 +88,12 @@ def test_a_job_that_names_another_class_is_refused_at_the_site(running: Federati
     changed = json.loads(text)
     changed["executors"][0]["executor"] = {"path": "subprocess.Popen", "args": {"args": ["touch", str(mark)]}}
     config.write_text(json.dumps(changed))
-    one = desk(running)
-    job_id = one.submit(job)
+    job_id = desk.submit(job)
     log = running.sites["alpha"].kit / job_id / "log.txt"
     assert until(lambda: log.exists() and "not in allow_list" in log.read_text(), 60)
     assert "Component 'subprocess.Popen'" in log.read_text()
     assert not mark.exists()
-    one.abort(job_id)
+    desk.abort(job_id)
 
 
 def clients(kit: Path) -> ssl.SSLContext:
@@ -173,8 +177,9 @@ def test_an_expired_certificate_is_refused_on_both_sides(running: Federation, tm
         connection.check_aggregator(kit, "localhost", running.plan.network.port)
 
 
-def test_two_federations_on_one_host_do_not_collide(running: Federation, tmp_path: Path) -> None:
-    other = found(tmp_path, name="other", sites=("site-1",))
+def test_two_federations_on_one_host_do_not_collide(running: Federation, desk: Desk, tmp_path: Path) -> None:
+    # The other one has a port of its own for its coordinator, too.
+    other = found(tmp_path, name="other", sites=("site-1",), admin_port=free_port())
     library = tmp_path / "library.db"
     library.touch()
     settings = SiteSettings(name="site-1", organization="a", library=str(library))
@@ -182,13 +187,15 @@ def test_two_federations_on_one_host_do_not_collide(running: Federation, tmp_pat
     try:
         serving.start_aggregator(other.plan, other.home)
         serving.start_site(other.sites["site-1"])
-        one, two = desk(running), Desk(other.home.coordinator, coordinator_name(other.plan))
-        assert "site-1" not in one.heard_of()
-        assert set(two.heard_of()) == {"site-1"}
+        assert "site-1" not in desk.heard_of()
+        with closing(Desk(other.home.coordinator, coordinator_name(other.plan))) as theirs:
+            assert set(theirs.heard_of()) == {"site-1"}
+        kit = other.home.coordinator
+        for port in (other.plan.network.port, other.plan.network.admin_port):
+            assert speaks(port, clients(kit))
+            assert not speaks(port, clients(running.sites["alpha"].kit))
         with pytest.raises(FederationError, match="certificate of another federation or name"):
             connection.check_aggregator(other.sites["site-1"].kit, "localhost", running.plan.network.port)
-        one.close()
-        two.close()
     finally:
         processes.stop([other.home.aggregator, other.sites["site-1"].kit])
 

@@ -13,6 +13,7 @@ from tests.federation.flare.real import HONEST, NAMES, Federation, kill, once_af
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import processes
+from cryofed.federation.engines.flare.segments import until
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -140,7 +141,7 @@ def test_a_second_run_of_the_same_federation_is_refused(running: Federation) -> 
 
 
 def test_run_ends_with_one_line_when_the_sites_are_gone(running: Federation) -> None:
-    trial = running.trial("all-gone", seconds=0.5, count=50, retries=0)
+    trial = running.trial("all-gone", seconds=0.5, wait_s=3, count=50, retries=0)
 
     def strike() -> None:
         for name in NAMES:
@@ -157,16 +158,11 @@ def test_run_ends_with_one_line_when_the_sites_are_gone(running: Federation) -> 
 def test_stop_leaves_no_process_behind(running: Federation) -> None:
     trial = running.trial("stopped", seconds=1.0, count=50)
 
-    def stop() -> None:
-        running.close()
-        raise KeyboardInterrupt
-
     def tick() -> None:
         if len(trial.reports) >= 1:
-            stop()
+            running.stop()
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         trial.run(tick)
-    kits = [running.home.aggregator, *(site.kit for site in running.sites.values())]
-    time.sleep(1.5)  # a learner notices within a second that its executor is gone
-    assert [process.cmdline() for kit in kits for process in processes.running(kit)] == []
+    assert until(lambda: not running.left(), 10), running.left()
