@@ -13,7 +13,7 @@ from benchmarks._worlds import SPLITS
 from cryofed.federation.strategies.registry import STRATEGIES
 
 if TYPE_CHECKING:
-    from benchmarks.strategies import Cell
+    from benchmarks._cells import Cell
 
 PAGE = Path(__file__).parent.parent / "docs" / "strategies.md"
 IMAGES = PAGE.parent / "images"

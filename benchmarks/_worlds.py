@@ -20,6 +20,7 @@ from cryofed.simulation.spectrum import Microscope
 from cryofed.simulation.truth import SimulatedJob
 
 SITES = 5
+KEPT = ("train", "validation", "held_out")  # the parts of a site
 SPLITS = ("iid", "molecule", "microscope", "habit", "mixed")
 TRUE_HAND = Habit(scale="binary", error=0.0, slips=0.0)  # labels as the truth has them
 # Which molecules a lab works on; together all kinds of the simulation.
@@ -34,10 +35,11 @@ LABS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What each site trains on and holds out, with its own labels, and the truth that all are judged on."""
+    """What each site trains on and keeps aside, with its own labels, and the truth that all are judged on."""
 
     train: tuple[Labelled, ...]
-    held_out: tuple[Labelled, ...]
+    validation: tuple[Labelled, ...]  # jobs by which a site may choose between models
+    held_out: tuple[Labelled, ...]  # jobs that nothing was chosen by
     test: Labelled  # molecules and settings that no site has, borderline classes left out
 
 
@@ -55,6 +57,7 @@ class Size:
     """How much of it: jobs per site and in the test, pixels along an average."""
 
     jobs: int
+    validation_jobs: int
     held_out_jobs: int
     test_jobs: int
     side: int
@@ -62,27 +65,36 @@ class Size:
 
 def make_world(split: str, seed: int, size: Size) -> World:
     """The federation of a split; the same arguments give the same bits."""
-    train, held_out = [], []
+    parts: dict[str, list[Labelled]] = {name: [] for name in KEPT}
     for number in range(SITES):
         lab = lab_of(split, number)
-        made = [
-            _site_job(lab, [seed, SPLITS.index(split), number, i])
-            for i in range(size.jobs + size.held_out_jobs)
-        ]
-        parts = [_labelled(job, i, lab.habit, [seed, number, i], size.side) for i, job in enumerate(made)]
-        train.append(Labelled.join(parts[: size.jobs]))
-        held_out.append(Labelled.join(parts[size.jobs :]))
-    return World(train=tuple(train), held_out=tuple(held_out), test=_test(seed, size.test_jobs, size.side))
+        first = 0
+        for name, jobs in zip(KEPT, (size.jobs, size.validation_jobs, size.held_out_jobs), strict=True):
+            made = [
+                _labelled(
+                    _site_job(lab, [seed, SPLITS.index(split), number, i]),
+                    i,
+                    lab.habit,
+                    [seed, number, i],
+                    size.side,
+                )
+                for i in range(first, first + jobs)
+            ]
+            parts[name].append(Labelled.join(made))
+            first += jobs
+    sites = {name: tuple(made) for name, made in parts.items()}
+    return World(**sites, test=_test(seed, size.test_jobs, size.side))
 
 
 def cached_world(folder: Path, split: str, seed: int, size: Size) -> World:
     """`make_world`, kept in `folder`."""
-    path = folder / f"{split}-{seed}-{size.jobs}-{size.held_out_jobs}-{size.test_jobs}-{size.side}.npz"
+    numbers = (size.jobs, size.validation_jobs, size.held_out_jobs, size.test_jobs, size.side)
+    path = folder / f"{split}-{seed}-{'-'.join(map(str, numbers))}.npz"
     if not path.exists():
         world = make_world(split, seed, size)
         parts = {"test": world.test}
-        parts |= {f"train{i}": part for i, part in enumerate(world.train)}
-        parts |= {f"held{i}": part for i, part in enumerate(world.held_out)}
+        for kind in KEPT:
+            parts |= {f"{kind}{i}": part for i, part in enumerate(getattr(world, kind))}
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {f"{p}.{n}": getattr(part, n) for p, part in parts.items() for n in Labelled.__slots__}
         np.savez(path.with_suffix(".part.npz"), **arrays)
@@ -93,11 +105,8 @@ def cached_world(folder: Path, split: str, seed: int, size: Size) -> World:
     def part(name: str) -> Labelled:
         return Labelled(**{column: loaded[f"{name}.{column}"] for column in Labelled.__slots__})
 
-    return World(
-        train=tuple(part(f"train{i}") for i in range(SITES)),
-        held_out=tuple(part(f"held{i}") for i in range(SITES)),
-        test=part("test"),
-    )
+    sites = {kind: tuple(part(f"{kind}{i}") for i in range(SITES)) for kind in KEPT}
+    return World(**sites, test=part("test"))
 
 
 def lab_of(split: str, number: int) -> Lab:

@@ -10,6 +10,7 @@ from tests.contract import toy
 from tests.contract.harness import HARNESSES as OWN
 from tests.contract.harness import Embedded, Harness, flare_harnesses
 
+from cryofed.federation.storage import read_lines
 from cryofed.federation.strategies.registry import STRATEGIES
 
 HARNESSES = OWN + flare_harnesses()
@@ -89,14 +90,28 @@ def test_killed_anywhere_and_resumed_gives_the_same_bits(engine: Harness, tmp_pa
     assert [report["model_after"] for report in resumed.reports] == [r["model_after"] for r in whole.reports]
 
 
+# Five sites (Krum needs 2f + 3) make 19 events a round after the 3 of the start: 32 is in round 2, where
+# memory from round 1 counts. One site a round makes 7. Where sites keep memory, each writes it (3 events)
+# before its update: 34 a round, and round 2 is 38..71; 39 is within the first site's memory, 40 just after
+# it, 43 just after its update, 70 between checkpoint and report.
+REMEMBERING = ("scaffold", "feddyn", "personal")
+EVENTS = {"cyclic": [14]} | {name: [39, 40, 43, 58, 70] for name in REMEMBERING}
+
+
 @pytest.mark.parametrize("engine", KILLED, ids=name_of)
-@pytest.mark.parametrize("strategy", sorted(name for name, kind in STRATEGIES.items() if kind.channels == 1))
-def test_every_strategy_survives_a_killed_aggregator(engine: Harness, tmp_path: Path, strategy: str) -> None:
-    five = HONEST | {"epsilon": "honest"}  # Krum needs 2f + 3 sites
+@pytest.mark.parametrize(
+    ("strategy", "event"), [(name, event) for name in sorted(STRATEGIES) for event in EVENTS.get(name, [32])]
+)
+def test_every_strategy_survives_a_killed_aggregator(
+    engine: Harness, tmp_path: Path, strategy: str, event: int
+) -> None:
+    five = HONEST | {"epsilon": "honest"}
     plan = toy.plan(tuple(five), strategy=strategy)
     whole = engine.run(plan, tmp_path / "whole", five)
-    # In round 2, where memory from round 1 counts; one site a round makes fewer events.
-    engine.run_killed(plan, tmp_path / "killed", five, 14 if strategy == "cyclic" else 32)
+    engine.run_killed(plan, tmp_path / "killed", five, event)
+    assert len(read_lines(tmp_path / "killed" / "rounds.jsonl")) == 1
+    kept = [path.parts for path in (tmp_path / "whole" / "sites").glob("*/memory")]
+    assert len(kept) == (5 if strategy in REMEMBERING else 0)
     assert engine.run(plan, tmp_path / "killed", five).vector.tobytes() == whole.vector.tobytes()
 
 

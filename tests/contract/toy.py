@@ -17,11 +17,13 @@ from cryofed.federation.guard.compress import Buffer, encode
 from cryofed.federation.orders import Answer, Numbers, pack_numbers, unpack_order
 from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.site import Site
+from cryofed.federation.site_memory import SiteMemory, load_memory, save_memory
+from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.updates import Update
 from cryofed.federation.wire import pack_update
-from cryofed.learning.vector import Layout
+from cryofed.learning.vector import Layout, Vector
 
-LAYOUT = Layout(("w", "b"), ((7, 9), (5,)))
+LAYOUT = Layout(("trunk.weight", "trunk.scale", "head.bias"), ((7, 9), (3,), (2,)))
 START = np.zeros(LAYOUT.size, np.float32)
 OTHER = Layout(("w",), ((68,),))
 FAULTS = (
@@ -51,6 +53,31 @@ class Toy:
 
     def labelled(self, held_out: bool) -> None:
         """No library."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a toy's training gives."""
+
+    vector: Vector
+    gradient: Vector | None
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One step half of the way to the target, as strategies ask for it."""
+
+    toy: Toy
+    round_number: int
+    layout: Layout = LAYOUT
+
+    def __call__(self, vector: Vector, *, pull: float = 0.0, drift: Vector | None = None) -> Fit:
+        """The step against the gradient and the drift; a single step feels no pull."""
+        # Numbers of many magnitudes: any other order of summation would show in the bits.
+        noise = np.random.default_rng([self.round_number, int(self.toy.target)]).normal(size=LAYOUT.size)
+        gradient = (0.5 * (vector - self.toy.target) - 1e-3 * noise).astype(np.float32)
+        moved = vector - gradient - (np.float32(0) if drift is None else drift)
+        return Fit(moved.astype(np.float32), None if drift is None else gradient)
 
 
 def plan(sites: tuple[str, ...], *, strategy: str = "fedavg", **rounds: float) -> Plan:
@@ -89,9 +116,10 @@ def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
         )
         return Answer(site=site.name, data=pack_numbers(numbers))
     time.sleep(toy.seconds)
-    # Numbers of many magnitudes: any other order of summation would show in the bits.
-    noise = np.random.default_rng([order.round_number, int(toy.target)]).normal(size=LAYOUT.size)
-    vector = (0.5 * (toy.target - order.vector[: LAYOUT.size]) + 1e-3 * noise).astype(np.float32)
+    strategy = make_strategy(plan.strategy.name, plan.strategy.parameters)
+    memory = load_memory(site.folder, order)
+    vector, kept = strategy.site_round(order.vector, memory.strategy, Learner(toy, order.round_number))
+    save_memory(site.folder, order, SiteMemory(strategy=kept))
     update = Update(
         site=site.name,
         round_number=order.round_number,

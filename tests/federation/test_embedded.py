@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract import toy
 from tests.federation.labelled_blobs import source
 
 from cryofed.errors import InputError
-from cryofed.federation.engines.embedded import dropped, embedded, run_plan
+from cryofed.federation.engines.embedded import Dropouts, embedded, run_plan
 from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.orders import order, pack_order
+from cryofed.federation.orders import Answer, order, pack_order
 from cryofed.federation.plan import (
     AdmissionRules,
     EmbeddedRules,
@@ -71,19 +72,62 @@ def test_a_thousand_sites_take_part_in_turns_and_some_drop_out(tmp_path: Path) -
     assert all("inner_products" not in report for report in reports if len(report["accepted"]) > 32)
 
 
-def test_who_drops_out_depends_on_seed_and_round_alone() -> None:
+def test_who_drops_out_depends_on_seed_round_and_attempt_alone() -> None:
     names = [f"site-{i}" for i in range(200)]
     plan = replace(toy.plan(tuple(names)), embedded=EmbeddedRules(dropout=0.3))
 
-    def gone(number: int) -> set[str]:
+    def gone(number: int, attempt: int = 1) -> set[str]:
         made = order(
             "train", number, toy.START, plan_hash=plan.hash, start_hash="0" * 64, layout_hash=toy.LAYOUT.hash
         )
-        return dropped(plan, pack_order(made), names)
+        dropouts = Dropouts(plan)
+        dropouts.note("round_started", {"attempt": attempt})
+        return dropouts.of(pack_order(made), names)
 
     assert gone(1) == gone(1)
     assert gone(1) != gone(2)
+    assert gone(1) != gone(1, attempt=2)
     assert 35 <= len(gone(1)) <= 85  # 200 draws at 0.3: 60 ± 4 deviations of 6.5
+
+
+def run_with_dropouts(folder: Path, fatal: int = 0) -> list[dict[str, Any]]:
+    """Ten sites of which 6 in 10 drop out and 6 must answer; stops before the `fatal`-th answer in all."""
+    names = tuple(f"site-{i}" for i in range(10))
+    plan = replace(
+        toy.plan(names, count=2, min_updates=6, retries=9), embedded=EmbeddedRules(dropout=0.6), seed=3
+    )
+    seen = 0
+
+    def function(data: bytes, plan: Plan, site: Site) -> Answer:
+        nonlocal seen
+        seen += 1
+        if seen == fatal:
+            raise KeyboardInterrupt
+        return toy.answer(data, plan, site)
+
+    sites = toy.toys(dict.fromkeys(names, "honest"), folder)
+    with (
+        embedded(plan, sites, function, inline=True) as carrier,
+        open_rounds(
+            folder / "run", plan, toy.LAYOUT, toy.START, hooks=[carrier.dropouts.note], patient=True
+        ) as rounds,
+    ):
+        run_rounds(rounds, carrier)
+    return read_lines(folder / "run/rounds.jsonl")
+
+
+def test_a_retried_round_loses_other_sites_and_a_resumed_one_the_same(tmp_path: Path) -> None:
+    whole = run_with_dropouts(tmp_path / "whole")
+    # Both rounds needed several attempts, which with the same dropouts would have ended in an error.
+    assert min(report["attempt"] for report in whole) >= 2
+    asked = sum(len(report["accepted"]) for report in whole)
+    for fatal in range(1, asked + 1):
+        folder = tmp_path / f"stopped-{fatal}"
+        with pytest.raises(KeyboardInterrupt):
+            run_with_dropouts(folder, fatal)
+        again = run_with_dropouts(folder)
+        assert [r["model_after"] for r in again] == [r["model_after"] for r in whole]
+        assert [r["attempt"] for r in again] == [r["attempt"] for r in whole]
 
 
 @pytest.mark.parametrize(("library", "found"), [("", "alpha: none"), ("gone.db", "alpha: no file")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +104,18 @@ def test_a_round_without_quorum_is_tried_again_and_then_names_the_sites(tmp_path
         one_round(rounds, (), tmp_path)  # alpha's update is still there
         with pytest.raises(FederationError, match=r"1 updates, the quorum is 2 \(beta late, gamma late\)"):
             rounds.close()
+
+
+def test_a_run_after_one_that_gave_up_has_all_its_retries_and_draws_anew(tmp_path: Path) -> None:
+    attempts = []
+    for _ in range(2):
+        with open_rounds(tmp_path, plan(retries=1), toy.LAYOUT, toy.START) as rounds:
+            for last in (False, True):
+                one_round(rounds, (), tmp_path)
+                attempts.append(rounds._running().attempt)
+                with pytest.raises(FederationError, match="the quorum is 2") if last else nullcontext():
+                    rounds.close()
+    assert attempts == [1, 2, 3, 4]  # the first try and one retry, twice
 
 
 def test_too_few_sites_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:

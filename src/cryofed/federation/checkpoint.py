@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,39 @@ def load_progress(path: Path, identity: Mapping[str, str]) -> Progress | None:
         stopped=header["stopped"],
         report=header["report"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Attempts at one round: a resumed run repeats the one that was killed, so that it draws the same."""
+
+    round_number: int
+    current: int = 0  # the attempt that runs, from 1; 0 before the first
+    given_up: int = 0  # attempts of earlier runs, which ended without a quorum
+
+    def next(self, round_number: int) -> Attempts:
+        """The next attempt, which for another round is the first."""
+        same = self if round_number == self.round_number else Attempts(round_number)
+        return replace(same, current=same.current + 1)
+
+    @property
+    def own(self) -> int:
+        """Attempts of this run."""
+        return self.current - self.given_up
+
+
+def save_attempts(path: Path, attempts: Attempts) -> None:
+    """Written for second and later attempts; a first one needs no file."""
+    write_whole(path, json.dumps(asdict(attempts)).encode())
+
+
+def load_attempts(path: Path, round_number: int) -> Attempts:
+    """The attempts that are over; the one that was killed is not."""
+    if path.exists():
+        known = Attempts(**json.loads(path.read_bytes()))
+        if known.round_number == round_number:
+            return replace(known, current=max(known.current - 1, known.given_up))
+    return Attempts(round_number)
 
 
 def repair_report(path: Path, progress: Progress) -> None:

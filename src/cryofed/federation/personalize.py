@@ -1,7 +1,8 @@
-"""A site's own finish of the common model: its calibration and its head, kept at home."""
+"""A site's own finish of the common model: its weights where they help, and its calibration; kept at home."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 
 from cryofed.errors import TrainingError
 from cryofed.learning.learner import TrainingSettings, evaluate, layout, logits, train
-from cryofed.learning.metrics import brier
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
@@ -22,11 +22,64 @@ HEAD = "head."
 class Personal:
     """What a site uses instead of the release; nothing of it travels."""
 
+    kind: str  # the candidate that was best
     vector: Vector
     calibration: Calibration
-    own_head: bool  # False where the common head did as well
-    brier_common: float  # on the site's averages that no fit saw
-    brier_personal: float
+    auc: Mapping[str, float]  # of every candidate, on the averages that chose
+
+
+def candidates(
+    common: Vector, own: Vector, fit: Labelled, settings: TrainingSettings, seed: int
+) -> dict[str, Vector]:
+    """Models that a site can use, the most common one first.
+
+    `common` is the release. `head` is its trunk and a head that was trained at the site (Arivazhagan 2019,
+    FedPer). `half` is the mean of the release's weights and the site's own (Wortsman 2022, model soups):
+    both began from one model, so their mean is a model too, and often better than either. `own` is the
+    site's own.
+
+    Args:
+        common: the release.
+        own: what the site trained alone, from the model that the release's campaign began with.
+        fit: the site's averages to train the head on.
+        settings: of the head's training; a few dozen steps.
+        seed: of its batches.
+    """
+    half: Vector = (common + own) / np.float32(2)
+    return {
+        "common": common,
+        "head": with_own_head(common, fit, settings, seed),
+        "half": half,
+        "own": own,
+    }
+
+
+def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings, seed: int) -> Vector:
+    """The common trunk and the site's head.
+
+    Trunk and head train together, then the trunk is put back: with few steps they stay close.
+    """
+    trained = train(vector, labelled, settings, seed).vector
+    return np.where(layout().span(HEAD), trained, vector)
+
+
+def personalize(models: Mapping[str, Vector], judge: Labelled) -> Personal:
+    """The candidate with the best AUC, of equals the first, and the site's calibration of it.
+
+    With the site's own model among them the choice is at least as good as that on `judge`, and on other
+    averages of the site up to chance.
+
+    Args:
+        models: by name; the first is what is used where nothing is better.
+        judge: averages of the site that no candidate was trained on. Report on others: these chose.
+
+    Raises:
+        TrainingError: too few good or bad averages to choose by.
+    """
+    _enough(judge)
+    found = {name: evaluate(vector, judge).auc for name, vector in models.items()}
+    kind = max(found, key=found.__getitem__)
+    return Personal(kind=kind, vector=models[kind], calibration=calibrated(models[kind], judge), auc=found)
 
 
 def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = None) -> Calibration:
@@ -35,12 +88,7 @@ def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = 
     Raises:
         TrainingError: too few good or bad averages.
     """
-    good = int(labelled.good.sum())
-    if min(good, len(labelled) - good) < FEWEST:
-        raise TrainingError(
-            f"{good} good and {len(labelled) - good} bad averages; a site's own calibration takes "
-            f"{FEWEST} of each: label more, or use the common one"
-        )
+    _enough(labelled)
     fitted = fit_platt(logits(vector, labelled)[:, 0].astype(np.float64), labelled.good)
     return replace(fitted, unsure=(common or fitted).unsure)
 
@@ -51,39 +99,21 @@ def site_scores(vector: Vector, calibration: Calibration, labelled: Labelled) ->
     return sigmoid(calibration.slope * told + calibration.offset)
 
 
-def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings, seed: int) -> Vector:
-    """The common trunk and a head that was trained at the site (Arivazhagan 2019, FedPer).
+def two_halves(labelled: Labelled) -> tuple[Labelled, Labelled]:
+    """Held-out averages by jobs in turn, largest first: one half chooses, the other tells what it is worth.
 
-    Trunk and head train together, then the trunk is put back: with few steps they stay close.
+    No job is cut. With a single job the second half is empty.
     """
-    trained = train(vector, labelled, settings, seed).vector
-    return np.where(layout().span(HEAD), trained, vector)
+    jobs, sizes = np.unique(labelled.job, return_counts=True)
+    first = jobs[np.argsort(-sizes, kind="stable")][::2]
+    chooses = np.isin(labelled.job, first)
+    return labelled.take(chooses), labelled.take(~chooses)
 
 
-def personalize(
-    vector: Vector, fit: Labelled, judge: Labelled, settings: TrainingSettings, seed: int
-) -> Personal:
-    """The better of common and own head, and the site's calibration of it.
-
-    Args:
-        vector: of the release.
-        fit: the site's averages to train and calibrate on.
-        judge: its held-out averages; they decide whether the own head is kept.
-        settings: of the head's training; a few dozen steps.
-        seed: of its batches.
-    """
-    own = with_own_head(vector, fit, settings, seed)
-    better = evaluate(own, judge).auc > evaluate(vector, judge).auc
-    chosen = own if better else vector
-    calibration = calibrated(chosen, fit)
-    return Personal(
-        vector=chosen,
-        calibration=calibration,
-        own_head=better,
-        brier_common=_brier(vector, Calibration(), judge),
-        brier_personal=_brier(chosen, calibration, judge),
-    )
-
-
-def _brier(vector: Vector, calibration: Calibration, labelled: Labelled) -> float:
-    return brier(site_scores(vector, calibration, labelled), labelled.good)
+def _enough(labelled: Labelled) -> None:
+    good = int(labelled.good.sum())
+    if min(good, len(labelled) - good) < FEWEST:
+        raise TrainingError(
+            f"{good} good and {len(labelled) - good} bad averages; a site's own calibration takes "
+            f"{FEWEST} of each: label more, or use the common one"
+        )

@@ -97,7 +97,7 @@ class EmbeddedRules:
     """How the embedded engine runs on this machine."""
 
     workers: int = number(0, "worker processes; 0 takes one per core")
-    dropout: float = number(0.0, "share of asked sites that do not answer, drawn per round", most=1)
+    dropout: float = number(0.0, "share of asked sites that do not answer, drawn per attempt", most=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ import numpy as np
 
 from cryofed.errors import FederationError, WireError
 from cryofed.federation.admission import Expected, admit
-from cryofed.federation.checkpoint import Progress, load_progress, repair_report, save_progress
+from cryofed.federation.checkpoint import (
+    Progress,
+    load_attempts,
+    load_progress,
+    repair_report,
+    save_attempts,
+    save_progress,
+)
 from cryofed.federation.open_round import OpenRound, round_report
 from cryofed.federation.orders import Answer, Order, order
 from cryofed.federation.plan import Plan
@@ -73,7 +81,6 @@ class Rounds:
         self.strategy: Strategy = make_strategy(plan.strategy.name, plan.strategy.parameters)
         self._hooks, self._clock, self._patient = hooks, clock, patient
         self._guard = threading.RLock()
-        self._attempts = 0
         self._open: OpenRound | None = None
         identity = {"plan": plan.hash, "layout": layout.hash, "start": vector_hash(start)}
         known = load_progress(folder / "checkpoint.safetensors", identity)
@@ -81,6 +88,7 @@ class Rounds:
         if known is None:
             self._save()
         repair_report(folder / "rounds.jsonl", self.progress)
+        self._attempts = load_attempts(folder / "attempts.json", self.round_number)
         self.spool = Spool(folder / "spool")
         self._tell("resumed" if known else "started", {"round": self.round_number, "plan": plan.hash})
 
@@ -125,11 +133,14 @@ class Rounds:
             message = self.strategy.message(self.progress.state)
             made = order("train", number, message, **self.hashes)
             self.spool.keep_only(number, made.model_hash)
-            asked = tuple(sorted({*self._drawn(there), *self.spool.sites}))
-            self._attempts += 1
-            self._open = OpenRound(made, asked, self._clock(), self._attempts)
+            self._attempts = self._attempts.next(number)
+            attempt = self._attempts.current
+            if attempt > 1:
+                save_attempts(self.folder / "attempts.json", self._attempts)
+            asked = tuple(sorted({*self._drawn(there, attempt), *self.spool.sites}))
+            self._open = OpenRound(made, asked, self._clock(), attempt)
             self._note_quorum()
-            self._tell("round_started", {"round": number, "attempt": self._attempts, "asked": list(asked)})
+            self._tell("round_started", {"round": number, "attempt": attempt, "asked": list(asked)})
             return made, tuple(name for name in asked if name not in self.spool.sites)
 
     def receive(self, answer: Answer) -> str | None:
@@ -204,17 +215,16 @@ class Rounds:
             self.progress = self.progress.after(state, report, self.plan.rounds.patience)
             self._save()
             append_line(self.folder / "rounds.jsonl", report)
-            self._attempts = 0
             self._tell("round_closed", report)
             if self.finished:
                 self._tell("finished", {"round": state.round_number, "why": self.progress.stopped or "all"})
             return True
 
-    def _drawn(self, there: Sequence[str]) -> Sequence[str]:
-        """This round's sites: the same for the same seed, round and presence, whatever came before."""
+    def _drawn(self, there: Sequence[str], attempt: int) -> Sequence[str]:
+        """The sites to ask: the same for the same seed, round, attempt and presence."""
         count = self.plan.rounds.sites_per_round
         if 0 < count < len(there):
-            chance = random.Random(f"{self.plan.seed}:{self.round_number}:{self._attempts}")
+            chance = random.Random(f"{self.plan.seed}:{self.round_number}:{attempt - 1}")
             there = sorted(chance.sample(there, count))
         return self.strategy.schedule(self.round_number, there)
 
@@ -250,7 +260,8 @@ class Rounds:
         why = {**now.refused, **now.lost}
         facts = {"round": now.order.round_number, "attempt": now.attempt, "missing": why}
         self._tell("round_failed", facts)
-        if now.attempt > self.plan.rounds.retries:
+        if self._attempts.own > self.plan.rounds.retries:
+            save_attempts(self.folder / "attempts.json", replace(self._attempts, given_up=now.attempt))
             told = ", ".join(f"{site} {code}" for site, code in sorted(why.items()))
             raise FederationError(
                 f"round {now.order.round_number}: {len(self.spool.sites)} updates, the quorum is "

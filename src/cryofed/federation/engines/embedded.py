@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 from cryofed.errors import InputError
 from cryofed.federation.campaign import Campaign, run_campaign
@@ -28,7 +29,8 @@ def embedded(
     """The engine's carrier for these sites.
 
     Args:
-        plan: its `[embedded]` table says how many workers, and the share of sites that drop out.
+        plan: its `[embedded]` table says how many workers, and the share of sites that drop out; for
+            other dropouts in a second attempt, give the carrier's `dropouts.note` to the rounds as a hook.
         sites: by name.
         function: what a site does with an order; tests give their own. Importable by name, for workers.
         inline: answer in this process, one site after the other: for small work, where starting
@@ -60,7 +62,7 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
         folder = home / "sites" / enrolled.name
         sites[enrolled.name] = Site(name=enrolled.name, source=LibraryFile(path), folder=folder)
     with embedded(plan, sites) as carrier:
-        return run_campaign(home, plan, carrier, hooks, patient=True)
+        return run_campaign(home, plan, carrier, [carrier.dropouts.note, *hooks], patient=True)
 
 
 def cores() -> int:
@@ -73,6 +75,7 @@ class InlineCarrier:
 
     def __init__(self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction) -> None:
         self.plan, self.sites, self.function = plan, sites, function
+        self.dropouts = Dropouts(plan)
         self._order, self._waiting, self._dropped = b"", deque[str](), set[str]()
 
     def present(self) -> Sequence[str]:
@@ -82,7 +85,7 @@ class InlineCarrier:
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
         """Queue the sites."""
         self._order, self._waiting = order, deque(sites)
-        self._dropped = dropped(self.plan, order, sites)
+        self._dropped = self.dropouts.of(order, sites)
 
     def answer(self, timeout_s: float) -> Answer | None:
         """The next site's answer."""
@@ -147,6 +150,7 @@ class WorkerCarrier:
 
     def __init__(self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction, workers: int) -> None:
         self.plan, self.sites, self.function = plan, sites, function
+        self.dropouts = Dropouts(plan)
         self._workers: list[Worker] = []
         self._limit = max(1, min(workers, len(sites)))
         self._order, self._waiting, self._ready = b"", deque[str](), deque[Answer]()
@@ -157,7 +161,7 @@ class WorkerCarrier:
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
         """Queue the sites and let every idle worker begin."""
-        gone = dropped(self.plan, order, sites)
+        gone = self.dropouts.of(order, sites)
         self._order = order
         self._ready = deque(Answer(site=name, failure="dropout") for name in sorted(gone))
         self._waiting = deque(name for name in sites if name not in gone)
@@ -218,16 +222,25 @@ class WorkerCarrier:
             idle.give(self._order, self.sites[self._waiting.popleft()])
 
 
-def dropped(plan: Plan, order: bytes, sites: Sequence[str]) -> set[str]:
-    """Sites that a simulation lets drop out of this round: the same for the same seed and round."""
-    if plan.embedded.dropout <= 0:
-        return set()
-    number = unpack_order(order, len(order)).round_number
-    return {
-        name
-        for name in sites
-        if random.Random(f"{plan.seed}:{number}:{name}:dropout").random() < plan.embedded.dropout
-    }
+class Dropouts:
+    """Which of the asked sites a simulation lets drop out: drawn anew for every attempt at a round."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._attempt = 1
+
+    def note(self, event: str, facts: Mapping[str, Any]) -> None:
+        """A hook of the rounds: which attempt comes next."""
+        if event == "round_started":
+            self._attempt = int(facts["attempt"])
+
+    def of(self, order: bytes, sites: Sequence[str]) -> set[str]:
+        """The same for the same seed, round and attempt."""
+        share = self.plan.embedded.dropout
+        if share <= 0:
+            return set()
+        draw = f"{self.plan.seed}:{unpack_order(order, len(order)).round_number}:{self._attempt}"
+        return {name for name in sites if random.Random(f"{draw}:{name}:dropout").random() < share}
 
 
 def _work(pipe: Connection, plan: Plan, function: SiteFunction) -> None:
