@@ -79,6 +79,11 @@ class Cell:
         return (base, replace(base, strategy="alone")) if self.finish else ()
 
     @property
+    def drawn(self) -> bool:
+        """Whether the course is told, every second round; elsewhere the end is enough."""
+        return self.split == "mixed" and self.attack == "none" and self.seed == 1
+
+    @property
     def side(self) -> int:
         """Pixels along an average."""
         return SMALL_SIDE if self.network == "small" else 64
@@ -177,8 +182,7 @@ def _federated(cell: Cell, world: World, start: Vector) -> Models:
             for name, part in zip(names, world.train, strict=False)
         }
         act = hostile(cell.attack, names[-1])
-        # A course is drawn for the default setting; elsewhere the end is enough.
-        every = turns * (2 if cell.split == "mixed" and cell.attack == "none" else cell.rounds)
+        every = turns * (2 if cell.drawn else cell.rounds)
         course = follow(plan, sites, start, world.test, Path(folder) / "run", function=act, every=every)
     told = {
         "course": [round(a, 5) for a in course.auc[every - 1 :: every]],

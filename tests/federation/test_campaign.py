@@ -13,8 +13,9 @@ from tests.federation.labelled_blobs import source
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.campaign import Campaign, mixed, run_campaign
 from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.history import promotions
 from cryofed.federation.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules
-from cryofed.federation.releases import current_release, first_release, read_release, rollback
+from cryofed.federation.releases import HISTORY, current_release, first_release, read_release, rollback
 from cryofed.federation.report import write_report
 from cryofed.federation.site import Site
 from cryofed.learning.learner import initial_vector
@@ -77,10 +78,13 @@ def test_another_plan_cannot_go_on_with_a_stopped_campaign(tmp_path: Path) -> No
         campaign(tmp_path, replace(SHORT, seed=2))
 
 
-def test_rollback_goes_to_the_parent_and_no_farther(home: Path) -> None:
-    assert rollback(home / "releases").number == 1
+def test_rollback_goes_to_the_parent_and_no_farther_and_is_written_down(home: Path) -> None:
+    assert rollback(home / "releases", "ann: worse on cages").number == 1
     with pytest.raises(FederationError, match="no parent"):
-        rollback(home / "releases")
+        rollback(home / "releases", "ann: again")
+    told = [(line.release, line.by) for line in promotions(home / "releases" / HISTORY)]
+    # The campaign that died after its promotion and came back stands there once.
+    assert told == [(1, "founding"), (2, "gate of campaign 1"), (1, "ann: worse on cages")]
 
 
 def test_weights_that_are_not_the_cards_are_refused(home: Path, tmp_path: Path) -> None:

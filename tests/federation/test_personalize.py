@@ -9,8 +9,15 @@ import pytest
 from tests.federation.labelled_blobs import labelled
 
 from cryofed.errors import TrainingError
-from cryofed.federation.personalize import calibrated, personalize, site_scores, with_own_head
-from cryofed.learning.learner import TrainingSettings, initial_vector, layout
+from cryofed.federation.personalize import (
+    calibrated,
+    candidates,
+    personalize,
+    site_scores,
+    two_halves,
+    with_own_head,
+)
+from cryofed.learning.learner import TrainingSettings, initial_vector, layout, train
 
 QUICK = TrainingSettings(steps=2, batch=8, augment=False)
 
@@ -39,8 +46,31 @@ def test_an_own_head_leaves_the_trunk_as_it_was() -> None:
     assert (own[head] != vector[head]).any()
 
 
-def test_the_own_head_is_kept_only_where_it_is_better() -> None:
-    found = personalize(initial_vector(0), labelled(60, 0), labelled(40, 9), QUICK, seed=1)
-    same = (found.vector == initial_vector(0)).all()
-    assert same is not np.bool_(found.own_head)
-    assert found.brier_personal < found.brier_common  # an untrained model is not calibrated
+def test_half_is_the_mean_of_the_releases_and_the_sites_own_weights() -> None:
+    common, own = initial_vector(0), initial_vector(1)
+    models = candidates(common, own, labelled(40, 0), QUICK, seed=1)
+    assert list(models) == ["common", "head", "half", "own"]
+    assert (models["common"] == common).all()
+    assert (models["own"] == own).all()
+    np.testing.assert_array_equal(models["half"][:3], [(common[i] + own[i]) / 2 for i in range(3)])
+
+
+def test_the_model_that_judges_best_is_taken_and_the_release_where_all_are_equal() -> None:
+    judge, vector = labelled(60, 9), initial_vector(0)
+    trained = train(vector, labelled(80, 0), TrainingSettings(steps=15, batch=16), 1).vector
+    found = personalize({"common": vector, "own": trained}, judge)
+    assert found.kind == "own"
+    assert found.auc["own"] > found.auc["common"]
+    assert (found.vector == trained).all()
+    # Calibrated on the judging averages: their mean score is their share of good ones.
+    assert site_scores(trained, found.calibration, judge).mean() == pytest.approx(0.5, abs=1e-3)
+    assert personalize({"common": vector, "twin": vector.copy()}, judge).kind == "common"
+
+
+def test_held_out_averages_are_halved_by_whole_jobs() -> None:
+    averages = replace(labelled(60, 0), job=np.repeat([4, 7, 9], [10, 30, 20]))
+    chooses, tells = two_halves(averages)
+    # By size: 7 (30), 9 (20), 4 (10), in turn.
+    assert sorted(set(chooses.job)) == [4, 7]
+    assert set(tells.job) == {9}
+    assert len(two_halves(labelled(10, 0))[1]) == 0  # a single job cannot be halved

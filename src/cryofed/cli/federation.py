@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "run": "run one campaign, or several, or go on with one that was stopped",
     "compare": "run plans or strategies side by side over seeds, beside pooled data and each site alone",
     "status": "say how far a federation is",
+    "release": "list releases with their lineage, show one, promote one, or roll back",
     "monitor": "follow a federation in the browser",
     "stop": "stop the aggregator and all that it started",
 }

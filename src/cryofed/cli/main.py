@@ -24,7 +24,7 @@ COMMANDS = {
     "library": "look after a library: info, verify, merge, export",
     "train": "fine-tune the model on a library's own labels, at home",
     "federation": "found, run and watch a federation",
-    "site": "take part in a federation: join, start, stop",
+    "site": "take part in a federation: join, start, stop, personalize",
     "demo": "three sites train one model together, on this machine",
 }
 

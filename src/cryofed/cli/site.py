@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli import site_personalize
 from cryofed.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Join, start, stop, status."""
+    """Join, start, stop, status, personalize."""
     commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     join = commands.add_parser(
         "join",
@@ -33,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stop.set_defaults(run_subcommand=_stop)
     status = commands.add_parser("status", help="say whether this site runs, and until when it may")
     status.set_defaults(run_subcommand=_status)
+    personalize = commands.add_parser(
+        "personalize", help="finish a release for this site: own head, weights and threshold, kept at home"
+    )
+    site_personalize.add_arguments(personalize)
+    personalize.set_defaults(run_subcommand=site_personalize.run)
     for child in (join, start, stop, status):
         child.add_argument(
             "--home", type=Path, default=Path("site"), help="this site's folder (default: %(default)s)"

@@ -173,7 +173,7 @@ def _release(releases: Path, vector: Vector, facts: Mapping[str, Any]) -> Releas
     last = read_release(releases / f"{numbers[-1]:04d}")
     number = last.number if last.card.get("campaign") == facts["campaign"] else last.number + 1
     path = write_release(releases, number, vector, facts)
-    promote(releases, number)
+    promote(releases, number, f"gate of campaign {facts['campaign']}")
     return read_release(path)
 
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import TrainingError
-from cryofed.learning.learner import TrainingSettings, evaluate, layout, logits, train
+from cryofed.learning.calibrate import seen_logits
+from cryofed.learning.learner import TrainingSettings, layout, train
+from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
@@ -63,7 +65,9 @@ def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings
     return np.where(layout().span(HEAD), trained, vector)
 
 
-def personalize(models: Mapping[str, Vector], judge: Labelled) -> Personal:
+def personalize(
+    models: Mapping[str, Vector], judge: Labelled, calibration: Calibration | None = None
+) -> Personal:
     """The candidate with the best AUC, of equals the first, and the site's calibration of it.
 
     With the site's own model among them the choice is at least as good as that on `judge`, and on other
@@ -72,14 +76,19 @@ def personalize(models: Mapping[str, Vector], judge: Labelled) -> Personal:
     Args:
         models: by name; the first is what is used where nothing is better.
         judge: averages of the site that no candidate was trained on. Report on others: these chose.
+        calibration: of the release; its context and bounds stay.
 
     Raises:
         TrainingError: too few good or bad averages to choose by.
     """
+    release = calibration or Calibration()
     _enough(judge)
-    found = {name: evaluate(vector, judge).auc for name, vector in models.items()}
+    found = {
+        name: auc(seen_logits(vector, release.context, judge), judge.good) for name, vector in models.items()
+    }
     kind = max(found, key=found.__getitem__)
-    return Personal(kind=kind, vector=models[kind], calibration=calibrated(models[kind], judge), auc=found)
+    fitted = calibrated(models[kind], judge, release)
+    return Personal(kind=kind, vector=models[kind], calibration=fitted, auc=found)
 
 
 def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = None) -> Calibration:
@@ -89,13 +98,14 @@ def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = 
         TrainingError: too few good or bad averages.
     """
     _enough(labelled)
-    fitted = fit_platt(logits(vector, labelled)[:, 0].astype(np.float64), labelled.good)
-    return replace(fitted, unsure=(common or fitted).unsure)
+    release = common or Calibration()
+    fitted = fit_platt(seen_logits(vector, release.context, labelled), labelled.good)
+    return replace(release, slope=fitted.slope, offset=fitted.offset)
 
 
 def site_scores(vector: Vector, calibration: Calibration, labelled: Labelled) -> NDArray[np.float64]:
     """Probabilities `(n,)` by the site's slope and offset."""
-    told = logits(vector, labelled)[:, 0].astype(np.float64)
+    told = seen_logits(vector, calibration.context, labelled)
     return sigmoid(calibration.slope * told + calibration.offset)
 
 

@@ -14,8 +14,11 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from cryofed.errors import FederationError, InputError
+from cryofed.federation.history import Promotion, note_promotion
 from cryofed.federation.storage import write_whole
 from cryofed.learning.vector import Layout, Vector, vector_hash
+
+HISTORY = "history.jsonl"  # of promotions, beside the releases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +102,16 @@ def current_release(folder: Path) -> Release | None:
     return read_release(folder / pointer.read_text().strip())
 
 
-def promote(folder: Path, number: int) -> None:
-    """Make this release the current one."""
-    if not (folder / f"{number:04d}" / "card.json").exists():
+def promote(folder: Path, number: int, by: str) -> None:
+    """Make this release the current one, and write down who did.
+
+    Raises:
+        InputError: no such release, or its files are damaged.
+    """
+    if number not in release_numbers(folder):
         raise InputError(folder, "release", f"{number}", f"choose one of {release_numbers(folder)}")
+    release = read_release(folder / f"{number:04d}")
+    note_promotion(folder / HISTORY, Promotion(release=number, model=release.hash, by=by))
     write_whole(folder / "current", f"{number:04d}\n".encode())
 
 
@@ -111,23 +120,32 @@ def release_numbers(folder: Path) -> list[int]:
     return sorted(int(path.name) for path in folder.glob("[0-9][0-9][0-9][0-9]"))
 
 
-def rollback(folder: Path) -> Release:
+def parent_of(folder: Path, release: Release) -> int | None:
+    """The number of the release that this one was trained from; None where that is not here."""
+    for number in reversed(release_numbers(folder)):
+        if number < release.number and read_release(folder / f"{number:04d}").hash == release.card.get(
+            "parent"
+        ):
+            return number
+    return None
+
+
+def rollback(folder: Path, by: str) -> Release:
     """Go back to the current release's parent.
 
     Raises:
         FederationError: there is none.
     """
     now = current_release(folder)
-    parents = {read_release(folder / f"{n:04d}").hash: n for n in release_numbers(folder)}
-    parent = parents.get(str(now.card.get("parent"))) if now else None
-    if now is None or parent is None:
+    parent = parent_of(folder, now) if now else None
+    if parent is None:
         raise FederationError(f"{folder}: the current release has no parent here to go back to")
-    promote(folder, parent)
+    promote(folder, parent, by)
     return read_release(folder / f"{parent:04d}")
 
 
 def first_release(folder: Path, vector: Vector, facts: Mapping[str, Any]) -> Release:
     """The release that a federation begins from, made current."""
     path = write_release(folder, 1, vector, {"parent": None, **facts})
-    promote(folder, 1)
+    promote(folder, 1, "founding")
     return read_release(path)

@@ -107,6 +107,7 @@ def _sample_gradients(
     """Leave each average's own gradient in `parameter.grad_sample`, `(rows, *shape)`."""
     if not len(rows):  # an empty Poisson batch is a step of pure noise
         for parameter in hooked.parameters():
+            # Opacus hangs this attribute on parameters; torch's types do not know it.
             parameter.grad_sample = torch.zeros((0, *parameter.shape))  # type: ignore[attr-defined]
         return
     images, features = view(labelled, rows, settings, rng)

@@ -5,10 +5,8 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from cryofed.federation.strategies.fedadagrad import FedAdagrad
-from cryofed.federation.strategies.fedadam import FedAdam
+from cryofed.federation.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from cryofed.federation.strategies.fedavgm import FedAvgM
-from cryofed.federation.strategies.fedyogi import FedYogi
 from cryofed.federation.strategies.strategy import Strategy
 
 

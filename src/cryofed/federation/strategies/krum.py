@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,41 +15,60 @@ from cryofed.federation.strategies.ranges import between
 from cryofed.federation.strategies.strategy import State, Strategy
 from cryofed.federation.updates import Update
 
-PAPER = "Blanchard et al., Machine Learning with Adversaries, NeurIPS 2017"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Krum(Strategy):
-    """`x ← x + Δ_k`, `k` the site with the smallest sum of squared distances to its `n − f − 2` nearest."""
+class Central(Strategy):
+    """`x ← x + mean Δ` over the sites with the smallest Krum scores."""
 
-    name = "krum"
-    paper = PAPER
+    paper = "Blanchard et al., Machine Learning with Adversaries, NeurIPS 2017"
     needs_all = True
     hostile: int = 1  # f, hostile sites to stand; needs n ≥ 2 f + 3
 
     def __post_init__(self) -> None:
         between(self, "hostile", 0, 1e6)
 
-    def combine(self, state: State, updates: Iterable[Update]) -> State:
-        """The step of the most central site."""
-        return _step(state, updates, self.hostile, 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultiKrum(Strategy):
-    """`x ← x + mean Δ` over the `n − f` sites with the smallest Krum scores."""
-
-    name = "multi-krum"
-    paper = PAPER
-    needs_all = True
-    hostile: int = 1  # f, hostile sites to stand; needs n ≥ 2 f + 3
-
-    def __post_init__(self) -> None:
-        between(self, "hostile", 0, 1e6)
+    @abstractmethod
+    def kept(self, n: int) -> int:
+        """How many of `n` sites count."""
 
     def combine(self, state: State, updates: Iterable[Update]) -> State:
         """The mean step of the central sites."""
-        return _step(state, updates, self.hostile, None)
+        all_updates = gather(updates)
+        n = len(all_updates)
+        if n < 2 * self.hostile + 3:
+            raise FederationError(
+                f"{self.name}: {n} updates cannot stand {self.hostile} hostile, it takes "
+                f"{2 * self.hostile + 3}; set strategy.hostile to at most {max(0, (n - 3) // 2)}, "
+                "or choose 'robust'"
+            )
+        scores = krum_scores(squared_distances(gram(all_updates)), self.hostile)
+        # A stable order: of equals the first site by name.
+        chosen = sorted(np.argsort(scores, kind="stable")[: self.kept(n)].tolist())
+        step = weighted_sum([all_updates[i] for i in chosen], [1 / len(chosen)] * len(chosen))
+        step += state.vector
+        return State(vector=step, memory=state.memory, round_number=state.round_number + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Krum(Central):
+    """`x ← x + Δ_k`, `k` the site with the smallest sum of squared distances to its `n − f − 2` nearest."""
+
+    name = "krum"
+
+    def kept(self, n: int) -> int:
+        """The most central one."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultiKrum(Central):
+    """`x ← x + mean Δ` over the `n − f` sites with the smallest Krum scores."""
+
+    name = "multi-krum"
+
+    def kept(self, n: int) -> int:
+        """All but as many as may be hostile."""
+        return n - self.hostile
 
 
 def krum_scores(distances: NDArray[np.float64], hostile: int) -> NDArray[np.float64]:
@@ -57,19 +77,3 @@ def krum_scores(distances: NDArray[np.float64], hostile: int) -> NDArray[np.floa
     others = np.sort(distances + np.diag(np.full(len(distances), np.inf)), axis=1)
     scores: NDArray[np.float64] = others[:, :near].sum(axis=1)
     return scores
-
-
-def _step(state: State, updates: Iterable[Update], hostile: int, keep: int | None) -> State:
-    all_updates = gather(updates)
-    n = len(all_updates)
-    if n < 2 * hostile + 3:
-        raise FederationError(
-            f"krum: {n} updates cannot stand {hostile} hostile, it takes {2 * hostile + 3}; "
-            f"set strategy.hostile to at most {max(0, (n - 3) // 2)}, or choose 'robust'"
-        )
-    scores = krum_scores(squared_distances(gram(all_updates)), hostile)
-    # A stable order: of equals the first site by name.
-    chosen = sorted(np.argsort(scores, kind="stable")[: keep or n - hostile].tolist())
-    step = weighted_sum([all_updates[i] for i in chosen], [1 / len(chosen)] * len(chosen))
-    step += state.vector
-    return State(vector=step, memory=state.memory, round_number=state.round_number + 1)

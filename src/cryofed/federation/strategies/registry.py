@@ -8,15 +8,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from cryofed.errors import InputError
+from cryofed.federation.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from cryofed.federation.strategies.cyclic import Cyclic
-from cryofed.federation.strategies.fedadagrad import FedAdagrad
-from cryofed.federation.strategies.fedadam import FedAdam
 from cryofed.federation.strategies.fedavg import FedAvg
 from cryofed.federation.strategies.fedavgm import FedAvgM
 from cryofed.federation.strategies.feddyn import FedDyn
 from cryofed.federation.strategies.fednova import FedNova
 from cryofed.federation.strategies.fedprox import FedProx
-from cryofed.federation.strategies.fedyogi import FedYogi
 from cryofed.federation.strategies.geometric_median import GeometricMedian
 from cryofed.federation.strategies.krum import Krum, MultiKrum
 from cryofed.federation.strategies.median import CoordinateMedian
