@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cryofed.cli.main import main
+from cryofed.federation.gate import Measured, decide
+from cryofed.federation.plan import GateRules
 from cryofed.federation.plan_file import read_plan
+from cryofed.federation.releases import first_release, promote, write_release
 from cryofed.jobs.job import ClassJob, ClassTable
+from cryofed.learning.learner import initial_vector
 from cryofed.library.labels import Labelling
 from cryofed.library.store import Library
 
@@ -81,3 +86,81 @@ def test_mistakes_are_one_line_with_a_remedy(plan: Path, capsys: pytest.CaptureF
         assert said in error
         assert error.count("\n") == 1
     assert not (plan.parent / "x.toml").exists()
+
+
+def test_releases_are_listed_shown_rolled_back_and_promoted_with_a_reason(
+    plan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str, status: int = 0) -> str:
+        assert main(["federation", "release", *words]) == status
+        told = capsys.readouterr()
+        return told.err if status else told.out
+
+    assert "run the plan first" in said("list", str(plan), status=1)
+    releases = plan.parent / "demo/releases"
+    first = first_release(releases, initial_vector(0), {"origin": "untrained"})
+    card = {"parent": first.hash, "campaign": 1, "strategy": "fedavg", "rounds": 2}
+    write_release(releases, 2, initial_vector(1), card)
+    promote(releases, 2, "gate of campaign 1")
+    gate = decide({"north": Measured(candidate=0.9, current=0.8, held_out=48)}, GateRules())
+    (plan.parent / "demo/campaigns/0001").mkdir(parents=True)
+    (plan.parent / "demo/campaigns/0001/gate.json").write_text(json.dumps(gate.record()))
+    home = str(plan.parent / "demo")
+    listed = said("list", home)
+    assert "  release 1" in listed
+    assert "* release 2" in listed
+    assert "from release 1, campaign 1, fedavg, 2 rounds" in listed
+    shown = said("show", home, "2")
+    assert "lineage  2 <- 1" in shown
+    assert "by gate of campaign 1" in shown
+    assert "north: 0.8000 -> 0.9000 on 48 held-out averages" in shown
+    assert "release 1 is the current one again" in said("rollback", home, "--why", "worse on cages")
+    assert ": worse on cages" in said("list", home)
+    assert "no parent here" in said("rollback", home, "--why", "again", status=1)
+    assert "release 2 is the current one" in said("promote", home, "2", "--why", "it was not")
+    assert "choose one of [1, 2]" in said("promote", home, "9", "--why", "?", status=1)
+
+
+def test_a_site_finishes_a_release_for_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    library(tmp_path / "north.db", 0)
+    release = first_release(tmp_path / "releases", initial_vector(0), {"origin": "untrained"}).path
+    out = tmp_path / "personal"
+    words = ["site", "personalize", str(release), "--library", str(tmp_path / "north.db")]
+    words += ["--from", str(release), "--epochs", "1", "--out", str(out)]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    # One project of 48 averages is held out: half of its one job cannot both choose and tell.
+    for kind in ("common", "head", "half", "own"):
+        assert re.search(rf"^{kind} +AUC [01]\.\d{{4}} on 48 held-out averages", told, re.MULTILINE)
+    assert told.count("chosen") == 1
+    assert "no held-out job is left to say what that is worth" in told
+    card = json.loads((out / "card.json").read_text())
+    assert f"{card['kind']} " in re.search(r"^.*chosen$", told, re.MULTILINE).group()  # type: ignore[union-attr]
+    assert (out / "model.onnx").exists()
+    assert main(words) == 1
+    assert "not empty; name a new folder" in capsys.readouterr().err
+
+
+def test_strategies_are_compared_on_libraries_harvested_from_simulated_sites(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sites = tmp_path / "sites"
+    simulate = ["simulate", "sites", "--sites", "2", "--jobs", "4", "--out", str(sites), "--workers", "1"]
+    assert main(simulate) == 0
+    names = sorted(path.name for path in sites.iterdir() if path.is_dir())
+    for name in names:
+        assert main(["harvest", str(sites / name), "--library", str(tmp_path / f"{name}.db")]) == 0
+    plan = tmp_path / "plan.toml"
+    enrolled = ",".join(f"{name}={name}.db" for name in names)
+    assert main(["federation", "new", str(plan), "--sites", enrolled, "--rounds", "2"]) == 0
+    plan.write_text(plan.read_text().replace("steps = 50", "steps = 2").replace("batch = 64", "batch = 8"))
+    capsys.readouterr()
+    figures = tmp_path / "figures.json"
+    words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1", "--json", str(figures)]
+    assert main(["federation", *words]) == 0
+    out = capsys.readouterr().out
+    assert "pooled data 0." in out
+    rows = {row["name"]: row for row in json.loads(figures.read_text())}
+    assert set(rows) == {"fedavg", "scaffold"}
+    assert f"| fedavg | {rows['fedavg']['auc'][0]:.4f}" in out
+    assert rows["fedavg"]["pooled"] == rows["scaffold"]["pooled"]

@@ -68,9 +68,16 @@ def test_the_model_that_judges_best_is_taken_and_the_release_where_all_are_equal
 
 
 def test_held_out_averages_are_halved_by_whole_jobs() -> None:
-    averages = replace(labelled(60, 0), job=np.repeat([4, 7, 9], [10, 30, 20]))
+    averages = replace(labelled(120, 0), job=np.repeat([4, 7, 9], [20, 60, 40]))
     chooses, tells = two_halves(averages)
-    # By size: 7 (30), 9 (20), 4 (10), in turn.
+    # By size: 7 (60), 9 (40), 4 (20), in turn.
     assert sorted(set(chooses.job)) == [4, 7]
     assert set(tells.job) == {9}
-    assert len(two_halves(labelled(10, 0))[1]) == 0  # a single job cannot be halved
+
+
+def test_where_half_is_too_few_all_held_out_averages_choose() -> None:
+    # Two jobs of 30, half of them good: 15 good are fewer than 20, 30 are enough.
+    chooses, tells = two_halves(replace(labelled(60, 0), job=np.repeat([1, 2], 30)))
+    assert (len(chooses), len(tells)) == (60, 0)
+    with pytest.raises(TrainingError, match="19 good and 19 bad"):
+        two_halves(labelled(38, 0))

@@ -48,12 +48,12 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--epochs", "number", str(options.epochs), "give 1 or more")
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         raise OutputError(options.out, "folder", "not empty", "name a new folder with --out")
-    common = read_vector(options.release / "weights.safetensors")
-    origin = read_vector((options.origin or SHIPPED.parent) / "weights.safetensors")
-    calibration = open_model(options.release / "model.onnx").calibration
     with Library(options.library) as library:
         fit = library.labelled(held_out=False)
         chooses, tells = two_halves(library.labelled(held_out=True))
+    common = read_vector(options.release / "weights.safetensors")
+    origin = read_vector((options.origin or SHIPPED.parent) / "weights.safetensors")
+    calibration = open_model(options.release / "model.onnx").calibration
     models = _candidates(common, origin, fit, options)
     made = personalize(models, chooses, calibration)
     for kind, value in made.auc.items():

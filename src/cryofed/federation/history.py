@@ -40,7 +40,10 @@ def promotions(path: Path) -> list[Promotion]:
             found.append(Promotion(**told))
         except (ValueError, TypeError, KeyError, AttributeError):
             raise InputError(
-                path, f"line {number}", "altered or damaged", "restore it from a backup; never delete it"
+                path,
+                f"line {number}",
+                "it, or a line before it, was altered",
+                "restore the file from a backup; never delete it",
             ) from None
         seal = _seal(seal, line)
     return found

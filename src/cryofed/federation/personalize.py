@@ -82,7 +82,7 @@ def personalize(
         TrainingError: too few good or bad averages to choose by.
     """
     release = calibration or Calibration()
-    _enough(judge)
+    enough(judge)
     found = {
         name: auc(seen_logits(vector, release.context, judge), judge.good) for name, vector in models.items()
     }
@@ -97,7 +97,7 @@ def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = 
     Raises:
         TrainingError: too few good or bad averages.
     """
-    _enough(labelled)
+    enough(labelled)
     release = common or Calibration()
     fitted = fit_platt(seen_logits(vector, release.context, labelled), labelled.good)
     return replace(release, slope=fitted.slope, offset=fitted.offset)
@@ -112,15 +112,22 @@ def site_scores(vector: Vector, calibration: Calibration, labelled: Labelled) ->
 def two_halves(labelled: Labelled) -> tuple[Labelled, Labelled]:
     """Held-out averages by jobs in turn, largest first: one half chooses, the other tells what it is worth.
 
-    No job is cut. With a single job the second half is empty.
+    No job is cut. Where half of them are too few to choose by, all choose and the second half is empty.
+
+    Raises:
+        TrainingError: all are too few.
     """
+    enough(labelled)
     jobs, sizes = np.unique(labelled.job, return_counts=True)
-    first = jobs[np.argsort(-sizes, kind="stable")][::2]
-    chooses = np.isin(labelled.job, first)
+    chooses = np.isin(labelled.job, jobs[np.argsort(-sizes, kind="stable")][::2])
+    good = int(labelled.good[chooses].sum())
+    if min(good, int(chooses.sum()) - good) < FEWEST:
+        chooses = np.ones(len(labelled), np.bool_)
     return labelled.take(chooses), labelled.take(~chooses)
 
 
-def _enough(labelled: Labelled) -> None:
+def enough(labelled: Labelled) -> None:
+    """Refuse fewer good or bad averages than two numbers can be fitted to."""
     good = int(labelled.good.sum())
     if min(good, len(labelled) - good) < FEWEST:
         raise TrainingError(
