@@ -99,7 +99,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_site_with_its_own_taste_gets_its_own_model(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     made = library(tmp_path / "site.db")
     out = tmp_path / "model"
-    assert main(["train", "--library", str(made), "--out", str(out), "--epochs", "12"]) == 0
+    assert main(["train", "--library", str(made), "--out", str(out), "--epochs", "30"]) == 0
     assert f"--model {out / 'model.onnx'}" in capsys.readouterr().out
     card = json.loads((out / "card.json").read_text())
     assert card["auc_after"] > 0.99

@@ -1,23 +1,23 @@
 """Probabilities out of logits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cryofed.scoring.calibration import Calibration, Context, context_columns, fit_platt, sigmoid
+from cryofed.scoring.calibration import LIMIT, Calibration, Context, context_columns, fit_platt, sigmoid
 
 
 def plain_context(hidden: int = 3, size: int = 4, k: int = 2) -> Context:
     rng = np.random.default_rng(0)
     columns = 2 + k
-    linear = np.zeros(columns)
-    linear[0] = 3  # the logit comes in divided by 3
     return Context(
         middle=rng.normal(size=size),
         axes=rng.normal(size=(size, k)),
         hidden_weight=rng.normal(size=(hidden, columns)),
         hidden_bias=rng.normal(size=hidden),
         out_weight=np.zeros(hidden),
-        linear=linear,
+        linear=np.zeros(columns),
         bias=np.array(0.0),
     )
 
@@ -32,10 +32,16 @@ def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
     assert found.offset == pytest.approx(-1, abs=0.06)
 
 
-def test_a_context_that_reads_only_the_logit_changes_nothing() -> None:
+def test_a_context_of_zeros_changes_nothing() -> None:
     logits, embedding = np.array([-1.0, 0.0, 2.0]), np.ones((3, 4))
     found = Calibration(context=plain_context()).probabilities(logits, embedding)
     np.testing.assert_allclose(found, sigmoid(logits))
+
+
+def test_a_context_moves_a_logit_by_less_than_the_limit() -> None:
+    logits, embedding = np.array([-1.0, 0.0, 2.0]), np.ones((3, 4))
+    context = replace(plain_context(), bias=np.array(-1e6))
+    np.testing.assert_allclose(context.logits(logits, embedding), logits - LIMIT)
 
 
 def test_columns_hold_the_distance_from_what_looks_good_in_the_job() -> None:

@@ -82,7 +82,7 @@ def test_keep_views_adds_the_best_of_a_lost_view_above_the_floor() -> None:
 
 
 def test_a_view_kept_for_its_rarity_says_why(job: ClassJob) -> None:
-    low = scores([0.9, 0, 0.1, 0.8, 0, 0.25])
+    low = scores([0.9, 0, 0.1, 0.8, 0, 0.22])
     without, with_views = decide(job, low), decide(job, low, Policy(keep_views=True))
     assert not without.kept[5]
     if without.view[5] not in without.view[without.kept]:

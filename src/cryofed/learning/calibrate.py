@@ -15,7 +15,7 @@ from cryofed.learning.learner import network
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import prepare_again
-from cryofed.scoring.calibration import Calibration, Context, Numbers, context_columns, fit_platt
+from cryofed.scoring.calibration import LIMIT, Calibration, Context, Numbers, context_columns, fit_platt
 from cryofed.scoring.network import Network
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.scorer import VIEWS, turned
@@ -126,8 +126,9 @@ def fit_context(jobs: list[Answered], seed: int, epochs: int = 30) -> Context:
                 chosen = [_recomposed(jobs[i], rng) for i in order[first : first + 16]]
                 columns = [context_columns(j.logits, (j.embedding - centre) @ axes) for j in chosen]
                 good = np.concatenate([j.good for j in chosen]).astype(np.float32)
+                logits = np.concatenate([j.logits for j in chosen]).astype(np.float32)
                 loss = nn.functional.binary_cross_entropy_with_logits(
-                    reader(torch.from_numpy(np.concatenate(columns).astype(np.float32))),
+                    reader(torch.from_numpy(logits), torch.from_numpy(np.concatenate(columns)).float()),
                     torch.from_numpy(good),
                 )
                 optimizer.zero_grad()
@@ -163,14 +164,14 @@ class _Reader(nn.Module):
         self.hidden = nn.Linear(columns, HIDDEN)
         self.out = nn.Linear(HIDDEN, 1, bias=False)
         self.linear = nn.Linear(columns, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.linear.weight)
-        with torch.no_grad():
-            self.linear.weight[0, 0] = 3  # start from the network's own logit
+        self.steepness = nn.Parameter(torch.ones(()))  # the calibration's slope takes its place
+        for weight in (self.out.weight, self.linear.weight, self.linear.bias):
+            nn.init.zeros_(weight)  # start from the network's own logit
 
-    def forward(self, columns: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, columns: Tensor) -> Tensor:
         hidden = nn.functional.dropout(torch.relu(self.hidden(columns)), 0.2, self.training)
-        result: Tensor = (self.out(hidden) + self.linear(columns))[:, 0]
+        change = (self.out(hidden) + self.linear(columns))[:, 0]
+        result: Tensor = self.steepness * (logits + LIMIT * torch.tanh(change / LIMIT))
         return result
 
     def arrays(self) -> dict[str, Numbers]:

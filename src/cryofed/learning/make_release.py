@@ -123,6 +123,8 @@ def _card(corpus: Corpus, settings: ReleaseSettings, training: Labelled, minutes
             "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s)",
             "torch": torch.__version__,
         },
+        "reproduce": f"python -m cryofed.learning.make_release --out DIR --steps {settings.steps}"
+        f" --seed {settings.seed} --corpus-seed {corpus.seed} --threads {torch.get_num_threads()}",
         "intended_use": "to sort and pre-select the 2D class averages of single-particle cryo-EM",
         "limits": [
             "a score is not a resolution and says nothing about a structure",
@@ -151,7 +153,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=training.learning_rate)
     parser.add_argument("--begin", type=Path, help="weights.safetensors to start from")
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate")
-    parser.add_argument("--threads", type=int, default=2, help="threads that train")
+    parser.add_argument("--threads", type=int, default=1, help="threads that train; the bits depend on it")
     return parser.parse_args()
 
 

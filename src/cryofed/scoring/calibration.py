@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
+UNSURE = (0.15, 0.6)  # around the default cut and even odds: where a person decides better than a number
+LIMIT = 0.75  # of a logit's change by its context: a view unlike the job's others stays a good view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +18,8 @@ class Context:
     """A small network over a class and its job: an average is judged beside the job's best, as experts do.
 
     `axes` `(embedding, k)` and `middle` `(embedding,)` reduce an embedding to k numbers of deviation 1;
-    one hidden layer beside a linear path reads `columns` of `context_columns`.
+    one hidden layer beside a linear path reads `columns` of `context_columns`. It was learnt from simulated
+    jobs, and a real one may be unlike them: it moves a logit by less than `LIMIT`.
     """
 
     middle: Numbers
@@ -31,7 +34,8 @@ class Context:
         """`(n,)` logits and `(n, embedding)` of one job's classes to `(n,)` better logits."""
         columns = context_columns(logits, (embedding - self.middle) @ self.axes)
         hidden = np.maximum(0, columns @ self.hidden_weight.T + self.hidden_bias)
-        result: Numbers = hidden @ self.out_weight + columns @ self.linear + self.bias
+        change = hidden @ self.out_weight + columns @ self.linear + self.bias
+        result: Numbers = logits + LIMIT * np.tanh(change / LIMIT)
         return result
 
 
@@ -57,7 +61,7 @@ class Calibration:
 
     slope: float = 1.0
     offset: float = 0.0
-    unsure: tuple[float, float] = (0.35, 0.65)
+    unsure: tuple[float, float] = UNSURE
     context: Context | None = None
 
     def probabilities(self, logits: Numbers, embedding: Numbers) -> Numbers:

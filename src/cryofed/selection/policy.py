@@ -27,15 +27,15 @@ class Policy:
     """What to keep.
 
     The threshold lies below one half because a good class that is lost costs more than a bad one that is
-    kept, about twice: later steps find junk, and nothing finds lost views again (1 / (1 + 2) ≈ 0.35).
+    kept, about three times: later steps find junk, and nothing finds lost views again (1 / (1 + 3)).
     The cut is `threshold`, moved within `± band` to the widest gap between the job's scores, so that
     classes that are alike are treated alike. A class under `min_particles` is not scored. A selection that
     loses more than the share `max_loss` of the particles needs a person's word. With `keep_views` the best
     class of every view whose best score reaches `view_floor` is kept.
     """
 
-    threshold: float = 0.35
-    band: float = 0.15
+    threshold: float = 0.25
+    band: float = 0.1
     max_loss: float = 0.6
     min_particles: int = FEW_PARTICLES
     keep_views: bool = False

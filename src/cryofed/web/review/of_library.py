@@ -13,6 +13,7 @@ from cryofed.library.labels import Labelling
 from cryofed.library.reading import meaning
 from cryofed.library.rows import StoredJob
 from cryofed.library.store import Library
+from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.scorer import SHIPPED, Model, open_model, score_prepared
 from cryofed.web.review.gallery import Gallery
@@ -45,7 +46,7 @@ def open_library_review(
             raise InputError(path, "library", "no class averages", "harvest into it first")
         images = np.concatenate([library.images(c.job.job_id)[c.rows] for c in shown]).astype(np.float32)
     averages = sum(len(job.classes) for job in jobs)
-    return _gallery(path, shown, images, averages), _saving(path, shown)
+    return _gallery(path, shown, images, averages, opened.calibration), _saving(path, shown)
 
 
 def worst(candidates: list[Candidate], limit: int) -> list[Candidate]:
@@ -78,7 +79,9 @@ def _scored(library: Library, job: StoredJob, model: Model, say: Progress) -> Ca
     return Candidate(job=job, rows=rows, score=score, label=np.where(known, good, np.nan)[rows])
 
 
-def _gallery(path: Path, shown: list[Candidate], images: NDArray[np.float32], averages: int) -> Gallery:
+def _gallery(
+    path: Path, shown: list[Candidate], images: NDArray[np.float32], averages: int, scale: Calibration
+) -> Gallery:
     def joined(name: str) -> NDArray[np.float64]:
         return np.concatenate([getattr(c.job.classes, name)[c.rows] for c in shown])
 
@@ -95,7 +98,7 @@ def _gallery(path: Path, shown: list[Candidate], images: NDArray[np.float32], av
         particles=joined("particles").astype(np.int64),
         resolution_angstrom=joined("resolution_angstrom"),
         score=score,
-        unsure=(score > 0.35) & (score < 0.65),
+        unsure=scale.is_unsure(score),
         reason=("",) * n,
         view=np.zeros(n, np.int64),
         label=label,
