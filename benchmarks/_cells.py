@@ -46,7 +46,9 @@ class Cell:
     split: str = "mixed"
     strategy: str = "fedavg"
     parameters: tuple[tuple[str, float | str], ...] = ()
-    finish: str = ""  # each site's own finish of the final model: "chosen" on its validation jobs, or a kind
+    finish: str = (
+        ""  # each site's own finish of the final model: "site" looks at its validation jobs, or a kind
+    )
     attack: str = "none"
     seed: int = 1
     rounds: int = 10
@@ -122,7 +124,7 @@ def result(cell: Cell) -> dict[str, Any]:
     if not cell.path.exists():
         for needed in cell.needs:
             result(needed)
-        with _network_of(cell):
+        with network_of(cell):
             made = _run(cell, cell.world)
             told, arrays = _measured(cell, cell.world, made)
         cell.path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +146,7 @@ def _put(path: Path, write: Any) -> None:
 
 
 @contextmanager
-def _network_of(cell: Cell) -> Iterator[None]:
+def network_of(cell: Cell) -> Iterator[None]:
     """The learner with a network and pictures that a laptop trains fast, where the cell asks for them."""
     if cell.network != "small":
         yield
@@ -171,7 +173,7 @@ def _federated(cell: Cell, world: World, start: Vector) -> Models:
     """On the path that users run: orders and updates as bytes, guards, admission, checkpoints."""
     names = NAMES[: SITES - cell.absent]
     turns = len(names) if cell.strategy == "cyclic" else 1  # one site a round: as much work in all
-    plan = _plan(cell, names, turns, [len(part) for part in world.train])
+    plan = plan_of(cell, names, turns, [len(part) for part in world.train])
     with tempfile.TemporaryDirectory() as folder:
         sites = {
             name: Site(
@@ -194,7 +196,8 @@ def _federated(cell: Cell, world: World, start: Vector) -> Models:
     return Models(common=course.vector, own=[course.own[name] for name in names], told=told)
 
 
-def _plan(cell: Cell, names: list[str], turns: int, examples: list[int]) -> Plan:
+def plan_of(cell: Cell, names: list[str], turns: int, examples: list[int]) -> Plan:
+    """The cell's plan for these sites; `turns` rounds stand for one where sites take turns."""
     plan = Plan(
         seed=cell.seed,
         rounds=RoundRules(count=cell.rounds * turns, min_updates=1, retries=0),
@@ -245,7 +248,7 @@ def _finished(cell: Cell, world: World) -> Models:
     with one_thread():
         for common, local, fit, judge in zip(federated, single, world.train, world.validation, strict=True):
             models = candidates(common, local, fit, settings, cell.seed)
-            kind = personalize(models, judge).kind if cell.finish == "chosen" else cell.finish
+            kind = personalize(models, judge).kind if cell.finish == "site" else cell.finish
             own.append(models[kind])
             kinds.append(kind)
     return Models(common=None, own=own, told={"kinds": kinds})

@@ -3,17 +3,22 @@
 Four sites (one joins in campaign 3, one leaves after campaign 4) get new jobs of another family of
 molecules before each campaign. After each campaign the release is measured on held-out molecules of every
 family. Images are shrunk to 32 pixels, so that a run takes minutes; remedies are compared with each other,
-not with the shipped model.
+not with the shipped model. Each seed and remedy is kept in a cache, so that a run that was stopped goes on;
+then the table and plot of docs/continual.md are written.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -35,15 +40,22 @@ from cryofed.simulation.job import simulate_job
 from cryofed.simulation.shapes import random_molecule
 from cryofed.simulation.spec import random_spec
 
+ROOT = Path(__file__).parent.parent
+CACHE = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-continual"
 FAMILIES = (
     ("large",), ("small", "lobes"), ("membrane",), ("filament", "rod"), ("cyclic", "dihedral"), ("chain",),
 )  # fmt: skip
 SITES = ("north", "east", "south", "west")
 JOBS, HELD_OUT, TEST = 3, 1, 6  # per site and campaign; test jobs per family
 SIDE = 32
-OUT = Path(__file__).parent.parent / "docs" / "continual.json"
-
-Remedy = Callable[[Vector, Vector], Vector]  # old and new release to the one that is used
+REMEDIES = {
+    "nothing": "new jobs only",
+    "proximal": "new jobs only, proximal term",
+    "averaging": "new jobs only, old and new weights averaged",
+    "rehearsal": "the whole library (what CryoFed does)",
+    "both": "the whole library, old and new weights averaged",
+}
+PAGE = ROOT / "docs" / "continual.md"
 
 
 def job(kinds: tuple[str, ...], entropy: list[int]) -> Labelled:
@@ -117,8 +129,8 @@ def six_campaigns(
     for campaign in range(1, 7):
         sources = {}
         for site in present(campaign):
-            # "rehearsal" trains on the whole library; the others have only what is new.
-            first = 1 if remedy == "rehearsal" else campaign
+            # Rehearsal trains on the whole library; the others have only what is new.
+            first = 1 if remedy in ("rehearsal", "both") else campaign
             known = [made[site, c] for c in range(first, campaign + 1)]
             sources[site] = InMemory(
                 Labelled.join([part.train for part in known]),
@@ -126,7 +138,7 @@ def six_campaigns(
             )
         mu = 0.1 if remedy == "proximal" and campaign > 1 else 0.0
         trained = rounds_of(plan(present(campaign), seed + campaign, mu), sources, vector)
-        if remedy == "averaging" and campaign > 1:
+        if remedy in ("averaging", "both") and campaign > 1:
             trained = mixed(trained, vector, 0.5)
         measured = {
             site: Measured(
@@ -147,31 +159,84 @@ def forgetting(table: np.ndarray) -> float:
     return float(np.mean([table[k:, k].max() - table[-1, k] for k in range(5)]))
 
 
-def main(seeds: tuple[int, ...] = (1, 2)) -> None:
-    """Run all remedies and print the table of docs/continual.md."""
-    began, results = time.process_time(), {}
-    with one_thread():
-        for seed in seeds:
-            made = stocks(seed)
-            tests = [
-                Labelled.join([job(kinds, [seed, 99, k, i]) for i in range(TEST)])
-                for k, kinds in enumerate(FAMILIES)
-            ]
-            for remedy in ("nothing", "proximal", "averaging", "rehearsal"):
-                results[f"{remedy}-{seed}"] = six_campaigns(seed, made, tests, remedy)
-                print(f"{remedy} seed {seed}: {time.process_time() - began:.0f} CPU s so far", flush=True)
-                OUT.write_text(json.dumps(results, indent=1) + "\n")
-    print("| remedy | mean AUC at the end | forgetting | AUC on the newest family | gate passes (of 6) |")
-    print("|---|---|---|---|---|")
-    for remedy in ("nothing", "proximal", "averaging", "rehearsal"):
-        tables = [np.array(results[f"{remedy}-{seed}"]["auc"]) for seed in seeds]
-        passes = [sum(results[f"{remedy}-{seed}"]["gate_would_promote"]) for seed in seeds]  # type: ignore[arg-type]
-        ends = [table[-1].mean() for table in tables]
-        lost = [forgetting(table) for table in tables]
-        newest = [np.mean([table[c, c] for c in range(6)]) for table in tables]
-        cells = [f"{np.mean(v):.3f} ± {np.std(v):.3f}" for v in (ends, lost, newest)]
-        print(f"| {remedy} | {' | '.join(cells)} | {np.mean(passes):.1f} |")
+def result(seed: int, remedy: str) -> dict[str, Any]:
+    """Six campaigns, from the cache or run now."""
+    path = CACHE / f"{remedy}-{seed}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with one_thread():
+            told = six_campaigns(seed, _stocks(seed), _tests(seed), remedy)
+        path.write_text(json.dumps(told))
+    return dict(json.loads(path.read_text()))
+
+
+@cache
+def _stocks(seed: int) -> dict[tuple[str, int], InMemory]:
+    return stocks(seed)
+
+
+@cache
+def _tests(seed: int) -> list[Labelled]:
+    return [
+        Labelled.join([job(kinds, [seed, 99, number, i]) for i in range(TEST)])
+        for number, kinds in enumerate(FAMILIES)
+    ]
+
+
+def table(results: dict[str, list[dict[str, Any]]]) -> str:
+    """A row per remedy, means over seeds and their deviation."""
+    lines = [
+        "| trained on | mean AUC at the end | forgetting | AUC on the newest family | gate passes (of 6) |",
+        "|---|---|---|---|---|",
+    ]
+    for remedy, told in results.items():
+        tables = [np.array(one["auc"]) for one in told]
+        ends = [one[-1].mean() for one in tables]
+        lost = [forgetting(one) for one in tables]
+        newest = [np.mean([one[c, c] for c in range(6)]) for one in tables]
+        cells = [f"{np.mean(v):.3f} ± {np.std(v, ddof=1):.3f}" for v in (ends, lost, newest)]
+        passes = np.mean([sum(one["gate_would_promote"]) for one in told])
+        lines.append(f"| {REMEDIES[remedy]} | {' | '.join(cells)} | {passes:.1f} |")
+    return "\n".join(lines)
+
+
+def plot(results: dict[str, list[dict[str, Any]]]) -> None:
+    """AUC on the families that have come so far, campaign by campaign."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 3.8), constrained_layout=True)
+    for remedy, told in results.items():
+        known = [[np.mean(one["auc"][c][: c + 1]) for c in range(6)] for one in told]
+        axes.plot(range(1, 7), np.mean(known, axis=0), marker=".", label=REMEDIES[remedy])
+    axes.set(xlabel="campaign", ylabel="AUC, mean over the families so far")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False)
+    figure.savefig(PAGE.parent / "images" / "continual.png", dpi=130)
+    plt.close(figure)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run all remedies and write docs/continual.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.continual", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="run seeds 1 to this (default 3)")
+    parser.add_argument("--minutes", type=float, default=1e9, help="start nothing after so many minutes")
+    options = parser.parse_args([] if arguments is None else arguments)
+    end = time.monotonic() + 60 * options.minutes
+    results: dict[str, list[dict[str, Any]]] = {remedy: [] for remedy in REMEDIES}
+    for seed in range(1, options.seeds + 1):
+        for remedy, told in results.items():
+            if time.monotonic() > end:
+                raise SystemExit("stopped after --minutes; run again to go on")
+            told.append(result(seed, remedy))
+            print(f"seed {seed}, {remedy}: {np.round(told[-1]['auc'][-1], 3)}", flush=True)
+    text = PAGE.read_text(encoding="utf-8")
+    first, last = text.index("<!-- begin table -->") + 20, text.index("<!-- end table -->")
+    PAGE.write_text(f"{text[:first]}\n{table(results)}\n{text[last:]}", encoding="utf-8")
+    plot(results)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

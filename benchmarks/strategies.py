@@ -16,14 +16,13 @@ import numpy as np
 
 from benchmarks._attacks import ATTACKS
 from benchmarks._cells import BASELINES, Cell, result
-from benchmarks._strategy_tables import write_page
+from benchmarks._strategy_tables import CODECS, write_page
 from benchmarks._worlds import SPLITS
 from cryofed.federation.strategies.registry import STRATEGIES
 
 QUICK = 14  # cells: baselines, FedAvg, robust, their finish, robust under attacks
 FINISHED = ("fedavg", "robust")
-FINISHES = ("chosen", "half")
-CODECS = ("float16", "int8", "topk")
+FINISHES = ("site", "half")
 ROBUST = ("norm-bounded", "median", "trimmed-mean", "geometric-median", "krum", "multi-krum")
 
 
@@ -34,7 +33,7 @@ def grid(seeds: list[int]) -> list[Cell]:
     cells += [Cell(attack=attack, seed=first) for attack in ATTACKS]
     cells += [cell for seed in more for cell in _core(seed)]
     cells += [Cell(strategy=name, seed=first) for name in STRATEGIES]
-    cells += [Cell(codec=codec, seed=seed) for seed in seeds for codec in CODECS]
+    cells += [Cell(seed=seed, **codec) for seed in seeds for codec in CODECS.values()]
     cells += _splits(first, (*BASELINES, *FINISHED, "personal", "scaffold"))
     cells += [Cell(epsilon=8.0, seed=first), Cell(epsilon=8.0, seed=first, jobs=48), Cell(jobs=48)]
     cells += [Cell(strategy=name, seed=seed) for seed in more for name in STRATEGIES]

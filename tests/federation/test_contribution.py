@@ -40,6 +40,29 @@ def test_a_site_that_pulls_the_other_way_has_less_than_nothing() -> None:
     assert shares[2] < 0 < min(shares[:2])
 
 
+def test_shares_rank_sites_as_training_again_without_each_of_them_does() -> None:
+    # Each site pulls the model half of the way to a point of its own; six rounds of FedAvg.
+    points = {"a": [1, 0.2, 0], "b": [1, -0.1, 0.1], "c": [0.3, 1, 0], "d": [-0.6, 0.1, 0.2]}
+
+    def trained(names: str) -> tuple[np.ndarray, list[dict[str, object]]]:
+        vector, reports = np.zeros(3), []
+        for _ in range(6):
+            rows = np.array([0.5 * (np.array(points[name]) - vector) for name in names])
+            step = rows.mean(axis=0)
+            both = np.vstack([rows, step])
+            accepted = {name: {"examples": 1} for name in names}
+            reports.append({"accepted": accepted, "inner_products": (both @ both.T).tolist()})
+            vector = vector + step
+        return vector, reports
+
+    vector, reports = trained("abcd")
+    told = contributions(reports)
+    along = vector / np.linalg.norm(vector)
+    # What is lost of the way that all go together when one of them is not there.
+    lost = {name: vector @ along - trained("abcd".replace(name, ""))[0] @ along for name in points}
+    assert sorted(points, key=lambda n: told[n].share) == sorted(points, key=lost.__getitem__) == list("dbca")
+
+
 def test_many_sites_are_sampled_and_still_add_up_to_one() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(14, 6)) + 1

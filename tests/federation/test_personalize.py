@@ -12,6 +12,7 @@ from cryofed.errors import TrainingError
 from cryofed.federation.personalize import (
     calibrated,
     candidates,
+    gain,
     personalize,
     site_scores,
     two_halves,
@@ -49,13 +50,13 @@ def test_an_own_head_leaves_the_trunk_as_it_was() -> None:
 def test_half_is_the_mean_of_the_releases_and_the_sites_own_weights() -> None:
     common, own = initial_vector(0), initial_vector(1)
     models = candidates(common, own, labelled(40, 0), QUICK, seed=1)
-    assert list(models) == ["common", "head", "half", "own"]
+    assert list(models) == ["half", "common", "head", "own"]
     assert (models["common"] == common).all()
     assert (models["own"] == own).all()
     np.testing.assert_array_equal(models["half"][:3], [(common[i] + own[i]) / 2 for i in range(3)])
 
 
-def test_the_model_that_judges_best_is_taken_and_the_release_where_all_are_equal() -> None:
+def test_the_first_model_is_left_only_for_one_that_is_clearly_better() -> None:
     judge, vector = labelled(60, 9), initial_vector(0)
     trained = train(vector, labelled(80, 0), TrainingSettings(steps=15, batch=16), 1).vector
     found = personalize({"common": vector, "own": trained}, judge)
@@ -64,7 +65,20 @@ def test_the_model_that_judges_best_is_taken_and_the_release_where_all_are_equal
     assert (found.vector == trained).all()
     # Calibrated on the judging averages: their mean score is their share of good ones.
     assert site_scores(trained, found.calibration, judge).mean() == pytest.approx(0.5, abs=1e-3)
-    assert personalize({"common": vector, "twin": vector.copy()}, judge).kind == "common"
+    # The same evidence from one job has no error to measure it by, so the first stays.
+    one_job = replace(judge, job=np.zeros(60, np.int64))
+    assert personalize({"common": vector, "own": trained}, one_job).kind == "common"
+
+
+def test_the_error_of_a_gain_is_the_jackknife_over_jobs() -> None:
+    # Three jobs of one good and one bad. `scores` orders all; `other` has job 2's pair above all the rest
+    # and the wrong way round.
+    averages = replace(labelled(6, 0), good=np.tile([True, False], 3), job=np.repeat([0, 1, 2], 2))
+    scores, other = np.tile([1.0, 0.0], 3), np.array([1.0, 0.0, 1.0, 0.0, 2.0, 3.0])
+    # AUC of other: of 9 pairs good-bad the 3 with job 2's bad average are lost: 6/9. Without job 0 (or 1):
+    # 2 of 4 pairs; without job 2: 4 of 4. Differences 1/3; left out 1/2, 1/2, 0: mean 1/3,
+    # squares 1/36 + 1/36 + 4/36, times 2/3.
+    assert gain(scores, other, averages) == (pytest.approx(1 / 3), pytest.approx((2 / 3 * 6 / 36) ** 0.5))
 
 
 def test_held_out_averages_are_halved_by_whole_jobs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,14 @@ from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
 FEWEST = 20  # good, and as many bad: below, two numbers are not fitted
 HEAD = "head."
+CLEAR = 2.0  # standard errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personal:
     """What a site uses instead of the release; nothing of it travels."""
 
-    kind: str  # the candidate that was best
+    kind: str  # the candidate that was taken
     vector: Vector
     calibration: Calibration
     auc: Mapping[str, float]  # of every candidate, on the averages that chose
@@ -33,12 +35,12 @@ class Personal:
 def candidates(
     common: Vector, own: Vector, fit: Labelled, settings: TrainingSettings, seed: int
 ) -> dict[str, Vector]:
-    """Models that a site can use, the most common one first.
+    """Models that a site can use, first the one that is used unless another is clearly better.
 
-    `common` is the release. `head` is its trunk and a head that was trained at the site (Arivazhagan 2019,
-    FedPer). `half` is the mean of the release's weights and the site's own (Wortsman 2022, model soups):
-    both began from one model, so their mean is a model too, and often better than either. `own` is the
-    site's own.
+    `half` is the mean of the release's weights and the site's own (Wortsman 2022, model soups): both began
+    from one model, so their mean is a model too, and mostly better at the site than either. `common` is the
+    release. `head` is its trunk and a head that was trained at the site (Arivazhagan 2019, FedPer). `own` is
+    the site's own.
 
     Args:
         common: the release.
@@ -48,12 +50,8 @@ def candidates(
         seed: of its batches.
     """
     half: Vector = (common + own) / np.float32(2)
-    return {
-        "common": common,
-        "head": with_own_head(common, fit, settings, seed),
-        "half": half,
-        "own": own,
-    }
+    head = with_own_head(common, fit, settings, seed)
+    return {"half": half, "common": common, "head": head, "own": own}
 
 
 def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings, seed: int) -> Vector:
@@ -68,14 +66,14 @@ def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings
 def personalize(
     models: Mapping[str, Vector], judge: Labelled, calibration: Calibration | None = None
 ) -> Personal:
-    """The candidate with the best AUC, of equals the first, and the site's calibration of it.
+    """The first model, or the best of those that are clearly better, and the site's calibration of it.
 
-    With the site's own model among them the choice is at least as good as that on `judge`, and on other
-    averages of the site up to chance.
+    Clearly better is a greater AUC by more than `CLEAR` standard errors over the site's jobs: with a dozen
+    jobs the best of several is else more often luck than worth.
 
     Args:
-        models: by name; the first is what is used where nothing is better.
-        judge: averages of the site that no candidate was trained on. Report on others: these chose.
+        models: by name; the first is what is used where nothing is clearly better.
+        judge: averages of the site that no model was trained on. Report on others: these chose.
         calibration: of the release; its context and bounds stay.
 
     Raises:
@@ -83,12 +81,36 @@ def personalize(
     """
     release = calibration or Calibration()
     enough(judge)
-    found = {
-        name: auc(seen_logits(vector, release.context, judge), judge.good) for name, vector in models.items()
-    }
-    kind = max(found, key=found.__getitem__)
-    fitted = calibrated(models[kind], judge, release)
-    return Personal(kind=kind, vector=models[kind], calibration=fitted, auc=found)
+    seen = {name: seen_logits(vector, release.context, judge) for name, vector in models.items()}
+    first = next(iter(models))
+    gains = {name: gain(scores, seen[first], judge) for name, scores in seen.items()}
+    clear = [name for name, (more, error) in gains.items() if more > CLEAR * error]
+    kind = max(clear, key=lambda name: gains[name][0], default=first)
+    return Personal(
+        kind=kind,
+        vector=models[kind],
+        calibration=calibrated(models[kind], judge, release),
+        auc={name: auc(scores, judge.good) for name, scores in seen.items()},
+    )
+
+
+def gain(scores: NDArray[Any], other: NDArray[Any], labelled: Labelled) -> tuple[float, float]:
+    """How much greater the AUC of `scores` is than that of `other`, and its standard error over jobs.
+
+    The error is the jackknife's, leaving out one job at a time: averages of one job are not independent.
+    It is infinite for a single job.
+    """
+
+    def difference(rows: NDArray[np.bool_]) -> float:
+        return auc(scores[rows], labelled.good[rows]) - auc(other[rows], labelled.good[rows])
+
+    jobs = np.unique(labelled.job)
+    whole = difference(np.ones(len(labelled), np.bool_))
+    if len(jobs) < 2:
+        return whole, float("inf")
+    left = np.array([difference(labelled.job != job) for job in jobs])
+    error = np.sqrt((len(jobs) - 1) / len(jobs) * np.square(left - left.mean()).sum())
+    return whole, float(error)
 
 
 def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = None) -> Calibration:
