@@ -126,6 +126,24 @@ def test_a_site_evaluates_each_model_it_is_sent() -> None:
     assert numbers.values["0.auc"] != numbers.values["1.auc"]
 
 
+@pytest.mark.parametrize("task", ["evaluate", "statistics"])
+def test_a_policy_without_metrics_answers_neither_gate_nor_statistics(task: str) -> None:
+    vector = initial_vector(0) if task == "evaluate" else EMPTY
+    made = order(task, 1, vector, plan_hash=PLAN.hash, start_hash="0" * 64, layout_hash=layout().hash)
+    assert unpack_numbers(answer(pack_order(made), PLAN, site()).data).values
+    quiet = site(policy=GuardRules(send_metrics=False))
+    assert unpack_numbers(answer(pack_order(made), PLAN, quiet).data).values == {}
+
+
+def test_metrics_travel_with_four_digits() -> None:
+    made = order(
+        "evaluate", 1, initial_vector(0), plan_hash=PLAN.hash, start_hash="0" * 64, layout_hash=layout().hash
+    )
+    values = unpack_numbers(answer(pack_order(made), PLAN, site()).data).values
+    assert {"0.auc", "0.brier", "0.slope"} <= set(values)
+    assert all(value == round(value, 4) for value in values.values())
+
+
 def test_private_training_is_charged_once_even_when_asked_twice(tmp_path: Path) -> None:
     pytest.importorskip("opacus")
     pytest.importorskip("dp_accounting")

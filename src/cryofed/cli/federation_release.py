@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,4 +137,8 @@ def _origin(release: Release) -> str:
 
 
 def _person(why: str) -> str:
-    return f"{getpass.getuser()}: {why}"
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        name = f"user {os.getuid()}"
+    return f"{name}: {why}"

@@ -19,7 +19,7 @@ from cryofed.federation.personalize import FEWEST, calibrated
 from cryofed.federation.plan import Plan
 from cryofed.federation.site_learner import Learner, one_thread
 from cryofed.federation.site_memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
-from cryofed.federation.statistics import Grid, local_statistics
+from cryofed.federation.statistics import MOST_DIGITS, Grid, local_statistics
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.updates import Update
 from cryofed.federation.wire import pack_update
@@ -139,12 +139,7 @@ def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
         if order.task == "train":
             known = last_answer(site.folder, data)
             return known or keep_answer(site.folder, data, _train(order, plan, site, layout()))
-        if order.task == "evaluate":
-            values = _evaluated(order.vector, layout(), site, plan.gate.min_cell, calibrate=True)
-        else:
-            values = local_statistics(
-                site.source.labelled(held_out=False), site.source.grids(), plan.gate.min_cell
-            )
+        values = _told(order, plan, site) if site.policy.send_metrics else {}
     numbers = Numbers(
         site=site.name,
         task=order.task,
@@ -153,6 +148,13 @@ def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
         values=values,
     )
     return pack_numbers(numbers)
+
+
+def _told(order: Order, plan: Plan, site: Site) -> Mapping[str, float]:
+    """What the gate, or the coordinator's statistics, ask for."""
+    if order.task == "evaluate":
+        return _evaluated(order.vector, layout(), site, plan.gate.min_cell, calibrate=True)
+    return local_statistics(site.source.labelled(held_out=False), site.source.grids(), plan.gate.min_cell)
 
 
 def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
@@ -188,7 +190,10 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
 def _evaluated(
     vectors: Vector, layout: Layout, site: Site, min_cell: int, *, calibrate: bool = False
 ) -> Mapping[str, float]:
-    """Metrics of each model on the site's held-out projects, `0.auc` and so on; nothing below `min_cell`."""
+    """Metrics of each model on the site's held-out projects, `0.auc` and so on; nothing below `min_cell`.
+
+    Rounded: models made for the purpose could else read single averages out of the last digits.
+    """
     if len(vectors) % layout.size:
         raise WireError("length", "not a whole number of models")
     held_out = site.source.labelled(held_out=True)
@@ -199,13 +204,14 @@ def _evaluated(
     for index, vector in enumerate(np.split(vectors, len(vectors) // layout.size)):
         metrics = evaluate(vector, held_out)
         values |= {
-            f"{index}.auc": metrics.auc,
-            f"{index}.brier": metrics.brier,
-            f"{index}.calibration_error": metrics.calibration_error,
+            f"{index}.auc": round(metrics.auc, MOST_DIGITS),
+            f"{index}.brier": round(metrics.brier, MOST_DIGITS),
+            f"{index}.calibration_error": round(metrics.calibration_error, MOST_DIGITS),
             f"{index}.held_out": float(metrics.examples),
             f"{index}.good": float(metrics.good),
         }
         if calibrate and min(good, len(held_out) - good) >= FEWEST:
             fitted = calibrated(vector, held_out)
-            values |= {f"{index}.slope": fitted.slope, f"{index}.offset": fitted.offset}
+            values[f"{index}.slope"] = round(fitted.slope, MOST_DIGITS)
+            values[f"{index}.offset"] = round(fitted.offset, MOST_DIGITS)
     return values

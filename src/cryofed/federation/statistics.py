@@ -14,7 +14,7 @@ from cryofed.scoring.reasons import REASONS
 
 PIXEL_EDGES = (0.0, 0.7, 1.0, 1.5, 2.5, 5.0, float("inf"))  # Å
 BOX_EDGES = (0.0, 64, 128, 192, 256, 384, float("inf"))  # pixels
-MOST_DIGITS = 4  # of a mean or deviation: enough to compare sites, too few to undo a sum
+MOST_DIGITS = 4  # of a mean or metric: enough to compare sites and models, too few to undo a sum
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,10 @@ class GuardRules:
     max_epsilon: float = _number(
         8.0, "budget over all campaigns of the library; refused above it; 0 has none"
     )
-    send_metrics: bool = field(default=True, metadata={"help": "loss and held-out metrics beside the update"})
+    send_metrics: bool = field(
+        default=True,
+        metadata={"help": "metrics beside the update; a site's policy without it answers no gate either"},
+    )
     codec: str = _word("float32", "bytes on the wire", tuple(CODECS))
     keep: float = _number(0.1, "share of the numbers that codec topk sends", most=1)
     mask: str = _word("none", "pairwise masks, so that the aggregator sees only sums", MASKS)
