@@ -66,6 +66,13 @@ def test_a_course_has_every_round_its_bytes_and_the_model_each_site_uses(tmp_pat
     assert (course.own["a"][trunk] == course.vector[trunk]).all()
 
 
+def test_only_sites_that_were_asked_receive_the_model(tmp_path: Path) -> None:
+    course = follow(
+        plan("cyclic"), sites(tmp_path), initial_vector(1), blobs(40, 5), tmp_path / "run", every=3
+    )
+    assert course.received_bytes == tuple(4 * layout().size * n for n in (1, 2, 3))
+
+
 def test_alone_is_plain_training() -> None:
     once = alone(blobs(16, 1), TRAINING, 4, initial_vector(1), 1)
     assert (once == alone(blobs(16, 1), TRAINING, 4, initial_vector(1), 1)).all()

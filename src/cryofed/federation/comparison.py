@@ -66,6 +66,7 @@ def follow(
     """
     auc: list[float] = []
     sent: list[int] = []
+    received: list[int] = []
     seconds: list[float] = []
     refused = 0
     watch = time.process_time()
@@ -76,6 +77,7 @@ def follow(
             return
         seconds.append(time.process_time() - watch)
         sent.append(sum(told["bytes"] for told in facts["accepted"].values()))
+        received.append(4 * rounds.strategy.channels * shape.size * len(facts["asked"]))
         refused += len(facts["refused"])
         number = int(facts["round"])
         if number % every == 0 or number == plan.rounds.count or not auc:
@@ -97,11 +99,10 @@ def follow(
             name: rounds.strategy.own_model(message, load_memory(site.folder, last).strategy, shape)
             for name, site in sites.items()
         }
-        down = len(message) * 4 * len(sites)
         return Course(
             auc=tuple(auc),
             sent_bytes=tuple(int(b) for b in np.cumsum(sent)),
-            received_bytes=tuple(down * (i + 1) for i in range(len(auc))),
+            received_bytes=tuple(int(b) for b in np.cumsum(received)),
             seconds=tuple(float(s) for s in np.cumsum(seconds)),
             refused=refused,
             vector=rounds.vector,
