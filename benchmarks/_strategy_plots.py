@@ -47,8 +47,9 @@ def plot_attacks(losses: dict[str, dict[str, list[float]]], attacks: Sequence[st
         axes.bar(places, values, 0.84 / len(losses), label=name)
         for place, value in zip(places, values, strict=True):
             if value < lowest:
+                place_text = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "va": "bottom"}
                 axes.annotate(
-                    f"{value:.2f}", (place, lowest), rotation=90, fontsize=7, ha="center", va="bottom"
+                    f"{value:.2f}", (place, lowest), rotation=90, fontsize=9, color="w", **place_text
                 )
     axes.axhline(0, color="0.3", lw=0.8)
     axes.axhline(-0.01, color="0.3", lw=1, ls="--")

@@ -234,7 +234,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"seed {seed}, {remedy}: {np.round(told[-1]['auc'][-1], 3)}", flush=True)
     text = PAGE.read_text(encoding="utf-8")
     first, last = text.index("<!-- begin table -->") + 20, text.index("<!-- end table -->")
-    PAGE.write_text(f"{text[:first]}\n{table(results)}\n{text[last:]}", encoding="utf-8")
+    told = f"{table(results)}\n\n![AUC by campaign](images/continual.png)"
+    PAGE.write_text(f"{text[:first]}\n{told}\n{text[last:]}", encoding="utf-8")
     plot(results)
 
 
