@@ -96,7 +96,7 @@ def _fail_on_wrong_arguments(parser: argparse.ArgumentParser) -> None:
             raise
         return options, unknown
 
-    parser.parse_known_args = strict  # type: ignore[method-assign]
+    parser.parse_known_args = strict  # type: ignore[method-assign]  # argparse has no switch for it
 
 
 def _yes(text: str) -> bool:

@@ -47,13 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Open, check the place, score, decide, write, tell."""
     from dataclasses import replace
+    from threading import Thread
 
     from cryofed.jobs.opening import open_job
-    from cryofed.scoring.scorer import score_job
+    from cryofed.scoring.scorer import load_ahead, score_job
     from cryofed.selection.policy import decide, loss
     from cryofed.selection.table import summary
     from cryofed.selection.writer import check_folder, default_folder, write_selection
 
+    Thread(target=load_ahead, args=(options.model,), daemon=True).start()
     job = open_job(options.job)
     job = replace(
         job,

@@ -47,7 +47,7 @@ def read_cs(path: Path) -> Rows:
         raise InputError(path, "CryoSPARC dataset", str(error).splitlines()[0].rstrip("."), OTHER) from None
     if rows.dtype.names is None or rows.ndim != 1:
         raise InputError(path, "CryoSPARC dataset", f"an array of {rows.dtype}, not a table", OTHER)
-    return rows  # type: ignore[no-any-return]
+    return rows  # type: ignore[no-any-return]  # np.load tells no type
 
 
 def need_field(path: Path, rows: Rows, name: str) -> NDArray[Any]:

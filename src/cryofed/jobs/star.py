@@ -178,7 +178,10 @@ def _chunks(rows: ParticleRows) -> Iterator[tuple[list[bytes], list[bytes], int]
     with rows.path.open("rb") as file:
         file.seek(end)
         while lines := file.readlines(CHUNK):
-            words, size = _class_numbers(rows, lines), len(lines)
+            size = len(lines)
+            while lines and not lines[-1].strip():
+                lines.pop()  # blank: the end of the table
+            words = _class_numbers(rows, lines) if lines else []
             if words is None or not all(map(_is_number, set(words) - known)):
                 # The end of the table is among them, or quotes, or damage.
                 lines = lines[: next((i for i, line in enumerate(lines) if _ends(line)), size)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,9 +118,20 @@ def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> N
     return model.calibration.probabilities(logits[:, 0].astype(np.float64), embedding.astype(np.float64))
 
 
-@lru_cache(maxsize=4)
+def load_ahead(model: Path | None = None) -> None:
+    """Open the model in a thread of its own while a job is read; what is wrong is told when it is needed."""
+    with suppress(InputError):
+        open_model(model or SHIPPED)
+
+
 def open_model(path: Path) -> Model:
     """Open a model file and check that it takes what this version of CryoFed prepares."""
+    with _OPENING:
+        return _open(path)
+
+
+@lru_cache(maxsize=4)
+def _open(path: Path) -> Model:
     import onnxruntime as ort
 
     if not path.is_file():
@@ -143,3 +156,4 @@ def open_model(path: Path) -> Model:
 
 
 _LINUX = hasattr(os, "sched_getaffinity")
+_OPENING = Lock()

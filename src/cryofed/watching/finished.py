@@ -88,7 +88,7 @@ def _relion(project: Path, folder: Path) -> Iterator[Finished]:
     except OSError:
         return  # it is being deleted; look again next time
     for start in starts:
-        stem = start.stem[: -len(relion.NAME.fullmatch(start.stem)["role"])]  # type: ignore[index]
+        stem = start.stem[: -len(relion.NAME.fullmatch(start.stem)["role"])]  # type: ignore[index]  # find_iterations matched it
         files = [start.with_name(f"{stem}{role}{suffix}") for role, suffix in relion.SUFFIX.items()]
         yield from _complete(project, folder, stem.rstrip("_"), start, files)
 
