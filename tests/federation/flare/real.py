@@ -124,13 +124,18 @@ class Federation:
         assert until(lambda: not self.left(), 15), self.left()
 
     def left(self) -> list[list[str]]:
-        """Command lines in which a folder of this federation stands."""
-        folder, found = str(self.home.folder.parents[1]), list[list[str]]()
-        for process in psutil.process_iter(["pid", "cmdline", "status"]):
-            words = process.info["cmdline"] or []
-            if process.info["pid"] != os.getpid() and any(folder in word for word in words):
-                found.append(words)
-        return found
+        """Command lines of what still runs for this federation."""
+        return left(self.home.folder.parents[1])
+
+
+def left(folder: Path) -> list[list[str]]:
+    """Command lines, of other processes than this one, in which the folder stands."""
+    found = list[list[str]]()
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = process.info["cmdline"] or []
+        if process.info["pid"] != os.getpid() and any(str(folder) in word for word in words):
+            found.append(words)
+    return found
 
 
 def _all_fresh(desk: Desk) -> bool:

@@ -27,8 +27,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
-def whole(running: Federation) -> None:
-    running.whole()
+def whole(request: pytest.FixtureRequest) -> None:
+    if "running" in request.fixturenames:
+        request.getfixturevalue("running").whole()
 
 
 @pytest.fixture

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from tests.contract import toy
+from tests.contract.flare_harness import ROOT
 from tests.contract.harness import Embedded
-from tests.federation.flare.real import HONEST, NAMES, Federation, kill, once_after, seconds_at_most
+from tests.federation.flare.real import HONEST, NAMES, Federation, kill, left, once_after, seconds_at_most
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import processes
@@ -19,8 +23,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(autouse=True)
-def whole(running: Federation) -> None:
-    running.whole()
+def whole(request: pytest.FixtureRequest) -> None:
+    if "running" in request.fixturenames:
+        request.getfixturevalue("running").whole()
 
 
 def test_the_same_plan_gives_the_same_bits_as_the_embedded_engine(
@@ -166,3 +171,19 @@ def test_stop_leaves_no_process_behind(running: Federation) -> None:
     with pytest.raises(KeyboardInterrupt):
         trial.run(tick)
     assert until(lambda: not running.left(), 10), running.left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_local_federation_that_is_interrupted_leaves_no_process_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "tests.federation.flare.alone", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as alone:
+        assert alone.stdout
+        assert alone.stdout.readline() == b"runs\n"
+        assert len(left(tmp_path)) >= 3  # itself, the aggregator, the site
+        alone.send_signal(number)
+        time.sleep(0.2)
+        alone.send_signal(number)  # somebody is impatient
+        alone.wait(30)
+    assert until(lambda: not left(tmp_path), 10), left(tmp_path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cryofed.federation.campaign import Campaign
 from cryofed.federation.engines.flare import joining, processes, provision, serving
@@ -47,12 +50,41 @@ def local_federation(plan: Plan, libraries: Mapping[str, Path], home: Path) -> I
     for name, site in sites.items():
         if not site.kit.exists():
             join_here(plan, flare, site, name, libraries[name])
+    with _ended_by(signal.SIGTERM, signal.SIGHUP):
+        try:
+            serving.start_aggregator(plan, flare)
+            serving.start_sites(list(sites.values()))
+            yield
+        finally:
+            with _deaf():  # a second Ctrl-C must not leave half of them running
+                processes.stop([flare.aggregator, *(site.kit for site in sites.values())])
+
+
+@contextmanager
+def _ended_by(*signals: signal.Signals) -> Iterator[None]:
+    """These, too, end the block as Ctrl-C does; Python would end without a last word."""
+    with _handled(dict.fromkeys(signals, lambda *_: signal.raise_signal(signal.SIGINT))):
+        yield
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Hear no signal that a person sends."""
+    with _handled(dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), signal.SIG_IGN)):
+        yield
+
+
+@contextmanager
+def _handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # Python hears signals only there
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        serving.start_aggregator(plan, flare)
-        serving.start_sites(list(sites.values()))
         yield
     finally:
-        processes.stop([flare.aggregator, *(site.kit for site in sites.values())])
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def join_here(plan: Plan, flare: Home, site: SiteHome, name: str, library: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cryofed.errors import FederationError
 from cryofed.federation.campaign import Campaign, next_campaign
@@ -35,7 +36,7 @@ def run_on_flare(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign
         write_whole(flare.folder / PLAN, travelling(plan).encode())
         relay = Relay(folder / "events.jsonl", hooks)
         Supervisor(plan, flare).run(relay.tick)
-    told = json.loads((folder / "gate.json").read_text())
+    told: dict[str, Any] = json.loads((folder / "gate.json").read_text())
     for hook in hooks:
         hook("gate", told)
     release = current_release(home / "releases")
@@ -73,7 +74,8 @@ class Relay:
                 hook(event, facts)
 
 
-def _decision(told: dict[str, object]) -> Decision:
+def _decision(told: Mapping[str, Any]) -> Decision:
+    """What `Decision.record` wrote."""
     fields = {name: told[name] for name in Decision.__dataclass_fields__}
-    sites = {name: Measured(**one) for name, one in dict(told["sites"]).items()}  # type: ignore[call-overload]
-    return Decision(**fields | {"sites": sites, "stopped_by": tuple(told["stopped_by"])})  # type: ignore[arg-type]
+    sites = {name: Measured(**one) for name, one in told["sites"].items()}
+    return Decision(**fields | {"sites": sites, "stopped_by": tuple(told["stopped_by"])})

@@ -105,6 +105,9 @@ def _wait(kit: Path, process: subprocess.Popen[bytes], ready: Callable[[], bool]
     except FederationError as error:
         processes.stop([kit])
         raise FederationError(f"{error}; its last words are in {kit / 'console.log'}") from error
+    except KeyboardInterrupt:
+        processes.stop([kit])
+        raise
 
 
 def _tail(kit: Path) -> str:
