@@ -18,6 +18,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import parcels
 from cryofed.federation.engines.flare.arrivals import HOLD_S, Arrivals
 from cryofed.federation.engines.flare.envelopes import Parcel, opened, parcel_in
+from cryofed.federation.engines.flare.limits import refuse_references
 from cryofed.federation.engines.flare.parcels import AT_A_TIME, Offer, fetch
 from cryofed.federation.orders import Answer
 
@@ -138,3 +139,11 @@ def test_an_answer_that_arrived_leaves_no_file(offer: Offer, tmp_path: Path) -> 
     arrivals.close()
     assert [(answer.site, bytes(answer.data)) for answer in answers] == [("alpha", CONTENT)]
     assert list(folder.iterdir()) == []
+
+
+def test_an_array_by_reference_is_not_fetched() -> None:
+    from nvflare.app_common.decomposers.numpy_decomposers import NumpyArrayDecomposer
+
+    refuse_references()
+    with pytest.raises(FederationError, match="an array by reference; refused"):
+        NumpyArrayDecomposer().process_datum(None, None)

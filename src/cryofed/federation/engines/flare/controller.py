@@ -12,6 +12,7 @@ from nvflare.app_common.workflows.base_fedavg import BaseFedAvg
 
 from cryofed.errors import CryoFedError
 from cryofed.federation.engines.flare.carrier import FlareCarrier, SegmentEndError
+from cryofed.federation.engines.flare.limits import refuse_references
 from cryofed.federation.engines.flare.notes import write_note
 
 LOCK_S = 60.0  # how long a segment waits for the one before it to close its round
@@ -27,6 +28,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
     def __init__(self, trial: str = "", segment: str = "", task_check_period: float = 0.05) -> None:
         # FLARE exports arguments by their names, so each is spelled out and kept under its own.
         super().__init__(persistor_id="", ignore_result_error=True, task_check_period=task_check_period)
+        refuse_references()
         self.trial, self.segment, self.task_check_period = trial, segment, task_check_period
 
     def run(self) -> None:

@@ -14,6 +14,7 @@ from nvflare.private.defs import ClientType
 
 from cryofed import __version__
 from cryofed.federation.engines.flare.greeter import VERSION
+from cryofed.federation.engines.flare.limits import refuse_references
 from cryofed.federation.engines.flare.registry import now, read_registry
 
 REFUSALS = "refusals.jsonl"  # beside the registry
@@ -24,6 +25,7 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
 
     def __init__(self, registry: str) -> None:
         super().__init__()
+        refuse_references()
         self.registry = registry
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:

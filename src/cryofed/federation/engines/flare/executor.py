@@ -25,6 +25,7 @@ from cryofed.federation.engines.flare.envelopes import (
     parcel_in,
 )
 from cryofed.federation.engines.flare.learner import Learner
+from cryofed.federation.engines.flare.limits import refuse_references
 from cryofed.federation.engines.flare.parcels import Offer, fetch
 
 LOG = "learner.log"  # in the site's folder; full words stay at home
@@ -38,6 +39,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
 
     def __init__(self) -> None:
         super().__init__()
+        refuse_references()
         self._learner: Learner | None = None
         self._stop = Signal()  # of the order that is worked on
         self._offer: Offer | None = None

@@ -10,6 +10,7 @@ from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
 
 from cryofed import __version__
+from cryofed.federation.engines.flare.limits import reconnect_soon, refuse_references
 
 VERSION = "cryofed_version"
 MARK = "registered"  # a file in the kit: the aggregator has let this process in
@@ -17,6 +18,11 @@ MARK = "registered"  # a file in the kit: the aggregator has let this process in
 
 class Greeter(FLComponent):  # type: ignore[misc]  # FLARE is untyped
     """Runs in the site's own process, not in that of a segment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        refuse_references()
+        reconnect_soon()
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Before registering: the version. After: the mark that `site start` waits for."""

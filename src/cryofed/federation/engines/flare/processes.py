@@ -15,6 +15,7 @@ import psutil
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.certificates import read_certificate
 from cryofed.federation.engines.flare.greeter import MARK
+from cryofed.federation.engines.flare.limits import LARGEST_MESSAGE
 
 # Both sides hold RSA keys, so no cipher of TLS 1.2 fits this one; those of TLS 1.3 are always on. gRPC has no
 # setting for the lowest version.
@@ -45,6 +46,7 @@ def environment(kit: Path) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "GRPC_SSL_CIPHER_SUITES": _ONLY_TLS_1_3,
         "GRPC_VERBOSITY": "ERROR",
+        "NVFLARE_STREAMING_MAX_BLOB_SIZE": str(LARGEST_MESSAGE),
         "MALLOC_ARENA_MAX": "4",
         "PYTHONUNBUFFERED": "1",
     }
