@@ -31,6 +31,7 @@ from cryofed.federation.engines.flare.envelopes import (
     opened,
     parcel_in,
 )
+from cryofed.federation.engines.flare.homes import TRANSFER
 from cryofed.federation.engines.flare.notes import must_give_way, write_presence
 from cryofed.federation.engines.flare.parcels import Offer
 from cryofed.federation.orders import Answer
@@ -39,7 +40,6 @@ PING_S = 2.0  # how long a site's process may take to say that it is there
 PING_EVERY_S = 3.0
 START_S = 30.0  # how long the first round waits for sites that are taking part
 DEAD_AFTER = 2  # unanswered pings
-TRANSFER = "transfer"  # in the engine's folder: the order, and answers on their way to the spool
 _SLACK = 1_000_000  # bytes that an answer may be longer than its order
 
 

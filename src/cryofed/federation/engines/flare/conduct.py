@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cryofed.federation.campaign import run_campaign
+from cryofed.federation.campaign import next_campaign, run_campaign
 from cryofed.federation.engines.port import Carrier, run_rounds
 from cryofed.federation.plan_file import read_plan
 from cryofed.federation.rounds import open_rounds
@@ -14,6 +14,7 @@ from cryofed.federation.storage import read_arrays, write_arrays
 from cryofed.learning.vector import Layout, Vector
 
 PLAN = "plan.toml"
+CAMPAIGN = "campaign"  # a file: the number of the campaign that runs
 _START = "start.safetensors"
 
 
@@ -32,7 +33,9 @@ def conduct(
     plan = read_plan(folder / PLAN)
     with carrier_of((folder / PLAN).read_text()) as carrier:
         if not trial:
-            run_campaign(home, plan, carrier)
+            # The segment before this one may have ended the campaign after all.
+            if next_campaign(home)[0] == int((flare / CAMPAIGN).read_text()):
+                run_campaign(home, plan, carrier)
             return
         arrays, header = read_arrays(folder / _START)
         layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))

@@ -38,8 +38,8 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
         kit = Path(self.fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT).get_root_dir())
         flare, home = kit.parent, kit.parent.parent
         folder = flare / Path(self.trial).name if self.trial else home
+        write_note(flare, self.segment, "runs")  # the one before sees it, and gives way
         _wait_for_lock(folder)
-        write_note(flare, self.segment, "runs")
         try:
             conduct(
                 home,

@@ -24,6 +24,7 @@ from cryofed.federation.engines.flare.envelopes import (
     opened,
     parcel_in,
 )
+from cryofed.federation.engines.flare.homes import TRANSFER
 from cryofed.federation.engines.flare.learner import Learner
 from cryofed.federation.engines.flare.limits import refuse_references
 from cryofed.federation.engines.flare.parcels import Offer, fetch
@@ -43,20 +44,22 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         self._learner: Learner | None = None
         self._stop = Signal()  # of the order that is worked on
         self._offer: Offer | None = None
-        self._home = Path()
+        self._home = self._transfer = Path()
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Start the learner with the segment, so that it is warm when the first order comes."""
         if event_type == EventType.START_RUN:
             self._home = Path(fl_ctx.get_prop(FLContextKey.WORKSPACE_OBJECT).get_root_dir()).parent
-            shutil.rmtree(self._home / "transfer", ignore_errors=True)  # of a process that was killed
-            (self._home / "transfer").mkdir(mode=0o700)
+            # Its own, for the segment before this one works until this one's processes are there.
+            self._transfer = self._home / TRANSFER / str(fl_ctx.get_job_id())
+            self._transfer.mkdir(mode=0o700, parents=True, exist_ok=True)
             engine = fl_ctx.get_engine()
             engine.register_aux_message_handler(topic=ALIVE, message_handle_func=self._alive)
             engine.register_aux_message_handler(topic=DISMISS, message_handle_func=self._dismiss)
             self._running_learner()
         elif event_type == EventType.END_RUN and self._learner:
             self._learner.kill()
+            shutil.rmtree(self._transfer, ignore_errors=True)
 
     def execute(
         self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal
@@ -68,7 +71,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         if self._offer is not None:
             self._offer.withdraw()
             self._offer = None
-        order, answer = self._home / "transfer" / "order", self._home / "transfer" / "answer"
+        order, answer = self._transfer / "order", self._transfer / "answer"
         cell = fl_ctx.get_engine().get_cell()
         try:
             plan = self._fetched(shareable, cell, order)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cryofed.errors import InputError
 
+TRANSFER = "transfer"  # in both folders: orders and answers on their way
+
 
 @dataclass(frozen=True, slots=True)
 class Home:

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryofed.federation.storage import write_whole
 
 SEGMENTS = "segments"  # in the engine's folder: one folder per segment, with its job and its note
+NOBODY = "nobody"  # the segment that follows when none shall
 _NOTE, _PRESENCE, _GIVE_WAY = "note.json", "presence.json", "give-way"
 
 
@@ -54,13 +55,14 @@ def read_presence(folder: Path, segment: str) -> tuple[set[str], float] | None:
 
 
 def give_way(folder: Path, segment: str) -> None:
-    """Ask every segment but this one to stop between two rounds."""
+    """Ask every segment but this one to stop between two rounds, as soon as this one has begun."""
     write_whole(folder / _GIVE_WAY, segment.encode())
 
 
 def must_give_way(folder: Path, segment: str) -> bool:
-    """Whether another segment shall take over."""
+    """Whether another segment takes over now: until its processes are there, this one goes on."""
     try:
-        return (folder / _GIVE_WAY).read_text() != segment
+        wanted = (folder / _GIVE_WAY).read_text()
     except OSError:
         return False
+    return wanted != segment and (wanted == NOBODY or read_note(folder, wanted) is not None)

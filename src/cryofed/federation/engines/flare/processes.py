@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import psutil
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.certificates import read_certificate
 from cryofed.federation.engines.flare.greeter import MARK
+from cryofed.federation.engines.flare.homes import TRANSFER
 from cryofed.federation.engines.flare.limits import LARGEST_MESSAGE
 
 # Both sides hold RSA keys, so no cipher of TLS 1.2 fits this one; those of TLS 1.3 are always on. gRPC has no
@@ -54,10 +56,7 @@ def environment(kit: Path) -> dict[str, str]:
 
 def start(kit: Path, command: list[str]) -> subprocess.Popen[bytes]:
     """Start a kit's process in a session of its own, its output in the kit's `console.log`."""
-    if running(kit):
-        raise FederationError(f"{kit.parent}: runs already; stop it first")
-    (kit / MARK).unlink(missing_ok=True)
-    (kit / "transfer").mkdir(exist_ok=True)
+    _prepare(kit)
     with (kit / "console.log").open("ab") as log:
         return subprocess.Popen(
             command, cwd=kit, env=environment(kit), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -67,12 +66,17 @@ def start(kit: Path, command: list[str]) -> subprocess.Popen[bytes]:
 
 def become(kit: Path, command: list[str]) -> None:
     """Turn this process into the kit's (for systemd, which then owns and restarts it)."""
+    _prepare(kit)
+    os.chdir(kit)
+    os.execve(command[0], command, environment(kit))
+
+
+def _prepare(kit: Path) -> None:
     if running(kit):
         raise FederationError(f"{kit.parent}: runs already; stop it first")
     (kit / MARK).unlink(missing_ok=True)
-    (kit / "transfer").mkdir(exist_ok=True)
-    os.chdir(kit)
-    os.execve(command[0], command, environment(kit))
+    (kit / "transfer").mkdir(exist_ok=True)  # FLARE's own
+    shutil.rmtree(kit.parent / TRANSFER, ignore_errors=True)  # of processes that were killed
 
 
 def wait_until(

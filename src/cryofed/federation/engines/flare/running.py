@@ -11,7 +11,7 @@ from typing import Any
 from cryofed.errors import FederationError
 from cryofed.federation.campaign import Campaign, next_campaign
 from cryofed.federation.engines.flare import serving
-from cryofed.federation.engines.flare.conduct import PLAN
+from cryofed.federation.engines.flare.conduct import CAMPAIGN, PLAN
 from cryofed.federation.engines.flare.homes import Home
 from cryofed.federation.engines.flare.supervisor import Supervisor
 from cryofed.federation.gate import Decision, Measured
@@ -34,6 +34,7 @@ def run_on_flare(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign
     number, folder = next_campaign(home)
     with sole_run(flare.folder):
         write_whole(flare.folder / PLAN, travelling(plan).encode())
+        write_whole(flare.folder / CAMPAIGN, str(number).encode())
         relay = Relay(folder / "events.jsonl", hooks)
         Supervisor(plan, flare).run(relay.tick)
     told: dict[str, Any] = json.loads((folder / "gate.json").read_text())

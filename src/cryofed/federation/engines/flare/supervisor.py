@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import processes, serving
 from cryofed.federation.engines.flare.homes import Home
-from cryofed.federation.engines.flare.notes import SEGMENTS, Note, give_way, read_note, read_presence
+from cryofed.federation.engines.flare.notes import NOBODY, SEGMENTS, Note, give_way, read_note, read_presence
 from cryofed.federation.engines.flare.provision import coordinator_name
 from cryofed.federation.engines.flare.segments import Desk, write_job
 from cryofed.federation.plan import Plan
@@ -19,6 +19,7 @@ SETTLE_S = 5.0  # how long a first segment waits for sites beyond the quorum
 FRESH_S = 12.0  # a site is connected if it was heard of within this time; sites call every 3 s
 BEGIN_S = 90.0  # a submitted segment begins within seconds, or after the one before has closed its round
 NOT_BEGUN = "the sites did not begin; see that they run (cryofed site status), then run again to resume"
+HANDOVER_S = 10.0  # a site whose processes die again and again does not have segments begun faster than this
 FRUITLESS = 3  # segments in a row that end without a new round
 
 
@@ -36,6 +37,7 @@ class Supervisor:
         self.quorum = min(plan.rounds.min_updates, len(plan.site_names))
         self._segment = self._job = ""
         self._looked = self._submitted = 0.0
+        self._absent: dict[str, float] = {}  # sites without part in the segment, and since when
         self._missing_since: float | None = None  # quorum not connected, or no answer
         self._mark, self._fruitless = self._progress(), 0
 
@@ -54,7 +56,7 @@ class Supervisor:
                 time.sleep(POLL_S)
             tick()
         except KeyboardInterrupt:
-            give_way(self.home.folder, "nobody")  # the segment stops after its round
+            give_way(self.home.folder, NOBODY)  # the segment stops after its round
             raise
         finally:
             self._desk.close()
@@ -94,7 +96,10 @@ class Supervisor:
             self._segment_ended(Note(self._segment, "failed", NOT_BEGUN))
         elif status.startswith("FINISHED") and (note is None or note.state == "runs"):
             self._segment_ended(Note(self._segment, "failed", self._why(status)))
-        elif self._returned({site: heard[site] for site in connected}):
+        elif (
+            self._returned({site: heard[site] for site in connected})
+            and time.monotonic() - self._submitted > HANDOVER_S
+        ):
             self._begin(connected)
 
     def _begin(self, connected: set[str]) -> None:
@@ -113,7 +118,7 @@ class Supervisor:
         give_way(self.home.folder, segment)
         job = write_job(self.home.folder / SEGMENTS / segment / "job", segment, sorted(connected), self.trial)
         self._job = self._desk.submit(job)
-        self._segment, self._submitted = segment, time.monotonic()
+        self._segment, self._submitted, self._absent = segment, time.monotonic(), {}
 
     def _segment_ended(self, note: Note) -> None:
         """Forget it, so that another one follows; give up when none of several brought a round."""
@@ -130,8 +135,11 @@ class Supervisor:
         presence = read_presence(self.home.folder, self._segment)
         if presence is None:
             return False
-        there, since = presence
-        return any(site not in there and last > since + 0.5 for site, last in heard.items())
+        there, when = presence
+        self._absent = {
+            site: self._absent.get(site, when) for site in self.plan.site_names if site not in there
+        }
+        return any(heard.get(site, 0.0) > since + 0.5 for site, since in self._absent.items())
 
     def _aggregator_alive(self) -> bool:
         """Whether its own process is there, not only a segment's that it left behind."""
