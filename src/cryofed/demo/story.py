@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,6 +26,8 @@ from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector,
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
+
+POOLED = "pooled"  # all images in one place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +105,14 @@ def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
         if event == "round_closed":
             curve.append(evaluate(_last(home), world.unseen).auc)
             told = f"round {facts['round']} of {settings.rounds}: AUC {curve[-1]:.3f} on unseen molecules"
-            tell(told, 0.2 + 0.35 * facts["round"] / settings.rounds)
+            tell(told, 0.2 + 0.45 * facts["round"] / settings.rounds)
 
-    campaign = _campaign(home, plan, world, hook)
-    tell("sites learn alone; and, for comparison, all their images in one place", 0.55)
-    local, pooled = _without_federation(settings, world, start, tell)
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        # Beside the federation, for a round leaves cores idle; FLARE's processes get the machine alone.
+        early = _begin_without(pool, settings, world, start) if settings.engine == "embedded" else None
+        campaign = _campaign(home, plan, world, hook)
+        tell("sites learn alone; and, for comparison, all their images in one place", 0.65)
+        local, pooled = _end_without(early or _begin_without(pool, settings, world, start), tell)
     reports = read_lines(campaign.folder / "rounds.jsonl")
     return Story(
         settings=settings,
@@ -148,9 +153,9 @@ def _campaign(home: Path, plan: Plan, world: World, hook: Hook) -> Campaign:
     return run_plan(plan, home / "plan.toml", home, hooks=[hook])
 
 
-def _without_federation(
-    settings: Settings, world: World, start: Vector, tell: Tell
-) -> tuple[dict[str, Vector], Vector]:
+def _begin_without(
+    pool: ProcessPoolExecutor, settings: Settings, world: World, start: Vector
+) -> dict[str, Future[Vector]]:
     """Every site alone, and all pooled, each with as many views of averages as it has in the federation."""
     steps = settings.rounds * settings.steps
     alone = TrainingSettings(
@@ -158,15 +163,18 @@ def _without_federation(
     )
     together = replace(alone, steps=steps * settings.sites)
     names = sorted(world.libraries)
-    tasks = [("pooled", together, [world.libraries[name] for name in names])]
+    tasks = [(POOLED, together, [world.libraries[name] for name in names])]  # the longest first
     tasks += [(name, alone, [world.libraries[name]]) for name in names]
+    return {task[0]: pool.submit(_train, start, *task, settings.seed) for task in tasks}
+
+
+def _end_without(futures: dict[str, Future[Vector]], tell: Tell) -> tuple[dict[str, Vector], Vector]:
     vectors: dict[str, Vector] = {}
-    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        futures = {task[0]: pool.submit(_train, start, *task, settings.seed) for task in tasks}
-        for done, name in enumerate([*names, "pooled"], start=1):
-            vectors[name] = futures[name].result()
-            tell(f"{name} has learnt", 0.55 + 0.4 * done / len(tasks))
-    return {name: vectors[name] for name in names}, vectors["pooled"]
+    for done, name in enumerate([*sorted(futures.keys() - {POOLED}), POOLED], start=1):
+        vectors[name] = futures[name].result()
+        tell(f"{name} has learnt", 0.65 + 0.3 * done / len(futures))
+    pooled = vectors.pop(POOLED)
+    return vectors, pooled
 
 
 def _train(start: Vector, name: str, settings: TrainingSettings, libraries: list[Path], seed: int) -> Vector:
