@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.contract.flare_harness import learner_of
 from cryofed.federation.engines.flare.local import local_federation, with_free_port
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
     folder = Path(sys.argv[1])
     library = folder / "library.db"
     library.touch()

@@ -185,5 +185,8 @@ def test_a_local_federation_that_is_interrupted_leaves_no_process_behind(
         alone.send_signal(number)
         time.sleep(0.2)
         alone.send_signal(number)  # somebody is impatient
-        alone.wait(30)
+        try:
+            alone.wait(30)
+        finally:
+            alone.kill()
     assert until(lambda: not left(tmp_path), 10), left(tmp_path)
