@@ -63,7 +63,11 @@ def local_federation(plan: Plan, libraries: Mapping[str, Path], home: Path) -> I
 @contextmanager
 def _ended_by(*signals: signal.Signals) -> Iterator[None]:
     """These, too, end the block as Ctrl-C does; Python would end without a last word."""
-    with _handled(dict.fromkeys(signals, lambda *_: signal.raise_signal(signal.SIGINT))):
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt  # not SIGINT: what a shell starts in the background has that ignored
+
+    with _handled(dict.fromkeys(signals, end)):
         yield
 
 
