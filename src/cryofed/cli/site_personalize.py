@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from cryofed.library.labelled import Labelled
     from cryofed.scoring.calibration import Calibration
 
-BATCH = 64
+BATCH, RATE = 64, 3e-4  # as `cryofed train`: the release is good already
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,13 +81,14 @@ def _candidates(
     from cryofed.learning.learner import TrainingSettings, train
 
     steps = max(1, round(options.epochs * len(fit) / BATCH))
-    head = TrainingSettings(steps=max(1, steps // 4), batch=BATCH, one_cycle=True)
+    whole = TrainingSettings(steps=steps, batch=BATCH, learning_rate=RATE, one_cycle=True)
+    head = replace(whole, steps=max(1, steps // 4))
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("the site's own model", total=steps)
         own = train(
             origin,
             fit,
-            TrainingSettings(steps=steps, batch=BATCH, one_cycle=True),
+            whole,
             options.seed,
             progress=lambda step, _: bar.update(task, completed=step),
         ).vector
