@@ -3,8 +3,8 @@
 Four sites (one joins in campaign 3, one leaves after campaign 4) get new jobs of another family of
 molecules before each campaign. After each campaign the release is measured on held-out molecules of every
 family. The network is the small one of the strategies' benchmark on pictures of 32 × 32; remedies are
-compared with each other, not with the shipped model. Each seed and remedy is kept in a cache, so that a run that was stopped goes on;
-then the table and plot of docs/continual.md are written.
+compared with each other, not with the shipped model. Each seed and remedy is kept in a cache, so that a
+run that was stopped goes on; then the table and plot of docs/continual.md are written.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cryofed.errors import FederationError
+from cryofed.errors import FederationError, InputError
 from cryofed.federation.storage import append_line, read_arrays, read_lines, write_arrays, write_whole
 from cryofed.federation.strategies.strategy import State
 from cryofed.learning.vector import Vector
@@ -111,7 +111,12 @@ def save_attempts(path: Path, attempts: Attempts) -> None:
 def load_attempts(path: Path, round_number: int) -> Attempts:
     """The attempts that are over; the one that was killed is not."""
     if path.exists():
-        known = Attempts(**json.loads(path.read_bytes()))
+        try:
+            known = Attempts(**json.loads(path.read_bytes()))
+        except (ValueError, TypeError):
+            raise InputError(
+                path, "content", "not readable", "remove this file; the round begins anew"
+            ) from None
         if known.round_number == round_number:
             return replace(known, current=max(known.current - 1, known.given_up))
     return Attempts(round_number)
