@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,38 @@ def test_a_request_whose_words_differ_from_its_key_is_refused(tmp_path: Path) ->
             new.writestr(part, data.replace(b'"Lab_A"', b'"Lab_B"') if part == "request.json" else data)
     with pytest.raises(InputError, match="words and key do not agree"):
         provision.approve(one.plan, one.home, forged, lambda _: True)
+
+
+def test_a_request_that_shows_a_site_and_asks_to_be_the_aggregator_is_not_signed(tmp_path: Path) -> None:
+    one = found(tmp_path, sites=())
+    work = tmp_path / "evil"
+    participant: dict[str, object] = {"name": "site-1", "type": "server", "org": "Lab_A"}
+    request = certificates.make_request(work, one.plan.name, participant)
+    forged = tmp_path / "forged.request.zip"
+    with zipfile.ZipFile(request) as old, zipfile.ZipFile(forged, "w") as new:
+        for part in old.namelist():
+            data = old.read(part)
+            if part == "request.json":
+                told = json.loads(data)
+                assert told["cert_type"] == "server"
+                data = json.dumps(told | {"cert_type": "client"}).encode()
+            new.writestr(part, data)
+    assert certificates.read_request(forged).role == "site"
+    with pytest.raises((FederationError, InputError)):
+        provision.approve(one.plan, one.home, forged, lambda _: True)
+    assert not list(tmp_path.glob("*.signed.zip"))
+    assert "site-1" not in read_registry(one.home.registry)
+
+
+def test_a_certificate_that_is_not_what_was_shown_is_not_handed_out(founded: Founded) -> None:
+    startup = founded.sites["site-1"].kit / "startup"
+    leaf, path = (startup / "client.crt").read_bytes(), startup / "client.crt"
+    known = certificates.read_certificate(path)
+    same = Request(name="site-1", organization="Lab_of_site_1", role="site", fingerprint=known.fingerprint)
+    certificates._check_is(leaf, same, path)
+    for change in ({"name": "site-2"}, {"role": "lead"}, {"fingerprint": "SHA256:00"}, {"organization": "x"}):
+        with pytest.raises(InputError, match="its parts do not agree"):
+            certificates._check_is(leaf, replace(same, **change), path)
 
 
 def test_an_answer_of_another_authority_is_refused_at_the_site(tmp_path: Path) -> None:

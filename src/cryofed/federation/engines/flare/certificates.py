@@ -85,7 +85,7 @@ def make_request(folder: Path, federation: str, participant: dict[str, object]) 
 
 
 def sign(folder: Path, request: Path, profile: Path, days: int, output: Path) -> Path:
-    """Sign a request with the authority in `folder`; the chain is verified before anything is handed out."""
+    """Sign a request with the authority in `folder`; what came of it is verified before it is handed out."""
     from nvflare.tool.cert.cert_commands import handle_cert_approve
 
     authority = folder / "authority"
@@ -94,15 +94,33 @@ def sign(folder: Path, request: Path, profile: Path, days: int, output: Path) ->
         folder, handle_cert_approve, request_zip=str(request), ca_dir=str(authority),
         signed_zip=str(output), profile=str(profile), valid_days=days,
     )  # fmt: skip
-    name = read_request(request).name
+    wanted = read_request(request)
     with zipfile.ZipFile(output) as archive:
-        leaf = archive.read(f"{name}.crt")
+        leaf = archive.read(f"{wanted.name}.crt")
     try:
         check_chain(leaf, (authority / "rootCA.pem").read_bytes(), output)
+        _check_is(leaf, wanted, request)
     except InputError:
         output.unlink()
         raise
     return output
+
+
+def _check_is(leaf: bytes, wanted: Request, path: Path) -> None:
+    """Refuse a certificate of another name, role or key than was shown: FLARE reads other parts of it."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    certificate = x509.load_pem_x509_certificate(leaf)
+    told = [
+        attribute.value
+        for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.UNSTRUCTURED_NAME)
+        for attribute in certificate.subject.get_attributes_for_oid(oid)
+    ]
+    role = {"site": "client", "aggregator": "server"}.get(wanted.role, wanted.role)
+    same_key = _key_fingerprint(certificate.public_key()) == wanted.fingerprint
+    if told != [wanted.name, wanted.organization, role] or not same_key:
+        raise InputError(path, "request", "its parts do not agree", "ask the site for a new request")
 
 
 def package(folder: Path, signed: Path, request: Path, authority_fingerprint: str, kit: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from nvflare.apis.event_type import EventType
@@ -18,6 +19,8 @@ from cryofed.federation.engines.flare.limits import refuse_references
 from cryofed.federation.engines.flare.registry import now, read_registry
 
 REFUSALS = "refusals.jsonl"  # beside the registry
+AGAIN_S = 60.0  # how soon the same refusal is written down again
+MOST = 50  # refusals written down in this time
 
 
 class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
@@ -27,6 +30,7 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         super().__init__()
         refuse_references()
         self.registry = registry
+        self._told: dict[str, float] = {}  # reasons, and when they were last written down
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Called before FLARE checks the site's certificate and signature, which it then does itself."""
@@ -43,8 +47,8 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         if fl_ctx.get_prop(FLContextKey.CLIENT_TYPE) == ClientType.ADMIN:
             return ""  # the coordinator's session; FLARE checks its certificate and role itself
         peer = fl_ctx.get_peer_context()
-        name = peer.get_identity_name() if peer else ""
-        version = peer.get_prop(VERSION) if peer else None
+        name = _plain(peer.get_identity_name() if peer else "")
+        version = _plain(peer.get_prop(VERSION) if peer else "")
         member = read_registry(Path(self.registry)).get(name)
         if member is None or member.role != "site":
             reason = f"{name} is not in the registry; approve its request first"
@@ -52,6 +56,20 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
             reason = f"{name} runs cryofed {version}, the aggregator {__version__}; install the same version"
         else:
             return ""
+        self._write_down(name, reason)
+        return reason
+
+    def _write_down(self, name: str, reason: str) -> None:
+        """Once a minute: a site that is refused tries again every few seconds, for ever."""
+        seconds = time.monotonic()
+        self._told = {told: last for told, last in self._told.items() if seconds - last < AGAIN_S}
+        if reason in self._told or len(self._told) >= MOST:
+            return
+        self._told[reason] = seconds
         with (Path(self.registry).parent / REFUSALS).open("a") as file:
             file.write(json.dumps({"time": now(), "site": name, "reason": reason}) + "\n")
-        return reason
+
+
+def _plain(text: object) -> str:
+    """What another machine calls itself, fit to be shown in a terminal."""
+    return "".join(letter for letter in str(text)[:64] if letter.isprintable())

@@ -62,12 +62,12 @@ def local_federation(plan: Plan, libraries: Mapping[str, Path], home: Path) -> I
 
 @contextmanager
 def _ended_by(*signals: signal.Signals) -> Iterator[None]:
-    """These, too, end the block as Ctrl-C does; Python would end without a last word."""
+    """These, too, end the block as Ctrl-C does; Python would end without a last word. `nohup` stays heard."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt  # not SIGINT: what a shell starts in the background has that ignored
 
-    with _handled(dict.fromkeys(signals, end)):
+    with _handled({one: end for one in signals if signal.getsignal(one) != signal.SIG_IGN}):
         yield
 
 
