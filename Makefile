@@ -25,7 +25,7 @@ demo: $(READY)
 test: $(READY)
 	$(PY) -m pytest
 
-# Real FLARE processes on this machine, killed and refused: minutes, best on a quiet machine.
+# The part of `test` with real FLARE processes on this machine, killed and refused.
 test-flare: $(READY)
 	$(PY) -m pytest tests/federation/flare -m processes --durations=0
 
