@@ -233,6 +233,6 @@ def codec_table(found: Found) -> str:
 def run_line(found: Found, cells: list[Cell]) -> str:
     """How much of the grid stands behind the page."""
     return (
-        f"Of the {len(cells)} runs of the whole grid, {len(found)} were made for this page, the most telling first; "
-        "what stands as *not run* waits for processor time."
+        f"Of the {len(cells)} runs of the whole grid, {len(found)} were made for this page, the most telling "
+        "first; what stands as *not run* waits for processor time."
     )
