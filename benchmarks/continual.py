@@ -195,7 +195,10 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         ends = [one[-1].mean() for one in tables]
         lost = [forgetting(one) for one in tables]
         newest = [np.mean([one[c, c] for c in range(6)]) for one in tables]
-        cells = [f"{np.mean(v):.3f} ± {np.std(v, ddof=1):.3f}" for v in (ends, lost, newest)]
+        cells = [
+            f"{np.mean(v):.3f}" + (f" ± {np.std(v, ddof=1):.3f}" if len(v) > 1 else "")
+            for v in (ends, lost, newest)
+        ]
         passes = np.mean([sum(one["gate_would_promote"]) for one in told])
         lines.append(f"| {REMEDIES[remedy]} | {' | '.join(cells)} | {passes:.1f} |")
     return "\n".join(lines)
@@ -235,7 +238,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"seed {seed}, {remedy}: {np.round(told[-1]['auc'][-1], 3)}", flush=True)
     text = PAGE.read_text(encoding="utf-8")
     first, last = text.index("<!-- begin table -->") + 20, text.index("<!-- end table -->")
-    told = f"{table(results)}\n\n![AUC by campaign](images/continual.png)"
+    told = f"{table(results)}\n\nSeeds: {options.seeds}.\n\n![AUC by campaign](images/continual.png)"
     PAGE.write_text(f"{text[:first]}\n{told}\n{text[last:]}", encoding="utf-8")
     plot(results)
 
