@@ -38,7 +38,7 @@ class Settings:
     projects: int = 8  # of every site; one of them is held out
     unseen: int = 12  # jobs of molecules that no site has
     rounds: int = 8
-    steps: int = 20  # of every site in every round
+    steps: int = 18  # of every site in every round
     batch: int = 64
     learning_rate: float = 2e-3
     seed: int = 1
