@@ -79,6 +79,6 @@ class Learner:
 
     def _write(self, line: str) -> None:
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it died; the reader tells
+        with contextlib.suppress(OSError, ValueError):  # it died, or was killed and its pipe closed
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
