@@ -25,7 +25,7 @@ demo: $(READY)
 test: $(READY)
 	$(PY) -m pytest
 
-# The part of `test` with real FLARE processes on this machine, killed and refused.
+# Real FLARE processes on this machine, killed and refused: about five minutes, best on a quiet machine.
 test-flare: $(READY)
 	$(PY) -m pytest tests/federation/flare -m processes --durations=0
 
