@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,8 +27,6 @@ from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
 
-POOLED = "pooled"  # all images in one place
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -38,7 +36,7 @@ class Settings:
     projects: int = 8  # of every site; one of them is held out
     unseen: int = 12  # jobs of molecules that no site has
     rounds: int = 8
-    steps: int = 18  # of every site in every round
+    steps: int = 16  # of every site in every round
     batch: int = 64
     learning_rate: float = 2e-3
     seed: int = 1
@@ -105,14 +103,11 @@ def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
         if event == "round_closed":
             curve.append(evaluate(_last(home), world.unseen).auc)
             told = f"round {facts['round']} of {settings.rounds}: AUC {curve[-1]:.3f} on unseen molecules"
-            tell(told, 0.2 + 0.45 * facts["round"] / settings.rounds)
+            tell(told, 0.2 + 0.35 * facts["round"] / settings.rounds)
 
-    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        # Beside the federation, for a round leaves cores idle; FLARE's processes get the machine alone.
-        early = _begin_without(pool, settings, world, start) if settings.engine == "embedded" else None
-        campaign = _campaign(home, plan, world, hook)
-        tell("sites learn alone; and, for comparison, all their images in one place", 0.65)
-        local, pooled = _end_without(early or _begin_without(pool, settings, world, start), tell)
+    campaign = _campaign(home, plan, world, hook)
+    tell("sites learn alone; and, for comparison, all their images in one place", 0.55)
+    local, pooled = _without_federation(settings, world, start, tell)
     reports = read_lines(campaign.folder / "rounds.jsonl")
     return Story(
         settings=settings,
@@ -153,9 +148,9 @@ def _campaign(home: Path, plan: Plan, world: World, hook: Hook) -> Campaign:
     return run_plan(plan, home / "plan.toml", home, hooks=[hook])
 
 
-def _begin_without(
-    pool: ProcessPoolExecutor, settings: Settings, world: World, start: Vector
-) -> dict[str, Future[Vector]]:
+def _without_federation(
+    settings: Settings, world: World, start: Vector, tell: Tell
+) -> tuple[dict[str, Vector], Vector]:
     """Every site alone, and all pooled, each with as many views of averages as it has in the federation."""
     steps = settings.rounds * settings.steps
     alone = TrainingSettings(
@@ -163,18 +158,15 @@ def _begin_without(
     )
     together = replace(alone, steps=steps * settings.sites)
     names = sorted(world.libraries)
-    tasks = [(POOLED, together, [world.libraries[name] for name in names])]  # the longest first
+    tasks = [("pooled", together, [world.libraries[name] for name in names])]
     tasks += [(name, alone, [world.libraries[name]]) for name in names]
-    return {task[0]: pool.submit(_train, start, *task, settings.seed) for task in tasks}
-
-
-def _end_without(futures: dict[str, Future[Vector]], tell: Tell) -> tuple[dict[str, Vector], Vector]:
     vectors: dict[str, Vector] = {}
-    for done, name in enumerate([*sorted(futures.keys() - {POOLED}), POOLED], start=1):
-        vectors[name] = futures[name].result()
-        tell(f"{name} has learnt", 0.65 + 0.3 * done / len(futures))
-    pooled = vectors.pop(POOLED)
-    return vectors, pooled
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        futures = {task[0]: pool.submit(_train, start, *task, settings.seed) for task in tasks}
+        for done, name in enumerate([*names, "pooled"], start=1):
+            vectors[name] = futures[name].result()
+            tell(f"{name} has learnt", 0.55 + 0.4 * done / len(tasks))
+    return {name: vectors[name] for name in names}, vectors["pooled"]
 
 
 def _train(start: Vector, name: str, settings: TrainingSettings, libraries: list[Path], seed: int) -> Vector:
