@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from cryofed.federation.engines.flare.arrivals import Arrivals
 from cryofed.federation.engines.flare.envelopes import (
     ALIVE,
     DISMISS,
+    ORDER,
     READY,
     TASK,
     envelope,
@@ -121,9 +122,9 @@ class FlareCarrier:
         if task is not None:
             self._controller.cancel_task(task, TaskCompletionStatus.CANCELLED)
         self._arrivals.stop()
-        if late:
-            self._send(DISMISS, late, timeout=0.0)
         if self._offer is not None:
+            if late:
+                self._send(DISMISS, late, timeout=0.0, told={ORDER: self._offer.ref})
             self._offer.withdraw()
             self._offer = None
 
@@ -179,14 +180,18 @@ class FlareCarrier:
             if reply.get_return_code() == ReturnCode.OK
         }
 
-    def _send(self, topic: str, sites: Sequence[str], timeout: float) -> dict[str, Shareable]:
+    def _send(
+        self, topic: str, sites: Sequence[str], timeout: float, told: Mapping[str, str] | None = None
+    ) -> dict[str, Shareable]:
         if not sites:
             return {}
+        request = Shareable()
+        request.update(told or {})
         with self._engine.new_context() as fl_ctx:
             replies: dict[str, Shareable] | None = self._engine.send_aux_request(
                 targets=list(sites),
                 topic=topic,
-                request=Shareable(),
+                request=request,
                 timeout=timeout,
                 fl_ctx=fl_ctx,
                 optional=True,

@@ -15,6 +15,7 @@ TASK = "cryofed"  # the one task of our jobs
 ALIVE = "cryofed.alive"  # is this site's process there?
 READY = "ready"  # in the reply to ALIVE: the learner is warm
 DISMISS = "cryofed.dismiss"  # the round is over; stop working for it
+ORDER = "order"  # in DISMISS: which order, by its parcel
 LARGEST_HEADER = 1_000_000  # characters
 _HEADER = "header"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 from nvflare.apis.event_type import EventType
@@ -11,15 +12,16 @@ from nvflare.apis.fl_constant import FLContextKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
 from nvflare.apis.signal import Signal
-from nvflare.fuel.f3.cellnet.cell import Cell
 
 from cryofed import __version__
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.envelopes import (
     ALIVE,
     DISMISS,
+    ORDER,
     READY,
     TASK,
+    Parcel,
     envelope,
     opened,
     parcel_in,
@@ -42,7 +44,9 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         super().__init__()
         refuse_references()
         self._learner: Learner | None = None
-        self._stop = Signal()  # of the order that is worked on
+        self._turn = threading.Lock()  # one order at a time: they share the learner and its two files
+        self._working = ("", Signal())  # the order that is worked on, by its parcel, and what stops it
+        self._dismissed = ""  # the last order that nobody waits for; it may not even have begun here
         self._offer: Offer | None = None
         self._home = self._transfer = Path()
 
@@ -67,15 +71,22 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         """One order. Whatever happens here ends as an answer: a failure costs the round, not the segment."""
         if task_name != TASK:
             return make_reply(ReturnCode.TASK_UNKNOWN)
-        self._stop = Signal(parent=abort_signal)
+        with self._turn:
+            return self._executed(shareable, fl_ctx, Signal(parent=abort_signal))
+
+    def _executed(self, shareable: Shareable, fl_ctx: FLContext, stop: Signal) -> Shareable:
         if self._offer is not None:
             self._offer.withdraw()
             self._offer = None
         order, answer = self._transfer / "order", self._transfer / "answer"
         cell = fl_ctx.get_engine().get_cell()
         try:
-            plan = self._fetched(shareable, cell, order)
-            failure = self._worked({"plan": plan, "order": str(order), "answer": str(answer)})
+            plan, parcel = _announced(shareable)
+            self._working = (parcel.ref, stop)
+            if self._dismissed == parcel.ref:  # looked at after `_working` is set, as `_dismiss` does in turn
+                return envelope({"failure": "dismissed"})
+            fetch(cell, _AGGREGATOR, parcel, order, stop)
+            failure = self._worked({"plan": plan, "order": str(order), "answer": str(answer)}, stop)
             if failure:
                 return envelope({"failure": failure})
             self._offer = Offer(cell, answer, receivers=1)
@@ -86,25 +97,13 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
             order.unlink(missing_ok=True)
         return envelope({"ref": self._offer.ref, "bytes": self._offer.size})
 
-    def _fetched(self, shareable: Shareable, cell: Cell, path: Path) -> str:
-        """Fetch the order to `path`; the plan that came with it."""
-        header = opened(shareable)
-        if header.get("cryofed") != __version__:
-            raise FederationError(
-                f"the aggregator runs cryofed {header.get('cryofed')}, this site {__version__}; "
-                "install the same"
-            )
-        parcel = parcel_in(header, LARGEST_ORDER)
-        fetch(cell, _AGGREGATOR, parcel, path, self._stop)
-        return str(header.get("plan", ""))
-
-    def _worked(self, told: dict[str, str]) -> str:
+    def _worked(self, told: dict[str, str], stop: Signal) -> str:
         """Let the learner work; the code of what went wrong, or nothing."""
         learner = self._running_learner()
         learner.ask(told)
         try:
             while (line := learner.answer(_TICK_S)) is None:
-                if self._stop.triggered:
+                if stop.triggered:
                     learner.kill()
                     self._running_learner()
                     return "dismissed"
@@ -128,5 +127,18 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         return reply
 
     def _dismiss(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
-        self._stop.trigger("dismissed")
+        self._dismissed = str(request.get(ORDER, ""))
+        working, stop = self._working
+        if working == self._dismissed:
+            stop.trigger("dismissed")
         return make_reply(ReturnCode.OK)
+
+
+def _announced(shareable: Shareable) -> tuple[str, Parcel]:
+    """The plan, as TOML, and where the order is."""
+    header = opened(shareable)
+    if header.get("cryofed") != __version__:
+        raise FederationError(
+            f"the aggregator runs cryofed {header.get('cryofed')}, this site {__version__}; install the same"
+        )
+    return str(header.get("plan", "")), parcel_in(header, LARGEST_ORDER)
