@@ -20,7 +20,7 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)
-	$(PY) -m cryofed demo --out demo --engine $(ENGINE)
+	$(PY) -m cryofed demo --force --out demo --engine $(ENGINE)
 
 test: $(READY)
 	$(PY) -m pytest

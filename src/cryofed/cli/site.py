@@ -56,7 +56,7 @@ def _join(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.flare.homes import SiteHome
     from cryofed.federation.engines.flare.settings import SiteSettings, read_settings, write_settings
 
-    home = SiteHome(options.home.resolve())
+    home = SiteHome(options.home)
     if options.file.suffix == ".zip":
         name = joining.accept(options.file, home)
         print(f"{name} has joined; its key lies in {home.kit / 'startup'} and nowhere else")
@@ -80,7 +80,7 @@ def _start(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.flare import serving, units
     from cryofed.federation.engines.flare.homes import SiteHome
 
-    home = SiteHome(options.home.resolve())
+    home = SiteHome(options.home)
     if options.systemd:
         print(f"wrote {units.write_site_unit(options.systemd, home)}")
         return
@@ -92,7 +92,7 @@ def _stop(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.flare.homes import SiteHome
     from cryofed.federation.engines.flare.processes import stop
 
-    print(f"ended {stop([SiteHome(options.home.resolve()).kit])} processes")
+    print(f"ended {stop([SiteHome(options.home).kit])} processes")
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -101,7 +101,7 @@ def _status(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.flare.processes import running
     from cryofed.federation.engines.flare.settings import read_settings
 
-    home = SiteHome(options.home.resolve())
+    home = SiteHome(options.home)
     settings = read_settings(home)
     processes = len(running(home.kit))
     print(f"{settings.name}: {f'runs, {processes} processes' if processes else 'does not run'}")

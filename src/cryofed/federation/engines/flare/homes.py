@@ -17,6 +17,9 @@ class Home:
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", self.folder.resolve())  # a kit's processes run in the kit
+
     @property
     def authority(self) -> Path:
         """The root certificate and its key."""
@@ -53,6 +56,9 @@ class SiteHome:
     """A site's folder; its private key is made here and never leaves."""
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", self.folder.resolve())  # a kit's processes run in the kit
 
     @property
     def settings(self) -> Path:

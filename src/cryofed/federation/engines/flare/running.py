@@ -24,7 +24,7 @@ from cryofed.federation.storage import sole_run, write_whole
 
 def flare_home(home: Path) -> Home:
     """The engine's own folder in a federation's folder."""
-    return Home((home / "flare").resolve())
+    return Home(home / "flare")
 
 
 def run_on_flare(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
