@@ -22,10 +22,12 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(PY) -m cryofed demo --force --out demo --engine $(ENGINE)
 
+# The second run, of real FLARE processes, is on its own: FLARE in the tests' own process would disturb them.
 test: $(READY)
 	$(PY) -m pytest
+	$(PY) -m pytest tests/federation/flare -m processes
 
-# Real FLARE processes on this machine, killed and refused: about five minutes, best on a quiet machine.
+# Real FLARE processes on this machine, killed and refused: three to five minutes.
 test-flare: $(READY)
 	$(PY) -m pytest tests/federation/flare -m processes --durations=0
 
@@ -35,6 +37,7 @@ check: $(READY)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m pytest -W error
+	$(PY) -m pytest -W error tests/federation/flare -m processes
 
 bench: $(READY)
 	$(PY) -m benchmarks

@@ -51,7 +51,11 @@ def main() -> None:
             with Running(folder / f"large-{sites}", sites) as running:
                 seconds = running.rounds("large", LARGE, 4)
                 say(f"FLARE, one round, 25 M numbers, {sites} sites", seconds, "s")
-                say(f"FLARE, segment's peak memory, 25 M numbers, {sites} sites", running.peak, "MiB")
+                say(
+                    f"FLARE, memory that the aggregator's segment holds at most, 25 M numbers, {sites} sites",
+                    running.peak,
+                    "MiB",
+                )
         for size, label in ((SMALL, "0.4 M"), (LARGE, "25 M")):
             seconds = stock_round(folder / "stock", size)
             say(
@@ -122,7 +126,7 @@ class Running:
         self._federation.__exit__(None, None, None)
 
     def rounds(self, name: str, size: int, count: int, tick: Callable[[], None] = lambda: None) -> float:
-        """Median seconds of a round; notes when the first one ended, and the segment's peak memory."""
+        """Median seconds of a round; notes when the first one ended, and how much memory the segment held."""
         from cryofed.federation.engines.flare.conduct import write_trial
         from cryofed.federation.engines.flare.supervisor import Supervisor
 
@@ -133,7 +137,7 @@ class Running:
         def look() -> None:
             if not self.first and read_lines(folder / "rounds.jsonl"):
                 self.first = time.monotonic() - self.begun
-            self.peak = max(self.peak, segment_peak(self.flare.aggregator))
+            self.peak = max(self.peak, segment_memory(self.flare.aggregator))
             tick()
 
         Supervisor(plan, self.flare, name).run(look)
@@ -163,17 +167,17 @@ class Running:
         return told["back"] - told["killed"]
 
 
-def segment_peak(kit: Path) -> float:
-    """Largest resident memory so far of the aggregator's segment, in MiB."""
+def segment_memory(kit: Path) -> float:
+    """Memory that the aggregator's segment holds now, in MiB; pages of files, which it can drop, left out."""
     from cryofed.federation.engines.flare.processes import running
 
-    peaks = [0.0]
+    held = [0.0]
     for process in running(kit):
         status = Path(f"/proc/{process.pid}/status")
         if "runner_process" in str(process.info["cmdline"]) and status.exists():
-            found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
-            peaks.append(int(found[1]) / 1024 if found else 0.0)
-    return max(peaks)
+            found = re.search(r"RssAnon:\s+(\d+) kB", status.read_text())
+            held.append(int(found[1]) / 1024 if found else 0.0)
+    return max(held)
 
 
 def stock_round(folder: Path, size: int) -> float:

@@ -28,7 +28,7 @@ def test_bytes_of_each_codec_per_float32_byte() -> None:
     sizes = {codec: len(encode(vector(n), codec, 0.1).payload) / (4 * n) for codec in CODECS}
     assert sizes["float16"] == pytest.approx(1 / 2, abs=1e-4)
     assert sizes["int8"] == pytest.approx((1 + 4 / 256) / 4, abs=1e-4)
-    assert sizes["topk"] == pytest.approx(1 / 32 + 0.1 * (1 + 4 / 256) / 4, abs=1e-4)  # 0.0566
+    assert sizes["topk"] == pytest.approx(1 / 32 + 0.3 * (1 + 4 / 256) / 4, abs=1e-4)  # 0.1074
     assert sizes["topk"] < 1 / 8
 
 

@@ -28,7 +28,7 @@ class Encoded:
     payload: Buffer
 
 
-def encode(vector: Vector, codec: str, keep: float = 0.1) -> Encoded:
+def encode(vector: Vector, codec: str, keep: float = 0.3) -> Encoded:
     """The vector as bytes; `keep` is the share of numbers that `topk` sends."""
     if codec == "topk":
         return Encoded(codec, _to_topk(vector, keep))

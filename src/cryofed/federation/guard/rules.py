@@ -37,7 +37,7 @@ class GuardRules:
         metadata={"help": "metrics beside the update; a site's policy without it answers no gate either"},
     )
     codec: str = _word("float32", "bytes on the wire", tuple(CODECS))
-    keep: float = _number(0.1, "share of the numbers that codec topk sends", most=1)
+    keep: float = _number(0.3, "share of the numbers that codec topk sends", most=1)
     mask: str = _word("none", "pairwise masks, so that the aggregator sees only sums", MASKS)
 
 

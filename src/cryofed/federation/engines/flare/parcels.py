@@ -18,7 +18,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.envelopes import Parcel
 
 PIECE = 4 << 20  # bytes: large enough that asking for pieces takes little of the time
-AT_A_TIME = 4  # transfers of one file, and of answers: what they hold in memory is all that they hold
+AT_A_TIME = 2  # transfers of one file, and of answers: what they hold in memory is all that they hold
 PAUSE_S = 0.1  # how long one waits that was told to
 FORGOTTEN_S = 20.0  # a receiver that asks for no piece for so long has lost its place
 REQUEST_S = 10.0  # for one piece; it is asked for again three times

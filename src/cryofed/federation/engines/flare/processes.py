@@ -49,7 +49,7 @@ def environment(kit: Path) -> dict[str, str]:
         "GRPC_SSL_CIPHER_SUITES": _ONLY_TLS_1_3,
         "GRPC_VERBOSITY": "ERROR",
         "NVFLARE_STREAMING_MAX_BLOB_SIZE": str(LARGEST_MESSAGE),
-        "MALLOC_ARENA_MAX": "4",
+        "MALLOC_ARENA_MAX": "2",
         "PYTHONUNBUFFERED": "1",
     }
 
