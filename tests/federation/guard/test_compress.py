@@ -25,7 +25,7 @@ def test_a_codec_returns_every_number_within_its_rounding(codec: str, relative: 
 
 def test_bytes_of_each_codec_per_float32_byte() -> None:
     n = 500_000
-    sizes = {codec: len(encode(vector(n), codec, 0.1).payload) / (4 * n) for codec in CODECS}
+    sizes = {codec: len(encode(vector(n), codec).payload) / (4 * n) for codec in CODECS}
     assert sizes["float16"] == pytest.approx(1 / 2, abs=1e-4)
     assert sizes["int8"] == pytest.approx((1 + 4 / 256) / 4, abs=1e-4)
     assert sizes["topk"] == pytest.approx(1 / 32 + 0.3 * (1 + 4 / 256) / 4, abs=1e-4)  # 0.1074
