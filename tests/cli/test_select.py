@@ -332,6 +332,24 @@ def test_an_out_that_already_holds_a_selection(
     assert "already holds a selection (backup_selection.star)" in refused(relion_job, "--force")
 
 
+def test_a_refusal_while_the_model_still_loads_ends_the_process_in_order(stack: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/classes.csv").write_text("an earlier selection")
+    command = [
+        sys.executable,
+        "-m",
+        "cryofed",
+        "select",
+        str(stack),
+        "--out",
+        str(tmp_path / "out/classes.csv"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "--out: is a file" in done.stderr
+
+
 def test_an_out_inside_the_job(relion_job: Path, refused: Callable[..., str]) -> None:
     assert "inside the job's own files" in refused(relion_job, "--out", relion_job)
     assert "inside the job's own files" in refused(relion_job, "--out", relion_job / "selected")

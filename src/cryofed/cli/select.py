@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     from cryofed.selection.table import summary
     from cryofed.selection.writer import check_folder, default_folder, write_selection
 
-    Thread(target=load_ahead, args=(options.model,), daemon=True).start()
+    Thread(target=load_ahead, args=(options.model,)).start()  # no daemon: ONNX Runtime aborts an exit amid it
     job = open_job(options.job)
     job = replace(
         job,
