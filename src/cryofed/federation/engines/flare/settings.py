@@ -41,9 +41,11 @@ def read_settings(home: SiteHome) -> SiteSettings:
     """Read `site.toml`."""
     try:
         values = tomllib.loads(home.settings.read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
         remedy = "join a federation first: cryofed site join INVITATION"
-        raise InputError(home.settings, "settings", str(error)[:100], remedy) from error
+        raise InputError(home.settings, "settings", error.strerror or "unreadable", remedy) from error
+    except ValueError as error:
+        raise InputError(home.settings, "settings", str(error)[:100], "correct the file") from error
     for field in SiteSettings.__annotations__:
         if not isinstance(values.get(field), str):
             raise InputError(home.settings, field, repr(values.get(field)), "write a text in quotes")
