@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cryofed.cli.main import main
-from cryofed.demo.report import write_report
+from cryofed.demo.report import _apart, write_report
 from cryofed.demo.story import Settings, Story, tell_story
 from cryofed.library.store import Library
 
@@ -66,3 +66,8 @@ def test_a_demo_is_never_written_over_other_files(tmp_path: Path, capsys: pytest
     assert main(["demo", "--out", str(tmp_path), "--force"]) == 1
     assert "exists already" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_labels_of_close_levels_do_not_lie_on_each_other() -> None:
+    # Sorted 0.90, 0.93, 0.94: the last two are 0.01 apart and need 0.02.
+    assert _apart([0.94, 0.93, 0.90], 0.02) == pytest.approx([0.95, 0.93, 0.90])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 
@@ -106,26 +107,33 @@ def _sites(story: Story) -> str:
 
 
 def _curve(story: Story) -> str:
-    """AUC round by round, beside what is reached alone and pooled, as an SVG picture."""
+    """AUC round by round, beside what is reached alone and pooled, as an SVG picture.
+
+    The untrained start is told in words: drawn, it would press all that matters into the topmost tenth.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11}):
-        figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+    best, lowest = max(story.local.values()), min(story.local.values())
+    levels = {"pooled": (story.pooled, "--"), "best alone": (best, ":"), "lowest alone": (lowest, ":")}
+    reached = story.curve[1:]
+    drawn_values = [*reached, story.pooled, best, lowest]
+    span = max(max(drawn_values) - min(drawn_values), 0.02)
+    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12}):
+        figure = Figure(figsize=(8.4, 5.0), layout="constrained")
         axes = figure.subplots()
         grey, green = "#7c8a99", "#1c9d72"
-        rounds = range(len(story.curve))
-        for value in story.local.values():
-            axes.axhline(value, color=grey, linewidth=1, linestyle=":")
-        axes.axhline(story.pooled, color=grey, linewidth=1.5, linestyle="--")
-        axes.plot(rounds, story.curve, color=green, linewidth=2.5, marker="o", markersize=5)
-        last = len(story.curve) - 1
-        best = max(story.local.values())
-        axes.text(last, story.pooled, " pooled", color=grey, va="bottom" if story.pooled > best else "top")
-        axes.text(last, best, " best alone", color=grey, va="top" if story.pooled > best else "bottom")
-        axes.set_xlim(0, last * 1.12)
-        axes.set_xticks(range(0, last + 1, max(1, last // 10)))
-        axes.set_xlabel("round", color=grey)
+        last = len(reached)
+        for value, style in levels.values():
+            axes.plot((1, last + 0.15), (value, value), color=grey, linewidth=1.4, linestyle=style)
+        axes.plot(range(1, last + 1), reached, color=green, linewidth=2.5, marker="o", markersize=5)
+        places = _apart([value for value, _ in levels.values()], 0.075 * span)
+        for (name, (value, _)), place in zip(levels.items(), places, strict=True):
+            axes.text(last + 0.2, place, f"{name} {value:.3f}", color=grey, va="center", clip_on=False)
+        axes.set_xlim(0.8, last + 0.15)
+        axes.set_ylim(min(drawn_values) - 0.08 * span, max(drawn_values) + 0.08 * span)
+        axes.set_xticks(range(1, last + 1, max(1, last // 10)))
+        axes.set_xlabel(f"round (untrained: {story.curve[0]:.3f})", color=grey)
         axes.set_ylabel("AUC, unseen molecules", color=grey)
         axes.tick_params(colors=grey)
         for side in ("top", "right"):
@@ -136,6 +144,15 @@ def _curve(story: Story) -> str:
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     drawn = text.getvalue()
     return drawn[drawn.index("<svg") :]
+
+
+def _apart(values: list[float], gap: float) -> list[float]:
+    """Places of labels: the values, moved up where neighbours would lie less than `gap` apart."""
+    places = list(values)
+    order = sorted(range(len(values)), key=values.__getitem__)
+    for below, above in pairwise(order):
+        places[above] = max(places[above], places[below] + gap)
+    return places
 
 
 def _gate(story: Story) -> str:
