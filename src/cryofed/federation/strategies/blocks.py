@@ -67,16 +67,17 @@ def network(n: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def gram(updates: Sequence[Update]) -> NDArray[np.float64]:
-    """`(n, n)` inner products of the updates, summed over blocks in float64."""
+def gram(updates: Sequence[Update], factors: Sequence[float] | None = None) -> NDArray[np.float64]:
+    """`(n, n)` inner products of the updates, each times its factor, summed over blocks in float64."""
     size = len(updates[0].vector)
     width = max(1024, 4 * BLOCK // len(updates))
     rows = np.empty((len(updates), min(width, size)), np.float32)
     total = np.zeros((len(updates), len(updates)))
     for first in range(0, size, width):
         last = min(first + width, size)
-        for row, update in zip(rows, updates, strict=True):
-            row[: last - first] = update.vector[first:last]
+        for i, update in enumerate(updates):
+            factor = np.float32(1.0 if factors is None else factors[i])
+            np.multiply(update.vector[first:last], factor, out=rows[i, : last - first])
         part = rows[:, : last - first]
         total += part @ part.T
     return total
