@@ -38,7 +38,12 @@ def grid(seeds: list[int]) -> list[Cell]:
     cells += [Cell(epsilon=8.0, seed=first), Cell(epsilon=8.0, seed=first, jobs=48), Cell(jobs=48)]
     cells += [Cell(strategy=name, seed=seed) for seed in more for name in STRATEGIES]
     cells += _splits(first, tuple(STRATEGIES))
-    cells += [Cell(strategy=name, attack=attack, seed=first) for name in ROBUST for attack in ATTACKS]
+    cells += [
+        Cell(strategy=name, attack=attack, seed=first)
+        for name in ROBUST
+        for attack in ATTACKS
+        if not (attack == "nan" and "krum" in name)  # NaN is refused, and four updates are too few for Krum
+    ]
     cells += [cell for seed in more for cell in _splits(seed, (*BASELINES, *FINISHED, "personal"))]
     return list(dict.fromkeys(cells))
 
