@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +17,9 @@ from cryofed.jobs.job import ClassJob
 from cryofed.learning.corpus import labelled
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.scorer import scorable
-from cryofed.simulation.corpus import corpus
+from cryofed.simulation.corpus import corpus, corpus_job
 
 ROOT = Path(__file__).parent.parent
-CACHE = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-selection"
 SEED = 201  # a corpus of its own: its molecules are in no other
 SHARD = 50  # jobs in one file
 LEFT_OUT = 0.12  # share of the jobs, of other molecules, that only validate and calibrate
@@ -41,9 +42,19 @@ class Part:
         return Part(self.own.take(which), {name: table[which] for name, table in self.tables.items()})
 
 
+@functools.cache
+def cache() -> Path:
+    """Folder of what this simulation made; one that gives other bits has another folder."""
+    digest = hashlib.sha256()
+    for simulated in (corpus_job(SEED, number) for number in range(3)):
+        digest.update(simulated.job.averages.tobytes() + simulated.truth.quality.tobytes())
+    root = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build"))
+    return root / "bench-selection" / digest.hexdigest()[:8]
+
+
 def training_and_left_out(jobs: int, say: Callable[[str], None]) -> tuple[Part, Part]:
     """The first jobs to train on, the last to validate on: no molecule is in both."""
-    parts = [_shard(CACHE, first, min(SHARD, jobs - first), say) for first in range(0, jobs, SHARD)]
+    parts = [_shard(cache(), first, min(SHARD, jobs - first), say) for first in range(0, jobs, SHARD)]
     own = Labelled.join([part.own for part in parts])
     tables = {name: np.concatenate([part.tables[name] for part in parts]) for name in FEATURES}
     whole, number = Part(own, tables), np.unique(own.job, return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""Train the peers' shapes and our network on one and the same corpus under one recipe, and score jobs with them.
+"""Train the peers' shapes and our network on one corpus under one recipe, and score jobs with them.
 
 All networks see the same augmented views; a class's table is hidden from half of the views, as in our own
 training, since real sets come without one. Each answer is turned into a probability by slope and offset
@@ -47,9 +47,7 @@ class Peer:
     make: Callable[[Scaled], nn.Module]
 
 
-RELION = Peer(
-    name="RELION's shape", table="relion", measure=relion_features, of_table=4, make=RelionShape
-)
+RELION = Peer(name="RELION's shape", table="relion", measure=relion_features, of_table=4, make=RelionShape)
 
 
 def cryosift(side: int) -> Peer:
@@ -67,9 +65,15 @@ def fresh(peer: Peer, training: Part, seed: int) -> nn.Module:
         return peer.make(scale_of(torch.from_numpy(training.tables[peer.table])))
 
 
-def train_peer(peer: Peer, training: Part, left_out: Part, recipe: Recipe, path: Path) -> tuple[nn.Module, Learnt]:
+def train_peer(
+    peer: Peer, training: Part, left_out: Part, recipe: Recipe, path: Path
+) -> tuple[nn.Module, Learnt]:
     """Squared error of the graded target, as both peers train."""
-    model, table, target = fresh(peer, training, recipe.seed), training.tables[peer.table], training.own.target
+    model, table, target = (
+        fresh(peer, training, recipe.seed),
+        training.tables[peer.table],
+        training.own.target,
+    )
 
     def loss(model: nn.Module, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         wide = torch.from_numpy(training.own.images[rows].astype(np.float32))

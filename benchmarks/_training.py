@@ -1,4 +1,4 @@
-"""Train a network of any shape, go on where it was stopped, and end when left-out molecules gain nothing more.
+"""Train a network of any shape, go on where it was stopped, and end when left-out molecules gain no more.
 
 The rate rises over the first hundred steps, stays level until the error on left-out molecules has not fallen
 for a while (or the budget is spent), and then falls over a third of the steps taken: unlike a cycle of fixed
@@ -57,7 +57,7 @@ class Learnt:
     state: dict[str, Tensor]
     course: Course
     steps: int
-    seconds: float  # of processor time, validations included
+    seconds: float  # of processor time, validations left out
     settled: bool  # ended because nothing was gained any more, not because the budget was spent
 
     @property
@@ -67,7 +67,7 @@ class Learnt:
 
 
 def learn(model: nn.Module, lesson: Lesson, recipe: Recipe, path: Path) -> Learnt:
-    """Train `model`, or go on from the checkpoint `path`: a stopped run gives the bits of one that was not."""
+    """Train `model`, or go on from the checkpoint `path` to the bits of a run that was not stopped."""
     model = model.to(memory_format=torch.channels_last)
     run = _begin(model, recipe)
     if path.is_file():
@@ -75,11 +75,9 @@ def learn(model: nn.Module, lesson: Lesson, recipe: Recipe, path: Path) -> Learn
     while (rate := rate_at(run.step, run.course, recipe)) is not None:
         started = time.process_time()
         _step(run, lesson, recipe, rate)
-        last = rate_at(run.step, run.course, recipe) is None
-        if run.step % recipe.every == 0 or last:
-            _validate(run, lesson)
         run.seconds += time.process_time() - started
-        if run.step % recipe.every == 0 or last:
+        if run.step % recipe.every == 0 or rate_at(run.step, run.course, recipe) is None:
+            _validate(run, lesson)
             _save(path, run, recipe)
     return Learnt(
         state=run.best,
