@@ -58,12 +58,15 @@ class Separable(nn.Module):
 class MeanPooled(Network):
     """The shipped trunk, pooled by its mean alone."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.head[0] = nn.Linear(96 + 2 * len(FEATURES), EMBEDDING)
+
     def both(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         seen = self.trunk(images[:, None])
         unknown = torch.isnan(features)
         told = torch.where(unknown, torch.zeros_like(features), features)
-        mean = seen.mean(dim=(2, 3))
-        pooled = [mean, torch.zeros_like(mean), told, unknown.to(told.dtype)]
+        pooled = [seen.mean(dim=(2, 3)), told, unknown.to(told.dtype)]
         hidden = torch.relu(self.head[0](torch.cat(pooled, dim=1)))
         return self.head[2](hidden), hidden
 
@@ -95,7 +98,7 @@ def _separable() -> Network:
     return _with_trunk((16, 48, 128), [Separable(48) for _ in range(2)], [Separable(128) for _ in range(4)])
 
 
-SHAPES = (
+ALL = (
     Architecture(name="shipped", words="16-32-96, one and two residual blocks", make=Network),
     Architecture(name="narrower", words="16-24-48", make=lambda: Network((16, 24, 48))),
     Architecture(name="wider", words="24-48-144", make=lambda: Network((24, 48, 144))),
@@ -104,8 +107,8 @@ SHAPES = (
         name="separable", words="16-48-128, two and four ConvNeXt-like blocks", make=_separable
     ),
     Architecture(name="plain", words="as shipped, no identity beside the blocks", make=_plain),
+    Architecture(name="mean only", words="as shipped, pooled by the mean alone", make=MeanPooled),
 )  # fmt: skip
-MEAN_ONLY = Architecture(name="mean only", words="as shipped, pooled by the mean alone", make=MeanPooled)
 
 
 def as_onnx(model: Network) -> bytes:
@@ -133,6 +136,19 @@ def as_onnx(model: Network) -> bytes:
 
 class _ShapeGraph(_Graph):
     """What the shipped network's writer does not know."""
+
+    def network(self, model: Network) -> None:
+        if not isinstance(model, MeanPooled):
+            super().network(model)
+            return
+        image = self.node("Unsqueeze", ["images", self.constant(np.array([1]))])
+        mean = self.node("ReduceMean", [self.layer(model.trunk, image)], axes=[2, 3], keepdims=0)
+        unknown = self.node("IsNaN", ["features"])
+        told = self.node("Where", [unknown, self.constant(np.float32(0).reshape(1)), "features"])
+        flag = self.node("Cast", [unknown], to=TensorProto.FLOAT)
+        hidden = self.layer(model.head[:2], self.node("Concat", [mean, told, flag], axis=1))
+        self.nodes.append(helper.make_node("Identity", [hidden], ["embedding"]))
+        self.nodes.append(helper.make_node("Identity", [self.layer(model.head[2], hidden)], ["logits"]))
 
     def layer(self, layer: nn.Module, x: str) -> str:
         if isinstance(layer, Plain):

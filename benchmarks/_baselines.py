@@ -1,7 +1,7 @@
 """What the peers measure of a job's classes beside the picture, written new from published descriptions.
 
-RELION's class ranker: 18 features. CryoSift: six. SIMPLE: about fourteen, as robust z within the job. And
-the rule of thumb: resolution and number of particles. What a job does not tell is NaN in the first two.
+RELION's class ranker: 18 features. CryoSift: six. SIMPLE: about fourteen, as robust z within the job. What a
+job does not tell is NaN in the first two, and 0 in the last.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from scipy import ndimage
 
 from cryofed.jobs.job import ClassJob
 from cryofed.scoring.features import robust_z
-from cryofed.scoring.prepare import job_radius_px, resample
+from cryofed.scoring.prepare import is_dark, job_radius_px, resample
 
 Columns = NDArray[np.float32]
 WORK = 64  # pixels across the mask in which the features are measured
 
 
 def pictures(job: ClassJob) -> NDArray[np.float32]:
-    """The mask's square at 64 × 64, in the job's own grey scale divided by its deviation."""
-    images = resample(job.averages, job_radius_px(job), WORK)
+    """The mask's square at 64 × 64, protein bright, in the job's own grey scale divided by its deviation."""
+    images = resample(job.averages, job_radius_px(job), WORK) * (-1 if is_dark(job.averages) else 1)
     scale = float(np.median(images.std(axis=(1, 2)))) or 1.0
     return np.asarray(images / scale, np.float32)
 
@@ -126,11 +126,3 @@ def _shell_power(images: NDArray[np.float32]) -> NDArray[np.float64]:
     chosen = shell < WORK // 2
     sums = [np.bincount(shell[chosen], p.ravel()[chosen], WORK // 2) for p in power]
     return np.array(sums) / np.bincount(shell[chosen], minlength=WORK // 2)
-
-
-def rule_of_thumb(job: ClassJob) -> NDArray[np.float64]:
-    """Sum of the robust z of resolution and of particles: what is seen in the table alone."""
-    table = job.classes
-    z = simple_features(job)[:, :2].sum(axis=1)
-    known = (table.particles >= 0) & np.isfinite(table.resolution_angstrom)
-    return np.where(known, 1 / (1 + np.exp(-z)), 0.5)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks._baselines import rule_of_thumb
 from benchmarks._page import write_between
 from benchmarks._peer_corpus import ROOT, SEED, Part, cache, training_and_left_out
 from benchmarks._peers import (
@@ -20,6 +19,7 @@ from benchmarks._peers import (
     our_network,
     pairwise,
     peer_scorer,
+    rule_of_thumb,
     train_ours,
     train_peer,
 )
@@ -41,7 +41,8 @@ def compare(everything: dict[str, list[LabelledJob]], shipped: Report, jobs: int
     torch.set_num_threads(1)
     training, left_out = training_and_left_out(jobs, say)
     recipe = Recipe(level=level)
-    reports, learnt = [report("rule: resolution and particles", rule_of_thumb, everything, 0)], {}
+    rule = rule_of_thumb(left_out)
+    reports, learnt = [report("rule: resolution and particles", rule, everything, 2)], {}
     scorer, numbers = pairwise(training, left_out, recipe.seed)
     reports.append(report("pairwise logistic (SIMPLE)", scorer, everything, numbers))
     for peer in (RELION, cryosift(CRYOSIFT_SIDE)):

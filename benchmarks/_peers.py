@@ -168,16 +168,27 @@ def _run(model: nn.Module, images: NDArray[np.float32], table: NDArray[np.float3
     return np.concatenate(parts)
 
 
+def rule_of_thumb(left_out: Part) -> Scorer:
+    """Robust z of resolution plus that of particles: what is seen in the table alone."""
+    weights = np.zeros(left_out.tables["simple"].shape[1], np.float32)
+    weights[:2] = 1
+    return _weighted(weights, left_out)
+
+
 def pairwise(training: Part, left_out: Part, seed: int) -> tuple[Scorer, int]:
     """SIMPLE's manner: weights such that a good class lies above a bad one of its own job (logistic loss)."""
     weights = _pairwise(training.tables["simple"], training.own.good, training.own.job, seed)
+    return _weighted(weights, left_out), len(weights) + 2
+
+
+def _weighted(weights: NDArray[np.float32], left_out: Part) -> Scorer:
     platt = fit_platt((left_out.tables["simple"] @ weights).astype(np.float64), left_out.own.good)
 
     def score(job: ClassJob) -> NDArray[np.float64]:
         scores = sigmoid(platt.slope * (simple_features(job) @ weights).astype(np.float64) + platt.offset)
         return np.where(scorable(job), scores, np.nan)
 
-    return score, len(weights) + 2
+    return score
 
 
 def _pairwise(

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks._architectures import MEAN_ONLY, SHAPES, Architecture, as_onnx
+from benchmarks._architectures import ALL, Architecture, as_onnx
 from benchmarks._page import write_between
 from benchmarks._peer_corpus import ROOT, cache, training_and_left_out
 from benchmarks._peers import answers, train_ours
@@ -29,7 +29,6 @@ from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import fit_platt, sigmoid
 
 PAGE = ROOT / "docs" / "architectures.md"
-ALL = (*SHAPES, MEAN_ONLY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
