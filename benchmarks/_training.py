@@ -127,7 +127,7 @@ class _Run:
     seconds: float = 0.0
 
 
-class _Half(nn.Module):
+class Half(nn.Module):
     """The same network with its convolutions and products in bfloat16."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -157,7 +157,7 @@ def _step(run: _Run, lesson: Lesson, recipe: Recipe, rate: float) -> None:
     run.model.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed * 1_000_003 + run.step)
-        loss = lesson.loss(_Half(run.model) if recipe.half else run.model, rows, rng)
+        loss = lesson.loss(Half(run.model) if recipe.half else run.model, rows, rng)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 2.0)

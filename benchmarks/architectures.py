@@ -21,7 +21,7 @@ from benchmarks._architectures import ALL, Architecture, as_onnx
 from benchmarks._page import write_between
 from benchmarks._peer_corpus import ROOT, cache, training_and_left_out
 from benchmarks._peers import answers, train_ours
-from benchmarks._training import Learnt, Recipe
+from benchmarks._training import Half, Learnt, Recipe
 from cryofed.federation.personalize import gain
 from cryofed.learning.learner import TrainingSettings, batch_loss
 from cryofed.learning.metrics import auc, brier, calibration_error
@@ -92,13 +92,11 @@ def cost(shape: Architecture, training: Labelled, repeats: int = 5) -> Cost:
 
     model = fresh(shape, 0)
     rng, rows = np.random.default_rng(0), np.arange(64)
-    halved = model.to(memory_format=torch.channels_last).train()
+    halved = Half(model.to(memory_format=torch.channels_last).train())
     steps = []
     for _ in range(repeats + 1):
         started = time.process_time()
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = batch_loss(halved, training, rows, TrainingSettings(), rng)  # type: ignore[arg-type]
-        loss.backward()
+        batch_loss(halved, training, rows, TrainingSettings(), rng).backward()  # type: ignore[arg-type]
         steps.append(time.process_time() - started)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
