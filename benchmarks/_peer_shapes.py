@@ -7,6 +7,7 @@ scales only its masses; both would be worse off.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -93,7 +94,19 @@ class CryoSiftShape(nn.Module):
 
 
 def _calmed(width: int) -> tuple[nn.Module, nn.Module]:
-    return nn.BatchNorm2d(width), nn.Dropout(0.25)
+    return nn.BatchNorm2d(width), Dropout()
+
+
+class Dropout(nn.Module):
+    """Dropout of a quarter, 64 of 256 random bytes: torch's own takes a quarter of the training's time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        seed = int(torch.randint(2**62, ()))
+        drawn = torch.from_numpy(np.frombuffer(np.random.default_rng(seed).bytes(x.numel()), np.uint8).copy())
+        # The bytes in the order of the picture's own memory, whatever that is.
+        return x * (drawn >= 64).as_strided(x.shape, x.stride()).to(x.dtype) / 0.75
 
 
 class _Block(nn.Module):

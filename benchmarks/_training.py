@@ -77,7 +77,7 @@ def learn(model: nn.Module, lesson: Lesson, recipe: Recipe, path: Path) -> Learn
         _step(run, lesson, recipe, rate)
         run.seconds += time.process_time() - started
         if run.step % recipe.every == 0 or rate_at(run.step, run.course, recipe) is None:
-            _validate(run, lesson)
+            _validate(run, lesson, recipe)
             _save(path, run, recipe)
     return Learnt(
         state=run.best,
@@ -180,12 +180,12 @@ def _rows(n: int, step: int, recipe: Recipe) -> NDArray[np.int64]:
     return order[place * size : (place + 1) * size]
 
 
-def _validate(run: _Run, lesson: Lesson) -> None:
+def _validate(run: _Run, lesson: Lesson, recipe: Recipe) -> None:
     now = {name: array.detach().clone() for name, array in run.model.state_dict().items()}
     run.model.load_state_dict(run.mean)
     run.model.eval()
     with torch.inference_mode():
-        error = lesson.error(run.model)
+        error = lesson.error(Half(run.model) if recipe.half else run.model)
     run.model.load_state_dict(now)
     if not run.course or error < min(seen for _, seen in run.course):
         run.best = {name: array.clone() for name, array in run.mean.items()}

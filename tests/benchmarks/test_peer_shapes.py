@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks._peer_shapes import CryoSiftShape, RelionShape, Scaled, scale_of  # noqa: E402  # needs torch
+from benchmarks._peer_shapes import CryoSiftShape, Dropout, RelionShape, Scaled, scale_of  # noqa: E402  # needs torch
 
 
 def parameters(model: torch.nn.Module) -> int:
@@ -36,3 +36,12 @@ def test_unknown_features_count_as_the_mean_of_the_training_corpus() -> None:
     assert scale(torch.tensor([[nan, nan]])).tolist() == [[0.0, 0.0]]
     assert scale(torch.tensor([[3.0, 5.0]])).tolist() == [[1.0, 0.0]]
     assert scale(torch.tensor([[99.0, 5.0]])).tolist() == [[5.0, 0.0]]  # clipped
+
+
+def test_dropout_drops_a_quarter_and_keeps_the_mean() -> None:
+    torch.manual_seed(1)
+    ones = torch.ones(8, 16, 32, 32).to(memory_format=torch.channels_last)
+    dropped = Dropout()(ones)
+    assert (dropped == 0).float().mean() == pytest.approx(0.25, abs=0.005)  # four deviations of 131,072 draws
+    assert dropped.max() == pytest.approx(4 / 3)
+    assert torch.equal(Dropout().eval()(ones), ones)

@@ -82,7 +82,7 @@ def same_weights(one: Learnt, other: Learnt) -> bool:
 
 
 def test_what_is_kept_is_the_best_validation(tmp_path: Path) -> None:
-    learnt = learn(Small(), lesson(), recipe(), tmp_path / "run.pt")
+    learnt = learn(Small(), lesson(), recipe(half=False), tmp_path / "run.pt")
     model = Small()
     model.load_state_dict(learnt.state)
     with torch.inference_mode():
