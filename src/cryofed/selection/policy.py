@@ -31,9 +31,10 @@ class Policy:
     The cut is `threshold`, moved within `± band` to the widest gap between the job's scores, so that
     classes that are alike are treated alike; then it is lowered, class by class, until the rejected classes
     promise at most the share `most_good_lost` of the job's good classes: in a job with few, each counts.
-    That stops at `least_score`, and at a `band` of 0 the cut is the threshold as typed. A class under `min_particles` is not scored. A selection that
-    loses more than the share `max_loss` of the particles needs a person's word. With `keep_views` the best
-    class of every view whose best score reaches `view_floor` is kept.
+    That stops at `least_score`, and at a `band` of 0 the cut is the threshold as typed. A class under
+    `min_particles` is not scored. A selection that loses more than the share `max_loss` of the particles
+    needs a person's word. With `keep_views` the best class of every view whose best score reaches
+    `view_floor` is kept.
     """
 
     threshold: float = 0.25

@@ -90,8 +90,9 @@ def compare(
 
     Both are cut out by a soft circle of `radius_px` (n,) and the particle's own outline in it: a thin chain
     is judged where it is, not by the noise beside it. The correlation is taken after the filter `weights`
-    (n, box, box // 2 + 1), so that unfiltered noise beyond the resolution does not count. The resolution is where the ring correlation first falls below 0.5, as against a known map (0.143 is for
-    half maps: sqrt(2 × 0.143 / 1.143) = 0.5; Rosenthal & Henderson 2003).
+    (n, box, box // 2 + 1), so that unfiltered noise beyond the resolution does not count. The resolution
+    is where the ring correlation first falls below 0.5, as against a known map (0.143 is for half maps:
+    sqrt(2 × 0.143 / 1.143) = 0.5; Rosenthal & Henderson 2003).
     """
     box = averages.shape[-1]
     masks = np.stack([circular_mask(box, r, 0.08 * box) for r in radius_px]) * outlines(references, radius_px)
