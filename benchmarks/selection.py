@@ -23,7 +23,7 @@ from benchmarks._sets import LabelledJob, class_averages, relion_jobs, shared_da
 from cryofed.jobs.job import ClassJob
 from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.scoring.scorer import SHIPPED, Scores, score_job
-from cryofed.selection.policy import Policy, adaptive_cut
+from cryofed.selection.policy import Policy, job_cut
 
 ROOT = Path(__file__).parent.parent
 TEST_JOBS, TEST_SEED = 40, 103  # molecules that neither training nor calibration saw
@@ -49,7 +49,7 @@ def look(jobs: list[LabelledJob], scorer: Scorer) -> list[Seen]:
     seen = []
     for of in jobs:
         score = scorer(of.job)
-        seen.append(Seen(of, score, score >= adaptive_cut(score, Policy().threshold, Policy().band)))
+        seen.append(Seen(of, score, score >= job_cut(score, Policy())))
     return seen
 
 
