@@ -149,7 +149,7 @@ def _against(mine: list[Judged], shipped: dict[int, Judged], left_out: Labelled)
 def main(arguments: list[str] | None = None) -> None:
     """Train what is not yet trained, and write the page's table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.architectures", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=500, help="simulated jobs (default 500)")
+    parser.add_argument("--jobs", type=int, default=700, help="simulated jobs (default 700)")
     parser.add_argument("--level", type=int, default=450, help="steps before the rate falls (default 450)")
     parser.add_argument("--seeds", type=int, default=2, help="run seeds 1 to this (default 2)")
     parser.add_argument("--minutes", type=float, default=1e9, help="start no training after so many minutes")

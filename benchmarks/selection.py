@@ -27,7 +27,7 @@ from cryofed.selection.policy import Policy, job_cut
 
 ROOT = Path(__file__).parent.parent
 TEST_JOBS, TEST_SEED = 40, 103  # molecules that neither training nor calibration saw
-PEER_JOBS = int(os.environ.get("CRYOFED_PEER_JOBS", "500"))  # of which 12 % only validate
+PEER_JOBS = int(os.environ.get("CRYOFED_PEER_JOBS", "700"))  # of which 12 % only validate
 PEER_STEPS = int(os.environ.get("CRYOFED_PEER_STEPS", "600"))  # at the full rate; a third more while it falls
 Scorer = Callable[[ClassJob], NDArray[np.float64]]
 COLUMNS = (
