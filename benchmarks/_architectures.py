@@ -25,6 +25,7 @@ class Architecture:
     name: str
     words: str
     make: Callable[[], Network]
+    times: int = 1  # the common number of steps
 
 
 class Plain(nn.Module):
@@ -100,15 +101,14 @@ def _separable() -> Network:
 
 ALL = (
     Architecture(name="shipped", words="16-32-96, one and two residual blocks", make=Network),
+    Architecture(name="separable", words="16-48-128, two and four ConvNeXt-like blocks", make=_separable),
+    Architecture(name="shipped for longer", words="three times the steps", make=Network, times=3),
     Architecture(name="narrower", words="16-24-48", make=lambda: Network((16, 24, 48))),
-    Architecture(name="wider", words="24-48-144", make=lambda: Network((24, 48, 144))),
     Architecture(name="deeper", words="16-32-64, three and four residual blocks", make=_deeper),
-    Architecture(
-        name="separable", words="16-48-128, two and four ConvNeXt-like blocks", make=_separable
-    ),
+    Architecture(name="wider", words="24-48-144", make=lambda: Network((24, 48, 144))),
     Architecture(name="plain", words="as shipped, no identity beside the blocks", make=_plain),
     Architecture(name="mean only", words="as shipped, pooled by the mean alone", make=MeanPooled),
-)  # fmt: skip
+)
 
 
 def as_onnx(model: Network) -> bytes:

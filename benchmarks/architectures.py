@@ -12,6 +12,7 @@ import platform
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -62,13 +63,18 @@ def calibrated(answer: NDArray[np.float64], left_out: Labelled) -> NDArray[np.fl
 
 def judge(shape: Architecture, seed: int, training: Labelled, left_out: Labelled, level: int) -> Judged:
     """Train the shape, or go on from its checkpoint, and score the jobs left out."""
+    level = level * shape.times
     recipe = Recipe(seed=seed, level=level, patience=level)  # the same steps for every shape
-    path = cache() / f"shape-{shape.name.replace(' ', '-')}-{len(training)}-{level}-{seed}.pt"
+    path = checkpoint(shape, seed, training, level)
     model, learnt = train_ours(fresh(shape, seed), training, left_out, recipe, path)
     kept = path.with_suffix(".npy")
     if not kept.is_file():
         np.save(kept, answers(model, left_out, left_out.features))
     return Judged(shape=shape, seed=seed, answer=np.load(kept), learnt=learnt)
+
+
+def checkpoint(shape: Architecture, seed: int, training: Labelled, level: int) -> Path:
+    return cache() / f"shape-{shape.name.replace(' ', '-')}-{len(training)}-{level}-{seed}.pt"
 
 
 def fresh(shape: Architecture, seed: int) -> torch.nn.Module:
@@ -152,6 +158,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=700, help="simulated jobs (default 700)")
     parser.add_argument("--level", type=int, default=450, help="steps before the rate falls (default 450)")
     parser.add_argument("--seeds", type=int, default=2, help="run seeds 1 to this (default 2)")
+    parser.add_argument("--shapes", nargs="*", metavar="NAME", help="train these only (default: all)")
     parser.add_argument("--minutes", type=float, default=1e9, help="start no training after so many minutes")
     options = parser.parse_args([] if arguments is None else arguments)
     torch.set_num_threads(1)
@@ -163,7 +170,9 @@ def main(arguments: list[str] | None = None) -> None:
     end, judged = time.monotonic() + 60 * options.minutes, []
     for seed in range(1, options.seeds + 1):
         for shape in ALL:
-            if time.monotonic() > end:
+            kept = checkpoint(shape, seed, training, options.level * shape.times).with_suffix(".npy")
+            wanted = options.shapes is None or shape.name in options.shapes
+            if not kept.is_file() and (not wanted or time.monotonic() > end):
                 continue
             judged.append(judge(shape, seed, training, left_out, options.level))
             told = judged[-1].figures(left_out)
@@ -178,7 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run_line(judged: list[Judged], training: Labelled, left_out: Labelled, jobs: int, level: int) -> str:
-    steps, minutes = max(j.learnt.steps for j in judged), sum(j.learnt.seconds for j in judged) / 60
+    steps, minutes = min(j.learnt.steps for j in judged), sum(j.learnt.seconds for j in judged) / 60
     return (
         f"{steps} steps of 64 ({level} before the rate falls), {len(training):,} averages to train on and "
         f"{len(left_out):,} of other molecules to judge by ({jobs} jobs, seed 201), seeds 1 to "
