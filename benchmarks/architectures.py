@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks._architectures import ALL, Architecture, as_onnx
 from benchmarks._page import write_between
-from benchmarks._peer_corpus import ROOT, cache, training_and_left_out
+from benchmarks._peer_corpus import ROOT, SEED, cache, training_and_left_out
 from benchmarks._peers import answers, train_ours
 from benchmarks._training import Half, Learnt, Recipe
 from cryofed.federation.personalize import gain
@@ -190,8 +190,8 @@ def _run_line(judged: list[Judged], training: Labelled, left_out: Labelled, jobs
     steps, minutes = min(j.learnt.steps for j in judged), sum(j.learnt.seconds for j in judged) / 60
     return (
         f"{steps} steps of 64 ({level} before the rate falls), {len(training):,} averages to train on and "
-        f"{len(left_out):,} of other molecules to judge by ({jobs} jobs, seed 201), seeds 1 to "
-        f"{max(j.seed for j in judged)}; {minutes:.0f} minutes of processor time in all, one thread, "
+        f"{len(left_out):,} of other molecules to judge by ({jobs} jobs, seed {SEED}), seed 1 and, "
+        f"where more figures stand, the next; {minutes:.0f} minutes of processor time in all, one thread, "
         f"bfloat16, torch {torch.__version__.split('+')[0]}, {platform.machine()}."
     )
 
