@@ -1,36 +1,32 @@
-"""The peers' models, written new from their published descriptions and trained on our corpus.
+"""What the peers measure of a job's classes beside the picture, written new from published descriptions.
 
-RELION's class ranker: nine 3 × 3 convolutions beside 18 features of fixed scale. CryoSift: ten residual
-convolutions with batch normalization beside six features. SIMPLE: a pairwise logistic model of robust-z
-features. And the rule of thumb: resolution and number of particles. Where a description leaves something
-open, or our CPU forbids it (CryoSift's 210 × 210 pictures are 64 × 64 here), the docs say so.
+RELION's class ranker: 18 features. CryoSift: six. SIMPLE: about fourteen, as robust z within the job. What a
+job does not tell is NaN in the first two, and 0 in the last.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor, nn
 
 from cryofed.jobs.job import ClassJob
 from cryofed.scoring.features import robust_z
-from cryofed.scoring.prepare import job_radius_px, resample
+from cryofed.scoring.prepare import is_dark, job_radius_px, resample
 
 Columns = NDArray[np.float32]
 WORK = 64  # pixels across the mask in which the features are measured
 
 
 def pictures(job: ClassJob) -> NDArray[np.float32]:
-    """The mask's square at 64 × 64, in the job's own grey scale divided by its deviation."""
-    images = resample(job.averages, job_radius_px(job), WORK)
+    """The mask's square at 64 × 64, protein bright, in the job's own grey scale divided by its deviation."""
+    images = resample(job.averages, job_radius_px(job), WORK) * (-1 if is_dark(job.averages) else 1)
     scale = float(np.median(images.std(axis=(1, 2)))) or 1.0
     return np.asarray(images / scale, np.float32)
 
 
 def relion_features(job: ClassJob) -> Columns:
-    """The 18 effective features of RELION's class ranker, `(n, 18)`, unknown ones 0 (their mean).
+    """The 18 effective features of RELION's class ranker, `(n, 18)`; the first four are of the table.
 
     Lengths are taken relative to the mask, since simulated jobs share no pixel size with RELION's.
     """
@@ -53,8 +49,8 @@ def relion_features(job: ClassJob) -> Columns:
             scattered.sum() / (scattered.sum() + protein.sum() + 1), protein[rim].mean(),
             circle.mean(), circle.std(), circle.min(), circle.max(),
         ])  # fmt: skip
-    particles = np.maximum(table.particles, 3).astype(float)
-    resolution = np.where(np.isfinite(table.resolution_angstrom), table.resolution_angstrom, np.nan)
+    particles = np.where(table.particles >= 0, np.maximum(table.particles, 3), np.nan)
+    resolution = np.where(table.resolution_angstrom > 0, table.resolution_angstrom, np.nan)
     told = np.stack([
         np.minimum(table.accuracy_rotation_degree, 5), np.minimum(table.accuracy_translation_angstrom, 8),
         1e3 / resolution**2 / np.log(particles), resolution / (job.mask_diameter_angstrom or np.nan),
@@ -62,7 +58,8 @@ def relion_features(job: ClassJob) -> Columns:
     within = np.array(sums)
     spread = within.std(axis=0)
     within = (within - within.mean(axis=0)) / np.where(spread > 1e-10, spread, 1)
-    return np.nan_to_num(np.concatenate([told, np.array(rows), within], axis=1)).astype(np.float32)
+    told[~np.isfinite(told)] = np.nan
+    return np.concatenate([told, np.array(rows), within], axis=1).astype(np.float32)
 
 
 def _islands(smooth: NDArray[np.float32], radius: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
@@ -76,7 +73,7 @@ def _islands(smooth: NDArray[np.float32], radius: NDArray[np.float64]) -> tuple[
 
 
 def cryosift_features(job: ClassJob) -> Columns:
-    """CryoSift's six: resolution, share of particles, pixel size, three distances of mass from the job's."""
+    """CryoSift's six: resolution, share of particles, pixel size (of the table), three distances of mass."""
     images, table = pictures(job), job.classes
     edge = np.concatenate(
         [images[:, :2].reshape(len(images), -1), images[:, -2:].reshape(len(images), -1)], 1
@@ -85,11 +82,11 @@ def cryosift_features(job: ClassJob) -> Columns:
     mass = (images * bright).sum(axis=(1, 2)) / WORK
     counts, edges = np.histogram(mass, 12)
     mode = edges[counts.argmax()]
-    resolution = np.where(np.isfinite(table.resolution_angstrom), table.resolution_angstrom, 999.0)
-    total = max(float(np.maximum(table.particles, 0).sum()), 1.0)
+    resolution = np.where(np.isfinite(table.resolution_angstrom), table.resolution_angstrom, np.nan)
+    particles = np.where(table.particles >= 0, table.particles, np.nan)
     return np.stack([
-        resolution / 100, np.maximum(table.particles, 0) / total,
-        np.full(len(mass), job.pixel_size_angstrom or 0.0),
+        resolution, particles / max(float(np.nansum(particles)), 1.0),
+        np.full(len(mass), job.pixel_size_angstrom or np.nan),
         np.abs(mass - mass.mean()), np.abs(mass - np.median(mass)), np.abs(mass - mode),
     ], axis=1).astype(np.float32)  # fmt: skip
 
@@ -129,66 +126,3 @@ def _shell_power(images: NDArray[np.float32]) -> NDArray[np.float64]:
     chosen = shell < WORK // 2
     sums = [np.bincount(shell[chosen], p.ravel()[chosen], WORK // 2) for p in power]
     return np.array(sums) / np.bincount(shell[chosen], minlength=WORK // 2)
-
-
-def rule_of_thumb(job: ClassJob) -> NDArray[np.float64]:
-    """Sum of the robust z of resolution and of particles: what is seen in the table alone."""
-    table = job.classes
-    z = simple_features(job)[:, :2].sum(axis=1)
-    known = (table.particles >= 0) & np.isfinite(table.resolution_angstrom)
-    return np.where(known, 1 / (1 + np.exp(-z)), 0.5)
-
-
-class RelionShape(nn.Module):
-    """16-16-32 / 2, 32-32-64 / 2, 64-64-128 / 2, Linear 8192 to 48, beside 18 features, to 48, to 1."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        width = 1
-        for a, b, c in ((16, 16, 32), (32, 32, 64), (64, 64, 128)):
-            for out, stride in ((a, 1), (b, 1), (c, 2)):
-                layers += [nn.Conv2d(width, out, 3, stride=stride, padding=1), nn.ReLU()]
-                width = out
-        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(8192, 48), nn.ReLU())
-        self.scale = nn.BatchNorm1d(18, affine=False)  # stands for RELION's fixed means and deviations
-        self.head = nn.Sequential(nn.Linear(48 + 18, 48), nn.ReLU(), nn.Linear(48, 1))
-
-    def forward(self, images: Tensor, features: Tensor) -> Tensor:
-        seen = self.trunk(images[:, None])
-        return self.head(torch.cat([seen, self.scale(features)], dim=1))[:, 0]
-
-
-class CryoSiftShape(nn.Module):
-    """Residual 16,16 | 32,32 | 64,64,64 | 128,128,128 with batch normalization and dropout, pool 6 × 6."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        blocks: list[nn.Module] = []
-        width = 1
-        for group in ((16, 16), (32, 32), (64, 64, 64), (128, 128, 128)):
-            for index, out in enumerate(group):
-                blocks.append(_BatchResidual(width, out, 2 if index == 0 else 1))
-                width = out
-        self.trunk = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(6), nn.Flatten())
-        self.head = nn.Linear(128 * 36 + 6, 1)
-
-    def forward(self, images: Tensor, features: Tensor) -> Tensor:
-        low, high = images.amin((1, 2), keepdim=True), images.amax((1, 2), keepdim=True)
-        scaled = (images - low) / (high - low).clamp_min(1e-6)  # min-max, as CryoSift does
-        return self.head(torch.cat([self.trunk(scaled[:, None]), features], dim=1))[:, 0]
-
-
-class _BatchResidual(nn.Module):
-    def __init__(self, width: int, out: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(width, out, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(out),
-            nn.Dropout(0.25),
-        )
-        same = width == out and stride == 1
-        self.skip = nn.Identity() if same else nn.Conv2d(width, out, 1, stride=stride, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.body(x) + self.skip(x))

@@ -8,7 +8,15 @@ from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
-from cryofed.selection.policy import Policy, adaptive_cut, best_of_lost_views, decide, loss
+from cryofed.selection.policy import (
+    Policy,
+    adaptive_cut,
+    best_of_lost_views,
+    decide,
+    generous_cut,
+    job_cut,
+    loss,
+)
 
 
 def scores(values: list[float], reason: int = 1) -> Scores:
@@ -40,6 +48,28 @@ def job(relion_job: Path) -> ClassJob:
 )
 def test_the_cut_lies_in_the_widest_gap_near_the_threshold(values: list[float], cut: float) -> None:
     assert adaptive_cut(np.array(values), 0.5, 0.2) == pytest.approx(cut)
+
+
+@pytest.mark.parametrize(
+    ("values", "cut"),
+    [
+        ([0.9, 0.8, 0.2, 0.01], 0.2),  # 0.21 of 1.91 good classes to expect is 11 %; without 0.2, 0.5 %
+        ([0.9] * 9 + [0.2, 0.2, 0.01], 0.25),  # 0.41 of 8.51 is 4.8 %: lost
+        ([0.9, 0.2, 0.04, 0.04, 0.04], 0.2),  # 0.12 of 1.22 is 10 %, but nothing under 0.05 is kept for it
+        ([0.2, 0.2, np.nan], 0.25),  # nothing looks good here
+        ([], 0.25),
+    ],
+)
+def test_the_cut_is_lowered_where_one_class_is_a_good_part_of_the_job(
+    values: list[float], cut: float
+) -> None:
+    assert generous_cut(np.array(values), 0.25, 0.05, 0.05) == pytest.approx(cut)
+
+
+def test_a_threshold_that_was_typed_is_the_cut() -> None:
+    values = np.array([0.9, 0.8, 0.2])
+    assert job_cut(values, Policy(threshold=0.3, band=0.0)) == 0.3
+    assert job_cut(values, Policy()) == 0.2
 
 
 def test_classes_at_or_above_the_cut_are_kept_and_the_others_have_a_reason(job: ClassJob) -> None:
@@ -83,7 +113,7 @@ def test_keep_views_adds_the_best_of_a_lost_view_above_the_floor() -> None:
 
 def test_a_view_kept_for_its_rarity_says_why(job: ClassJob) -> None:
     low = scores([0.9, 0, 0.1, 0.8, 0, 0.22])
-    without, with_views = decide(job, low), decide(job, low, Policy(keep_views=True))
+    without, with_views = (decide(job, low, Policy(band=0, keep_views=keep)) for keep in (False, True))
     assert not without.kept[5]
     if without.view[5] not in without.view[without.kept]:
         assert with_views.kept[5]

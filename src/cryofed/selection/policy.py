@@ -29,20 +29,25 @@ class Policy:
     The threshold lies below one half because a good class that is lost costs more than a bad one that is
     kept, about three times: later steps find junk, and nothing finds lost views again (1 / (1 + 3)).
     The cut is `threshold`, moved within `± band` to the widest gap between the job's scores, so that
-    classes that are alike are treated alike. A class under `min_particles` is not scored. A selection that
-    loses more than the share `max_loss` of the particles needs a person's word. With `keep_views` the best
-    class of every view whose best score reaches `view_floor` is kept.
+    classes that are alike are treated alike; then it is lowered, class by class, until the rejected classes
+    promise at most the share `most_good_lost` of the job's good classes: in a job with few, each counts.
+    That stops at `least_score`, and at a `band` of 0 the cut is the threshold as typed. A class under
+    `min_particles` is not scored. A selection that loses more than the share `max_loss` of the particles
+    needs a person's word. With `keep_views` the best class of every view whose best score reaches
+    `view_floor` is kept.
     """
 
     threshold: float = 0.25
     band: float = 0.1
+    most_good_lost: float = 0.05
+    least_score: float = 0.05
     max_loss: float = 0.6
     min_particles: int = FEW_PARTICLES
     keep_views: bool = False
     view_floor: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "max_loss", "view_floor"):
+        for name in ("threshold", "most_good_lost", "least_score", "max_loss", "view_floor"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise CryoFedError(f"{name} must be from 0 to 1, got {value:g}")
@@ -87,7 +92,7 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
     particles = job.classes.particles
     enough = (particles < 0) | (particles >= policy.min_particles)
     score = np.where(enough, np.asarray(scores.score, np.float64), np.nan)
-    cut = adaptive_cut(score, policy.threshold, policy.band)
+    cut = job_cut(score, policy)
     kept = score >= cut  # NaN is never kept
     reason = [_reason(i, enough, score, scores) for i in range(len(score))]
     view = group_views(job, score)
@@ -105,6 +110,29 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
         note=_note(job, kept, score),
         view_floor=policy.view_floor,
     )
+
+
+def job_cut(score: NDArray[np.float64], policy: Policy) -> float:
+    """The score from which a job's classes are kept."""
+    cut = adaptive_cut(score, policy.threshold, policy.band)
+    return cut if policy.band == 0 else generous_cut(score, cut, policy.most_good_lost, policy.least_score)
+
+
+def generous_cut(score: NDArray[np.float64], cut: float, most_good_lost: float, least_score: float) -> float:
+    """`cut`, lowered to the next class as long as the rejected ones promise too many of the good classes.
+
+    A score is the probability that a class is good, so their sum is the number of good classes to expect.
+    Where no class reaches the cut there is no good class to lose, and it stays.
+    """
+    known = np.sort(score[np.isfinite(score)])[::-1]
+    if not (known >= cut).any():
+        return cut
+    allowed = most_good_lost * float(known.sum())
+    for value in known[known < cut]:
+        if value < least_score or float(known[known < cut].sum()) <= allowed:
+            break
+        cut = float(value)
+    return cut
 
 
 def adaptive_cut(score: NDArray[np.float64], threshold: float, band: float) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cryofed.simulation.domains import Beads, cluster, domain, join, moved
@@ -11,6 +14,8 @@ from cryofed.simulation.molecule import Molecule, assemble, random_turn
 
 def chain(rng: np.random.Generator, name: str) -> Molecule:
     """Beads on a string or a smooth worm, as negative stain shows them; often a ball at one end, hooked."""
+    if rng.random() < 0.6:
+        return _thread(rng, name)
     n = int(rng.integers(4, 13))
     step = rng.uniform(1.1, 2.3)  # of a bead's radius: smooth worm to separate beads
     bend = rng.uniform(0.03, 0.45)  # straight to curved
@@ -27,6 +32,57 @@ def chain(rng: np.random.Generator, name: str) -> Molecule:
         way /= np.linalg.norm(way)
         place = place + way * step * radius
     return assemble(name, "chain", *join(parts), views="any" if rng.random() < 0.3 else "side")
+
+
+def _thread(rng: np.random.Generator, name: str) -> Molecule:
+    """Globular domains 22 to 45 Å apart on an arc or an S, perhaps a tag or a second strand at the first end.
+
+    The tag is a dense ball at the end or beside it (a fusion, an antibody); loose ends are faint because
+    they sway. Half of the threads are centred on their middle, not on their mass.
+    """
+    step = rng.uniform(22, 45)
+    radius = step * rng.uniform(0.34, 0.6)
+    places = _arc(rng, int(rng.integers(4, 14)), step)
+    weights = np.exp(rng.normal(0, 0.15, len(places)))
+    if rng.random() < 0.35:
+        weights[: int(rng.integers(1, 4))] *= rng.uniform(0.15, 0.7)
+    parts = [_weighted(domain(rng, radius), place, w) for place, w in zip(places, weights, strict=True)]
+    if rng.random() < 0.3:
+        strand = _arc(rng, int(rng.integers(2, 6)), step) @ _small_turn(rng, 0.6).T
+        faint = rng.uniform(0.25, 0.9)
+        parts += [_weighted(domain(rng, radius), place, faint) for place in strand[1:]]
+    if rng.random() < 0.6:
+        beside = np.array([rng.normal(0, 1), rng.normal(0, 0.3), rng.normal(-0.5, 0.7)])
+        far = radius * rng.uniform(0.8, 2.8)
+        ball = domain(rng, radius * rng.uniform(0.9, 1.7))
+        parts.append(_weighted(ball, beside / np.linalg.norm(beside) * far, rng.uniform(1.2, 3.5)))
+    middle = (places.max(axis=0) + places.min(axis=0)) / 2 if rng.random() < 0.5 else None
+    views: Literal["any", "side"] = "any" if rng.random() < 0.2 else "side"
+    return assemble(name, "chain", *join(parts), centre=middle, views=views)
+
+
+def _arc(rng: np.random.Generator, n: int, step: float) -> NDArray[np.float64]:
+    """`(n, 3)` places along z that bend in the plane x z: an arc, an S, or a hook at the start."""
+    bend = np.full(n, rng.normal(0, 1.6) / n)  # radians at each bead
+    if rng.random() < 0.4:
+        bend[int(rng.integers(1, n)) :] *= -1
+    if rng.random() < 0.35:
+        bend[: int(rng.integers(1, 4))] += rng.choice([-1, 1]) * rng.uniform(0.3, 1.0)
+    angle = np.cumsum(bend + rng.normal(0, 0.08, n))
+    angle -= angle[n // 2]
+    way = np.stack([np.sin(angle), rng.normal(0, 0.06, n), np.cos(angle)], axis=1)
+    places: NDArray[np.float64] = np.cumsum(way * step, axis=0)
+    return places - places[0]
+
+
+def _weighted(beads: Beads, place: NDArray[np.float64], weight: float) -> Beads:
+    points, weights = moved(beads, None, place)
+    return points, weights * weight
+
+
+def _small_turn(rng: np.random.Generator, radians: float) -> NDArray[np.float64]:
+    turn: NDArray[np.float64] = Rotation.from_rotvec([0, rng.normal(0, radians), 0]).as_matrix()
+    return turn
 
 
 def lobes(rng: np.random.Generator, name: str) -> Molecule:

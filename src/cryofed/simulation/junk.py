@@ -30,6 +30,7 @@ PAINTERS: dict[str, tuple[Painter, int]] = {  # kind: painter, index into REASON
     "off centre": (junk_particles.off_centre, CENTRE),
     "blurred": (junk_particles.blurred, BLUR),
     "fuzzy ball": (junk_particles.fuzzy_ball, BLUR),
+    "soft view": (junk_particles.soft_view, BLUR),
     "aggregate": (junk_particles.aggregate, BROKEN),
     "broken": (junk_particles.broken, BROKEN),
     "denatured": (junk_particles.denatured, BROKEN),

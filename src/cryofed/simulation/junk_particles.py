@@ -8,7 +8,7 @@ import numpy as np
 
 from cryofed.simulation.junk_noise import speckle
 from cryofed.simulation.molecule import Molecule, random_turn
-from cryofed.simulation.paint import blob, radial_mean, rim, spot
+from cryofed.simulation.paint import blob, radial_mean, rim, softened, spot
 from cryofed.simulation.projection import Image, radial
 from cryofed.simulation.scene import RANDOM, Scene, view_of
 
@@ -54,6 +54,26 @@ def fuzzy_ball(scene: Scene, rng: RANDOM) -> Image:
     if rng.random() < 0.35:
         image = image + 0.3 * speckle(scene, rng) * ball_
     return np.asarray(image, np.float32)
+
+
+def soft_view(scene: Scene, rng: RANDOM) -> Image:
+    """A minority that did not align: a compact smooth lump of half the particle's size, bright as a rule.
+
+    Beside the sharp classes of its job it is clearly bad; alone it looks like a coarse class of something.
+    """
+    size = scene.first_size * rng.uniform(0.3, 0.75)
+    image = np.zeros((scene.box, scene.box), np.float32)
+    if rng.random() < 0.5:
+        image += broken(scene, rng)
+    angle, reach = rng.uniform(0, np.pi), 0.5 * size
+    for i in range(int(rng.integers(1, 4))):
+        at = (0.0, 0.0) if i == 0 else rim(rng, reach * rng.uniform(0.3, 1.0))
+        radii = (reach * rng.uniform(0.5, 1.0), reach * rng.uniform(0.4, 0.8))
+        image += np.float32(rng.uniform(0.4, 1.2)) * blob(scene.box, at, radii, angle, rng.uniform(2, 4))
+        angle += rng.normal(0, 0.8)
+    shoulder = blob(scene.box, rim(rng, reach), (size * 0.5, size * 0.35), rng.uniform(0, np.pi))
+    image = softened(image + np.float32(rng.uniform(0, 0.4)) * shoulder, size * rng.uniform(0.06, 0.2))
+    return image * np.float32(np.exp(rng.uniform(np.log(0.7), np.log(5))))
 
 
 def aggregate(scene: Scene, rng: RANDOM) -> Image:

@@ -48,10 +48,12 @@ def assemble(
     symmetry: str = "C1",
     bead_angstrom: float = 4.0,
     diameter_angstrom: float | None = None,
+    centre: NDArray[np.floating] | None = None,
     views: Literal["any", "side"] = "any",
 ) -> Molecule:
-    """A rigid molecule from beads: centred on its mass, its diameter measured where not given."""
-    centre = np.average(positions, axis=0, weights=weights)
+    """A rigid molecule from beads: centred on its mass and its diameter measured, where not given."""
+    if centre is None:
+        centre = np.average(positions, axis=0, weights=weights)
     centred = (positions - centre).astype(np.float32)
     diameter = diameter_angstrom or 2 * float(np.quantile(np.linalg.norm(centred, axis=1), 0.99)) + 8
     return Molecule(

@@ -15,7 +15,7 @@ from cryofed.simulation.scene import RANDOM, Scene, view_of
 
 GOOD = "particle"
 # Soft junk stands before the background of good classes.
-SOFT = ("blurred", "fuzzy ball", "blob", "broken", "denatured", "mixture")
+SOFT = ("blurred", "fuzzy ball", "soft view", "blob", "broken", "denatured", "mixture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

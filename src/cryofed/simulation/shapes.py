@@ -61,7 +61,7 @@ KINDS: dict[str, tuple[float, Maker]] = {  # share of the corpus, maker
     "dihedral": (0.14, globular.dihedral),
     "barrel": (0.06, globular.barrel),
     "membrane": (0.10, globular.membrane),
-    "chain": (0.10, elongated.chain),
+    "chain": (0.12, elongated.chain),
     "lobes": (0.05, elongated.lobes),
     "filament": (0.03, elongated.filament),
     "rod": (0.05, elongated.rod),

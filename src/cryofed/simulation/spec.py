@@ -21,7 +21,7 @@ JUNK_SHARES = {  # from the pictures of real classifications: over-fitted noise 
     "noise": 2.2, "speckle": 3.6, "clump": 1.4, "aligned noise": 0.6, "streaks": 0.6, "rings": 0.6,
     "disc": 1.0, "ice": 0.8, "smear": 0.6, "blob": 1.6,
     "carbon": 0.8, "bright edge": 1.1, "edge and blob": 0.9, "corner": 0.8,
-    "off centre": 1.5, "blurred": 1.3, "fuzzy ball": 0.9,
+    "off centre": 1.5, "blurred": 1.3, "fuzzy ball": 0.9, "soft view": 1.3,
     "aggregate": 0.7, "broken": 0.6, "denatured": 0.6, "mixture": 0.5,
     "few particles": 0.9,
 }  # fmt: skip
@@ -97,8 +97,10 @@ def random_spec(
     )
     classes = int(np.clip(round(20 * np.exp(rng.exponential(0.55))), 20, 100))
     # Some jobs have few particles: their good classes resolve no more than a fifth of the diameter.
-    coarse = rng.random() < 0.18
+    coarse = rng.random() < 0.22
     ratio = float(rng.uniform(0.2, 0.29) if coarse else np.exp(rng.uniform(np.log(0.05), np.log(0.26))))
+    # A chain is long and thin: its width, not its length, says what can be seen.
+    ratio *= 0.55 if chain else 1
     fewest, most = (20, 250) if coarse else (60, 3000)
     pixel = mask / (box * of_box)
     # No average is finer than its pixels.

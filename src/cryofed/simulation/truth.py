@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cryofed.jobs.job import ClassJob, Images
 from cryofed.simulation.projection import circular_mask
-from cryofed.simulation.spectrum import correlation, transform
+from cryofed.simulation.spectrum import back, correlation, spread, transform
 
 GOOD = 0.5  # quality from which a class counts as good
 BORDERLINE = (0.38, 0.62)  # an expert could go either way
@@ -88,13 +88,14 @@ def compare(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Correlation, and the resolution in cycles per box, of averages against noise-free references.
 
-    Both are cut out by a soft circle of `radius_px` (n,); the correlation is taken after the filter
-    `weights` (n, box, box // 2 + 1), so that unfiltered noise beyond the resolution does not count. The
-    resolution is where the ring correlation first falls below 0.5, as against a known map (0.143 is for
-    half maps: sqrt(2 × 0.143 / 1.143) = 0.5; Rosenthal & Henderson 2003).
+    Both are cut out by a soft circle of `radius_px` (n,) and the particle's own outline in it: a thin chain
+    is judged where it is, not by the noise beside it. The correlation is taken after the filter `weights`
+    (n, box, box // 2 + 1), so that unfiltered noise beyond the resolution does not count. The resolution
+    is where the ring correlation first falls below 0.5, as against a known map (0.143 is for half maps:
+    sqrt(2 × 0.143 / 1.143) = 0.5; Rosenthal & Henderson 2003).
     """
     box = averages.shape[-1]
-    masks = np.stack([circular_mask(box, r, 0.08 * box) for r in radius_px])
+    masks = np.stack([circular_mask(box, r, 0.08 * box) for r in radius_px]) * outlines(references, radius_px)
     seen, true = transform(averages * masks), transform(references * masks)
     curves = correlation(seen, true, box)
     curves[:, 0] = 1
@@ -107,6 +108,20 @@ def compare(
         x, y = x - x.mean(), y - y.mean()
         likeness[i] = float((x * y).sum() / max(np.sqrt((x * x).sum() * (y * y).sum()), 1e-20))
     return likeness, cut
+
+
+def outlines(references: Images, radius_px: NDArray[np.float64]) -> Images:
+    """Soft masks around what the references show, about a tenth of the diameter beyond its rim, `(n, y, x)`.
+
+    They follow the local strength of the reference within 0.09 of `radius_px`: 0 up to a tenth of the
+    strength that is usual in it, 1 from three tenths.
+    """
+    box = references.shape[-1]
+    shell = np.arange(box // 2 + 1)
+    blur = np.exp(-2 * np.square(np.pi * 0.09 * radius_px[:, None] * shell / box))
+    strength = np.sqrt(np.maximum(back(transform(np.square(references)) * spread(blur, box), box), 0))
+    usual = np.square(strength).sum(axis=(1, 2)) / np.maximum(strength.sum(axis=(1, 2)), 1e-20)
+    return ramp(strength / np.maximum(usual, 1e-20)[:, None, None], 0.1, 0.3).astype(np.float32)
 
 
 def _first_below(curves: NDArray[np.float64], level: float) -> NDArray[np.float64]:
