@@ -38,7 +38,7 @@ class Corpus:
 
     seed: int = 101
     jobs: int = 1800
-    fitting_jobs: int = 100  # of seed + 1: four in five for the context, the rest for slope and offset
+    fitting_jobs: int = 200  # of seed + 1: four in five for the context, the rest for slope and offset
     test_jobs: int = 50  # of seed + 2
 
 
@@ -65,7 +65,7 @@ def calibrate(vector: Vector, fitting: Labelled, seed: int) -> Calibration:
 
 def measured(calibration: Calibration, jobs: list[Answered], targets: list[np.ndarray[Any, Any]]) -> Any:
     """AUC, Brier score and calibration error over jobs on one scale."""
-    score = np.concatenate([calibration.probabilities(j.logits, j.embedding) for j in jobs])
+    score = np.concatenate([calibration.probabilities(j.logits, j.embedding, j.detail) for j in jobs])
     good = np.concatenate([j.good for j in jobs])
     target = np.concatenate(targets)
     settled = (target < SETTLED[0]) | (target > SETTLED[1])
