@@ -38,7 +38,7 @@ class Corpus:
 
     seed: int = 101
     jobs: int = 1800
-    fitting_jobs: int = 200  # of seed + 1: four in five for the context, the rest for slope and offset
+    fitting_jobs: int = 200  # of seed + 1: three in five for the context, the rest for slope and offset
     test_jobs: int = 50  # of seed + 2
 
 
@@ -59,7 +59,7 @@ def calibrate(vector: Vector, fitting: Labelled, seed: int) -> Calibration:
     """Context, slope and offset of a trained network."""
     plain = list(answers(vector, fitting))
     odd = list(restyled_answers(vector, fitting, np.random.default_rng([seed, 7])))
-    last = len(plain) * 4 // 5
+    last = len(plain) * 3 // 5
     return fit_calibration([*plain[:last], *odd[:last]], [*plain[last:], *odd[last:]], seed)
 
 

@@ -89,8 +89,9 @@ def answers(
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
     logits, embedding = zip(*(run(model, images, told) for images in views), strict=True)
-    joined = np.mean(logits, axis=0, dtype=np.float64), np.mean(embedding, axis=0, dtype=np.float64)
-    return *joined, detail(views[0])
+    logit: NDArray[np.float64] = np.mean(logits, axis=0, dtype=np.float64)
+    hidden: NDArray[np.float64] = np.mean(embedding, axis=0, dtype=np.float64)
+    return logit, hidden, detail(views[0])
 
 
 def turned(images: Images, turns: int, mirrored: bool) -> Images:
