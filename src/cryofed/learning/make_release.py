@@ -56,11 +56,11 @@ def make_corpus(folder: Path, corpus: Corpus, workers: int) -> tuple[Labelled, L
 
 
 def calibrate(vector: Vector, fitting: Labelled, seed: int) -> Calibration:
-    """Context, slope and offset of a trained network."""
+    """Context, slope and offset of a trained network; odd styles serve the context only."""
     plain = list(answers(vector, fitting))
     odd = list(restyled_answers(vector, fitting, np.random.default_rng([seed, 7])))
     last = len(plain) * 3 // 5
-    return fit_calibration([*plain[:last], *odd[:last]], [*plain[last:], *odd[last:]], seed)
+    return fit_calibration([*plain[:last], *odd[:last]], plain[last:], seed)
 
 
 def measured(calibration: Calibration, jobs: list[Answered], targets: list[np.ndarray[Any, Any]]) -> Any:
