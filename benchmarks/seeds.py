@@ -18,6 +18,7 @@ from cryofed.scoring.scorer import SHIPPED, score_job
 
 SEEDS = Path(__file__).parent.parent / "build" / "seeds"
 MOST_LOST = 0.15  # of a job's good classes
+COUNTED = "jobs that lose more"
 TRPV1, BGAL = "simple_TRPV1_5cavgs_iter0_8_16", "simple_bgal_25cavgs_all"
 
 
@@ -40,7 +41,7 @@ def figures(everything: dict[str, list[LabelledJob]], model: Path) -> dict[str, 
         "kept": relion["recall"],
         "junk rejected": relion["junk rejected"],
         "least good kept, RELION": relion["least good kept"],
-        "jobs that lose more": float(sum(_lost(s) > MOST_LOST for s in seen["relion_jobs"])),
+        COUNTED: float(sum(_lost(s) > MOST_LOST for s in seen["relion_jobs"])),
         "least good kept, real": real["least good kept"],
     }
 
@@ -59,11 +60,11 @@ def main() -> None:
         table.append(figures(everything, folder / "model.onnx"))
         if len(table) == 1:
             print(f"| model | {' | '.join(table[0])} |\n|---|{'---:|' * len(table[0])}")
-        _print(folder.name, list(table[-1].values()))
-    _print("median", [float(np.median([t[name] for t in table])) for name in table[0]])
+        _print(folder.name, table[-1])
+    _print("median", {name: float(np.median([t[name] for t in table])) for name in table[0]})
     print("jobs that lose more: RELION jobs that lose over 15 % of their good classes", file=sys.stderr)
 
 
-def _print(name: str, values: list[float]) -> None:
-    cells = [f"{v:.0f}" if v >= 1 and v == int(v) and v != 1 else f"{v:.3f}" for v in values]
-    print(f"| {name} | {' | '.join(cells)} |", flush=True)
+def _print(model: str, values: dict[str, float]) -> None:
+    cells = [f"{value:.0f}" if name == COUNTED else f"{value:.3f}" for name, value in values.items()]
+    print(f"| {model} | {' | '.join(cells)} |", flush=True)
