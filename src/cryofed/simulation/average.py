@@ -111,7 +111,7 @@ def average_classes(
 def last_above(curves: Curves, level: float) -> NDArray[np.float64]:
     """The last shell before each curve, smoothed, first falls below `level`."""
     below = _smooth(curves)[:, 1:] < level
-    return np.where(below.any(axis=1), below.argmax(axis=1), below.shape[1]).astype(np.float64)
+    return np.asarray(np.where(below.any(axis=1), below.argmax(axis=1), below.shape[1]), np.float64)
 
 
 def _rough(n: int, count: int, rng: RANDOM) -> Curves:
