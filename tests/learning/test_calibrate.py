@@ -9,6 +9,7 @@ from cryofed.learning.calibrate import Answered, answers, fit_calibration, resty
 from cryofed.learning.corpus import labelled
 from cryofed.learning.learner import initial_vector
 from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.scorer import open_model, score_job
 from cryofed.simulation.corpus import corpus_job
@@ -22,7 +23,7 @@ def odd_jobs(n: int, rng: np.random.Generator) -> list[Answered]:
         logits = np.where(good, 2.0, -2.0) + rng.normal(0, 2, 20)
         embedding = rng.normal(0, 0.3, (20, 20))
         embedding[:, 0] += rng.normal(0, 6) - np.where(good, 0, 3)
-        jobs.append(Answered(logits, embedding, good))
+        jobs.append(Answered(logits, embedding, np.zeros((20, len(DETAIL))), good))
     return jobs
 
 
@@ -31,8 +32,9 @@ def test_the_context_sees_what_is_unlike_the_best_of_its_job() -> None:
     calibration = fit_calibration(odd_jobs(100, rng), odd_jobs(30, rng))
     logits, embedding = np.array([4.0, 3.0, 1.0, 1.0]), np.zeros((4, 20))
     embedding[:, 0] = [7, 7, 7, 4]  # the last lies 3 below the others, as bad classes do
-    score = calibration.probabilities(logits, embedding)
-    moved = calibration.probabilities(logits, embedding - np.eye(20)[0] * 5)
+    detail = np.zeros((4, len(DETAIL)))
+    score = calibration.probabilities(logits, embedding, detail)
+    moved = calibration.probabilities(logits, embedding - np.eye(20)[0] * 5, detail)
     assert score[3] < score[2]  # alike but for the job that they stand in
     np.testing.assert_allclose(moved, score, atol=1e-6)  # the style itself counts for nothing
 
@@ -52,7 +54,7 @@ def test_answers_are_those_that_the_scorer_gets(tmp_path: Path) -> None:
     write_model(tmp_path, vector, Calibration())
     (answered,) = answers(vector, labelled(simulated))
     scored = score_job(simulated.job, tmp_path / "model.onnx").score
-    expected = Calibration().probabilities(answered.logits, answered.embedding)
+    expected = Calibration().probabilities(answered.logits, answered.embedding, answered.detail)
     # The kept pictures are float16 and cropped from a grid of their own.
     np.testing.assert_allclose(scored[np.isfinite(scored)], expected, atol=0.02)
     assert open_model(tmp_path / "model.onnx").calibration == Calibration()

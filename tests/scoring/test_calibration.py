@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from cryofed.scoring.calibration import LIMIT, Calibration, Context, context_columns, fit_platt, sigmoid
+from cryofed.scoring.detail import DETAIL
 
 
 def plain_context(hidden: int = 3, size: int = 4, k: int = 2) -> Context:
     rng = np.random.default_rng(0)
-    columns = 2 + k
+    columns = 2 + k + len(DETAIL)
     return Context(
         middle=rng.normal(size=size),
         axes=rng.normal(size=(size, k)),
@@ -20,6 +21,10 @@ def plain_context(hidden: int = 3, size: int = 4, k: int = 2) -> Context:
         linear=np.zeros(columns),
         bias=np.array(0.0),
     )
+
+
+def plain_detail(n: int) -> np.ndarray:
+    return np.zeros((n, len(DETAIL)))
 
 
 def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
@@ -34,33 +39,35 @@ def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
 
 def test_a_context_of_zeros_changes_nothing() -> None:
     logits, embedding = np.array([-1.0, 0.0, 2.0]), np.ones((3, 4))
-    found = Calibration(context=plain_context()).probabilities(logits, embedding)
+    found = Calibration(context=plain_context()).probabilities(logits, embedding, plain_detail(3))
     np.testing.assert_allclose(found, sigmoid(logits))
 
 
 def test_a_context_moves_a_logit_by_less_than_the_limit() -> None:
     logits, embedding = np.array([-1.0, 0.0, 2.0]), np.ones((3, 4))
     context = replace(plain_context(), bias=np.array(-1e6))
-    np.testing.assert_allclose(context.logits(logits, embedding), logits - LIMIT)
+    np.testing.assert_allclose(context.logits(logits, embedding, plain_detail(3)), logits - LIMIT)
 
 
 def test_columns_hold_the_distance_from_what_looks_good_in_the_job() -> None:
     logits = np.array([50.0, -50.0])  # surely good, surely bad
     reduced = np.array([[1.0, 2.0], [5.0, 5.0]])
-    columns = context_columns(logits, reduced)
+    detail = np.array([[1.0] * len(DETAIL), [0.5] * len(DETAIL)])
+    columns = context_columns(logits, reduced, detail)
     np.testing.assert_allclose(columns[:, 0], logits / 3)
     np.testing.assert_allclose(columns[:, 1], [0, -100 / 3], atol=1e-9)
-    np.testing.assert_allclose(columns[:, 2:], [[0, 0], [4, 3]], atol=1e-9)
+    np.testing.assert_allclose(columns[:, 2:4], [[0, 0], [4, 3]], atol=1e-9)
+    np.testing.assert_allclose(columns[:, 4:], [[0] * len(DETAIL), [-0.5] * len(DETAIL)], atol=1e-9)
 
 
 def test_the_order_of_classes_does_not_matter() -> None:
     rng = np.random.default_rng(1)
     logits, embedding = rng.normal(size=6), rng.normal(size=(6, 4))
     calibration = Calibration(context=plain_context())
-    order = rng.permutation(6)
+    detail, order = rng.normal(size=(6, len(DETAIL))), rng.permutation(6)
     np.testing.assert_allclose(
-        calibration.probabilities(logits[order], embedding[order]),
-        calibration.probabilities(logits, embedding)[order],
+        calibration.probabilities(logits[order], embedding[order], detail[order]),
+        calibration.probabilities(logits, embedding, detail)[order],
     )
 
 
@@ -69,7 +76,9 @@ def test_json_keeps_seven_digits() -> None:
     again = Calibration.from_json(calibration.to_json())
     logits, embedding = np.array([0.3, -0.7]), np.arange(8.0).reshape(2, 4)
     np.testing.assert_allclose(
-        again.probabilities(logits, embedding), calibration.probabilities(logits, embedding), rtol=1e-5
+        again.probabilities(logits, embedding, plain_detail(2)),
+        calibration.probabilities(logits, embedding, plain_detail(2)),
+        rtol=1e-5,
     )
     assert again.unsure == (0.3, 0.6)
 

@@ -16,6 +16,7 @@ from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import prepare_again
 from cryofed.scoring.calibration import LIMIT, Calibration, Context, Numbers, context_columns, fit_platt
+from cryofed.scoring.detail import DETAIL, detail
 from cryofed.scoring.network import Network
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.scorer import VIEWS, turned
@@ -29,11 +30,12 @@ class Answered:
 
     logits: Numbers  # (n,)
     embedding: Numbers  # (n, EMBEDDING)
+    detail: Numbers  # (n, len(DETAIL))
     good: NDArray[np.bool_]
 
     def take(self, which: NDArray[np.bool_]) -> Answered:
         """The chosen classes as a job of their own."""
-        return Answered(self.logits[which], self.embedding[which], self.good[which])
+        return Answered(self.logits[which], self.embedding[which], self.detail[which], self.good[which])
 
 
 def answers(vector: Vector, labelled: Labelled) -> Iterator[Answered]:
@@ -90,7 +92,7 @@ def seen_logits(vector: Vector, context: Context | None, labelled: Labelled) -> 
         part = labelled.take(mine)
         view = normalized(middle(torch.from_numpy(part.images.astype(np.float32))))
         told = _answered(model, [view], torch.from_numpy(part.features), part.good)
-        result[mine] = context.logits(told.logits, told.embedding) if context else told.logits
+        result[mine] = context.logits(told.logits, told.embedding, told.detail) if context else told.logits
     return result
 
 
@@ -99,13 +101,13 @@ def _answered(model: Network, views: list[Tensor], features: Tensor, good: NDArr
         seen = [model.both(view, features) for view in views]
     logits = torch.stack([logits[:, 0] for logits, _ in seen]).mean(0)
     embedding = torch.stack([hidden for _, hidden in seen]).mean(0)
-    return Answered(logits.double().numpy(), embedding.double().numpy(), good)
+    return Answered(logits.double().numpy(), embedding.double().numpy(), detail(views[0].numpy()), good)
 
 
 def fit_calibration(fitting: list[Answered], settling: list[Answered], seed: int = 0) -> Calibration:
     """A context learnt from the jobs of `fitting`; slope and offset from those of `settling`."""
     context = fit_context(fitting, seed)
-    logits = np.concatenate([context.logits(job.logits, job.embedding) for job in settling])
+    logits = np.concatenate([context.logits(job.logits, job.embedding, job.detail) for job in settling])
     good = np.concatenate([job.good for job in settling])
     return replace(fit_platt(logits, good), context=context)
 
@@ -116,7 +118,7 @@ def fit_context(jobs: list[Answered], seed: int, epochs: int = 30) -> Context:
     centre, axes = _axes(np.concatenate([job.embedding for job in jobs]))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        reader = _Reader(2 + AXES)
+        reader = _Reader(2 + AXES + len(DETAIL))
         optimizer = torch.optim.AdamW(reader.parameters(), 3e-3, weight_decay=0.05)
         for epoch in range(epochs):
             for group in optimizer.param_groups:
@@ -124,7 +126,7 @@ def fit_context(jobs: list[Answered], seed: int, epochs: int = 30) -> Context:
             order = rng.permutation(len(jobs))
             for first in range(0, len(jobs), 16):
                 chosen = [_recomposed(jobs[i], rng) for i in order[first : first + 16]]
-                columns = [context_columns(j.logits, (j.embedding - centre) @ axes) for j in chosen]
+                columns = [context_columns(j.logits, (j.embedding - centre) @ axes, j.detail) for j in chosen]
                 good = np.concatenate([j.good for j in chosen]).astype(np.float32)
                 logits = np.concatenate([j.logits for j in chosen]).astype(np.float32)
                 loss = nn.functional.binary_cross_entropy_with_logits(

@@ -21,6 +21,7 @@ from cryofed.errors import InputError
 from cryofed.learning.learner import layout, network
 from cryofed.learning.vector import Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.network import EMBEDDING, Network, Residual
 from cryofed.scoring.prepare import SIDE
@@ -76,6 +77,7 @@ def to_onnx(vector: Vector, calibration: Calibration) -> onnx.ModelProto:
         {
             "cryofed.features": ",".join(FEATURES),
             "cryofed.reasons": ",".join(REASONS),
+            "cryofed.detail": ",".join(DETAIL),
             "cryofed.calibration": calibration.to_json(),
             "cryofed.vector": vector_hash(vector),
         },

@@ -38,7 +38,7 @@ class Corpus:
 
     seed: int = 101
     jobs: int = 1800
-    fitting_jobs: int = 100  # of seed + 1: four in five for the context, the rest for slope and offset
+    fitting_jobs: int = 200  # of seed + 1: three in five for the context, the rest for slope and offset
     test_jobs: int = 50  # of seed + 2
 
 
@@ -56,16 +56,16 @@ def make_corpus(folder: Path, corpus: Corpus, workers: int) -> tuple[Labelled, L
 
 
 def calibrate(vector: Vector, fitting: Labelled, seed: int) -> Calibration:
-    """Context, slope and offset of a trained network."""
+    """Context, slope and offset of a trained network; odd styles serve the context only."""
     plain = list(answers(vector, fitting))
     odd = list(restyled_answers(vector, fitting, np.random.default_rng([seed, 7])))
-    last = len(plain) * 4 // 5
-    return fit_calibration([*plain[:last], *odd[:last]], [*plain[last:], *odd[last:]], seed)
+    last = len(plain) * 3 // 5
+    return fit_calibration([*plain[:last], *odd[:last]], plain[last:], seed)
 
 
 def measured(calibration: Calibration, jobs: list[Answered], targets: list[np.ndarray[Any, Any]]) -> Any:
     """AUC, Brier score and calibration error over jobs on one scale."""
-    score = np.concatenate([calibration.probabilities(j.logits, j.embedding) for j in jobs])
+    score = np.concatenate([calibration.probabilities(j.logits, j.embedding, j.detail) for j in jobs])
     good = np.concatenate([j.good for j in jobs])
     target = np.concatenate(targets)
     settled = (target < SETTLED[0]) | (target > SETTLED[1])

@@ -30,26 +30,26 @@ class Context:
     linear: Numbers  # (columns,)
     bias: Numbers  # ()
 
-    def logits(self, logits: Numbers, embedding: Numbers) -> Numbers:
-        """`(n,)` logits and `(n, embedding)` of one job's classes to `(n,)` better logits."""
-        columns = context_columns(logits, (embedding - self.middle) @ self.axes)
+    def logits(self, logits: Numbers, embedding: Numbers, detail: Numbers) -> Numbers:
+        """`(n,)` logits, `(n, embedding)` and `(n, len(DETAIL))` of one job to `(n,)` better logits."""
+        columns = context_columns(logits, (embedding - self.middle) @ self.axes, detail)
         hidden = np.maximum(0, columns @ self.hidden_weight.T + self.hidden_bias)
         change = hidden @ self.out_weight + columns @ self.linear + self.bias
         result: Numbers = logits + LIMIT * np.tanh(change / LIMIT)
         return result
 
 
-def context_columns(logits: Numbers, reduced: Numbers) -> Numbers:
-    """What the context reads of each class, `(n, 2 + k)`.
+def context_columns(logits: Numbers, reduced: Numbers, detail: Numbers) -> Numbers:
+    """What the context reads of each class, `(n, 2 + k + len(DETAIL))`.
 
-    Its logit, and the distance of its k numbers and of its logit from the job's mean, weighted by how good
-    each class looks: from what good looks like here. The embedding itself and the job's make-up are left
-    out on purpose: with them a context is better on the jobs it learnt from and worse on others.
+    Its logit, and the distance of its logit, its k numbers and its detail from the job's mean, weighted by
+    how good each class looks: from what good looks like here. The embedding itself and the job's make-up
+    are left out on purpose: with them a context is better on the jobs it learnt from and worse on others.
     """
     probability = sigmoid(logits)
     weights = probability / max(float(probability.sum()), 1e-3)
     away = np.stack([logits / 3, (logits - weights @ logits) / 3], axis=1)
-    return np.concatenate([away, reduced - weights @ reduced], axis=1)
+    return np.concatenate([away, reduced - weights @ reduced, detail - weights @ detail], axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,9 @@ class Calibration:
     unsure: tuple[float, float] = UNSURE
     context: Context | None = None
 
-    def probabilities(self, logits: Numbers, embedding: Numbers) -> Numbers:
-        """`(n,)` logits and `(n, embedding)` of one job's classes to `(n,)` probabilities."""
-        seen = self.context.logits(logits, embedding) if self.context else logits
+    def probabilities(self, logits: Numbers, embedding: Numbers, detail: Numbers) -> Numbers:
+        """`(n,)` logits, `(n, embedding)` and `(n, len(DETAIL))` of one job to `(n,)` probabilities."""
+        seen = self.context.logits(logits, embedding, detail) if self.context else logits
         return sigmoid(self.slope * seen + self.offset)
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:

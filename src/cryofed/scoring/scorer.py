@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, Images
 from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.detail import DETAIL, detail
 from cryofed.scoring.features import FEATURES, features
 from cryofed.scoring.prepare import prepare_crops
 from cryofed.scoring.reasons import REASONS
@@ -64,8 +65,8 @@ def score_job(job: ClassJob, model: Path | None = None) -> Scores:
     score = np.full(len(job.classes), np.nan)
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
     if usable.any():
-        logits, embedding = answers(opened, job, usable)
-        score[usable] = opened.calibration.probabilities(logits[:, 0], embedding)
+        logits, embedding, sharp = answers(opened, job, usable)
+        score[usable] = opened.calibration.probabilities(logits[:, 0], embedding, sharp)
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
     return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score))
@@ -81,14 +82,16 @@ def scorable(job: ClassJob) -> NDArray[np.bool_]:
 
 def answers(
     model: Model, job: ClassJob, usable: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logits `(usable classes, 1 + reasons)` and embedding, averaged over the views."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Logits `(usable classes, 1 + reasons)` and embedding, averaged over the views; detail of the first."""
     told = features(job)[usable]
     ways = FEWER_VIEWS if len(told) > MANY else VIEWS
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
     logits, embedding = zip(*(run(model, images, told) for images in views), strict=True)
-    return np.mean(logits, axis=0, dtype=np.float64), np.mean(embedding, axis=0, dtype=np.float64)
+    logit: NDArray[np.float64] = np.mean(logits, axis=0, dtype=np.float64)
+    hidden: NDArray[np.float64] = np.mean(embedding, axis=0, dtype=np.float64)
+    return logit, hidden, detail(views[0])
 
 
 def turned(images: Images, turns: int, mirrored: bool) -> Images:
@@ -115,7 +118,8 @@ def run(
 def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
     logits, embedding = run(model, images, told)
-    return model.calibration.probabilities(logits[:, 0].astype(np.float64), embedding.astype(np.float64))
+    plain = logits[:, 0].astype(np.float64), embedding.astype(np.float64)
+    return model.calibration.probabilities(*plain, detail(images))
 
 
 def load_ahead(model: Path | None = None) -> None:
@@ -147,8 +151,10 @@ def _open(path: Path) -> Model:
     except Exception as error:  # ONNX Runtime raises many types of its own
         raise InputError(path, "model", "not a readable ONNX model", "copy the file again") from error
     notes = session.get_modelmeta().custom_metadata_map
-    wanted = {"cryofed.features": ",".join(FEATURES), "cryofed.reasons": ",".join(REASONS)}
-    for key, value in wanted.items():
+    for key, names in (
+        ("cryofed.features", FEATURES), ("cryofed.reasons", REASONS), ("cryofed.detail", DETAIL)
+    ):  # fmt: skip
+        value = ",".join(names)
         if notes.get(key) != value:
             found = repr(notes.get(key)) if key in notes else "nothing"
             raise InputError(path, key, f"found {found}", "use a model of this version of CryoFed")

@@ -40,7 +40,7 @@ class Policy:
     threshold: float = 0.25
     band: float = 0.1
     most_good_lost: float = 0.05
-    least_score: float = 0.05
+    least_score: float = 0.1
     max_loss: float = 0.6
     min_particles: int = FEW_PARTICLES
     keep_views: bool = False

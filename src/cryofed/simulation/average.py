@@ -21,7 +21,9 @@ class Averaged:
 
     `references` went through the same transfer without noise. `weights` are the Wiener weights that the
     true signal-to-noise ratio gives; `resolution_angstrom` and `believed`, the signal-to-noise ratio by
-    shell, are what the program believes; `snr` is the true one of one particle.
+    shell, are what the program believes; `snr` is the true one of one particle. `possible_shell` is where
+    perfectly aligned particles, as many as the class has, would have a signal-to-noise ratio of 1/3: a ring
+    correlation of 0.5 with the truth.
     """
 
     averages: Images
@@ -30,6 +32,7 @@ class Averaged:
     resolution_angstrom: NDArray[np.float64]
     believed: Curves
     snr: Curves
+    possible_shell: NDArray[np.float64]
 
 
 def transfer(spec: Spec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -101,7 +104,14 @@ def average_classes(
         resolution_angstrom=_believed_resolution(spec, believed),
         believed=believed,
         snr=strength / single,
+        possible_shell=last_above(power(reference, box) / of_class, 1 / 3),
     )
+
+
+def last_above(curves: Curves, level: float) -> NDArray[np.float64]:
+    """The last shell before each curve, smoothed, first falls below `level`."""
+    below = _smooth(curves)[:, 1:] < level
+    return np.asarray(np.where(below.any(axis=1), below.argmax(axis=1), below.shape[1]), np.float64)
 
 
 def _rough(n: int, count: int, rng: RANDOM) -> Curves:
@@ -136,8 +146,7 @@ def _smooth(curves: Curves) -> Curves:
 def _believed_resolution(spec: Spec, ssnr: Curves) -> NDArray[np.float64]:
     """Å where the program's own estimate ends; inf where it ends at once, as RELION writes it."""
     level = 1 / spec.tau_fudge if spec.finish == "masked" else 0.167  # FRC 0.143 = 0.167 / 1.167
-    below = _smooth(ssnr)[:, 1:] < level
-    last = np.where(below.any(axis=1), below.argmax(axis=1), below.shape[1])
+    last = last_above(ssnr, level)
     with np.errstate(divide="ignore"):
         return np.asarray(spec.box * spec.pixel_size_angstrom / last, np.float64)
 

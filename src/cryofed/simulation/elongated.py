@@ -72,7 +72,8 @@ def _arc(rng: np.random.Generator, n: int, step: float) -> NDArray[np.float64]:
     angle -= angle[n // 2]
     way = np.stack([np.sin(angle), rng.normal(0, 0.06, n), np.cos(angle)], axis=1)
     places: NDArray[np.float64] = np.cumsum(way * step, axis=0)
-    return places - places[0]
+    places -= places[0]
+    return places
 
 
 def _weighted(beads: Beads, place: NDArray[np.float64], weight: float) -> Beads:

@@ -58,7 +58,11 @@ def _truth(spec: Spec, drawn: list[Drawn], made: Averaged) -> Truth:
     resolution = spec.box * pixel / cut
     purity = np.array([d.purity for d in drawn])
     offset = np.array([d.offset_px for d in drawn]) * pixel
-    graded = np.where(true, quality(purity, likeness, resolution / diameter, offset / diameter), 0.0)
+    graded = np.where(
+        true,
+        quality(purity, likeness, resolution / diameter, offset / diameter, made.possible_shell / cut),
+        0.0,
+    )
     return Truth(
         purity=purity,
         view_spread_degree=np.array([d.view_spread_degree for d in drawn]),

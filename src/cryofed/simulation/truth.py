@@ -67,6 +67,7 @@ def quality(
     likeness: NDArray[np.float64],
     resolution_ratio: NDArray[np.float64],
     offset_ratio: NDArray[np.float64],
+    coarser: NDArray[np.float64] | float = 1.0,
 ) -> NDArray[np.float64]:
     """The graded target in [0, 1], from objective facts only.
 
@@ -74,10 +75,13 @@ def quality(
     looks like the molecule (correlation 0.6 to 0.95) and resolves it (resolution from 0.45 of the
     diameter, on a log scale, to 0.08), and as it is centred (full up to a tenth of the diameter off, none
     from 0.35). Likeness and resolution go in as their geometric mean: both measure the same picture.
+    `coarser` is how many times the resolution is worse than as many particles in perfect alignment would
+    give: full up to 1.8, none from 3.5, where noise is no excuse and the views do not agree.
     """
     resolved = ramp(np.log(np.maximum(resolution_ratio, 1e-6)), np.log(0.45), np.log(0.08))
     picture = np.sqrt(ramp(likeness, 0.6, 0.95) * resolved)
-    return ramp(purity, 0.35, 0.9) * picture * ramp(offset_ratio, 0.35, 0.1)
+    aligned = ramp(np.asarray(coarser, np.float64), 3.5, 1.8)
+    return ramp(purity, 0.35, 0.9) * picture * ramp(offset_ratio, 0.35, 0.1) * aligned
 
 
 def compare(
