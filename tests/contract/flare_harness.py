@@ -129,14 +129,20 @@ class FlareInProcess:
         wire = self.wire or self._start(sorted(behaviours))
         set_toys(self.home, behaviours)
         wire.sites = sorted(behaviours)
-        for executor in wire.executors.values():
-            with executor._turn:  # not between the end of one learner and the start of the next
-                assert executor._running_learner().ready.wait(60)  # one that crashed in the test before
+        self._settle(wire)
         folder.mkdir(parents=True, exist_ok=True)
         with open_rounds(folder, plan, toy.LAYOUT, toy.START) as rounds:
             with closing(FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan))) as carrier:  # type: ignore[arg-type]
                 run_rounds(rounds, carrier)
+            # A dismissed learner is started again by its executor's thread: while `learner_of` still holds.
+            self._settle(wire)
             return Outcome(rounds.vector, read_lines(folder / "rounds.jsonl"))
+
+    def _settle(self, wire: Wire) -> None:
+        """Wait until every site has ended its order and has a warm learner."""
+        for executor in wire.executors.values():
+            with executor._turn:
+                assert executor._running_learner().ready.wait(60)
 
     def run_killed(self, plan: Plan, folder: Path, behaviours: dict[str, str], event: int) -> None:
         """Not here."""

@@ -49,7 +49,8 @@ def test_one_bad_site_costs_itself_its_rounds_and_nobody_else(
     plan = toy.plan(NAMES, **waiting(engine, grace_s=5.0 if fault in ("hangs", "replays") else 40.0))
     got = engine.run(plan, tmp_path / "run", HONEST | {"gamma": fault})
     assert [report["round"] for report in got.reports] == [1, 2, 3]
-    assert sorted(got.reports[0]["accepted"]) == sorted(NAMES), got.reports[0]
+    first = got.reports[0]
+    assert sorted(first["accepted"]) == sorted(NAMES), (first["lost"], first["refused"])
     for report in got.reports[1:]:
         assert sorted(report["accepted"]) == ["alpha", "beta", "delta"]
         assert list({**report["refused"], **report["lost"]}) == ["gamma"]
