@@ -7,10 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import onnxruntime  # noqa: E402
+import onnxruntime  # noqa: E402  # after torch was found
 from benchmarks._architectures import ALL, Architecture, as_onnx  # noqa: E402  # needs torch
 
-from cryofed.scoring.features import FEATURES  # noqa: E402
+from cryofed.scoring.features import FEATURES  # noqa: E402  # after torch was found
 
 
 @pytest.mark.parametrize("shape", ALL, ids=lambda shape: shape.name)
