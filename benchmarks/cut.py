@@ -11,11 +11,12 @@ from cryofed.selection.policy import Policy, job_cut
 
 JOBS = 100
 POLICIES = {
-    "never lowered": Policy(most_good_lost=1.0),
-    "to 10 % of the good classes": Policy(most_good_lost=0.1),
-    "to 5 % (default)": Policy(),
-    "to 3 %": Policy(most_good_lost=0.03),
-    "to 5 %, down to 0.05": Policy(least_score=0.05),
+    "never": Policy(risk=1.0),
+    "until the risk is 20 %": Policy(risk=0.2),
+    "until it is 10 %": Policy(risk=0.1),
+    "until it is 5 % (default)": Policy(),
+    "until it is 1 %": Policy(risk=0.01),
+    "until it is 5 %, down to 0.05": Policy(least_score=0.05),
 }
 
 

@@ -1,3 +1,4 @@
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from cryofed.selection.policy import (
     Policy,
     adaptive_cut,
     best_of_lost_views,
+    careful_cut,
     decide,
-    generous_cut,
     job_cut,
     loss,
+    loss_risk,
 )
 
 
@@ -53,17 +55,30 @@ def test_the_cut_lies_in_the_widest_gap_near_the_threshold(values: list[float], 
 @pytest.mark.parametrize(
     ("values", "cut"),
     [
-        ([0.9, 0.8, 0.2, 0.01], 0.2),  # 0.21 of 1.91 good classes to expect is 11 %; without 0.2, 0.5 %
-        ([0.9] * 9 + [0.2, 0.2, 0.01], 0.25),  # 0.41 of 8.51 is 4.8 %: lost
-        ([0.9, 0.2, 0.04, 0.04, 0.04], 0.2),  # 0.12 of 1.22 is 10 %, but nothing under 0.05 is kept for it
+        ([0.9] * 6 + [0.17, 0.02], 0.17),  # 5.4 good classes to expect: one lost is too many, at 19 %
+        ([0.9] * 6 + [0.02, 0.02], 0.25),  # at 4 % it is not
+        ([0.9] * 8 + [0.17, 0.02], 0.25),  # of 7.2 one may be lost, and two are with 0.3 %
+        ([0.9, 0.2, 0.04, 0.04, 0.04], 0.2),  # 12 %, but nothing under 0.05 is kept for it
         ([0.2, 0.2, np.nan], 0.25),  # nothing looks good here
         ([], 0.25),
     ],
 )
-def test_the_cut_is_lowered_where_one_class_is_a_good_part_of_the_job(
+def test_the_cut_is_lowered_where_the_job_could_lose_too_many_of_its_good_classes(
     values: list[float], cut: float
 ) -> None:
-    assert generous_cut(np.array(values), 0.25, 0.05, 0.05) == pytest.approx(cut)
+    assert careful_cut(np.array(values), 0.25, 0.15, 0.05, 0.05) == pytest.approx(cut)
+
+
+def test_the_risk_of_loss_is_the_sum_over_all_ways_to_lose_too_many() -> None:
+    rng = np.random.default_rng(0)
+    for most in (0.0, 0.15, 0.4):
+        kept, rejected = rng.uniform(0.3, 1, 5), rng.uniform(0, 0.5, 6)
+        slow = sum(
+            float(np.prod(np.where(way, rejected, 1 - rejected)))
+            for way in product([False, True], repeat=6)
+            if (1 - most) * sum(way) > most * kept.sum()
+        )
+        assert loss_risk(kept, rejected, most) == pytest.approx(slow)
 
 
 def test_a_threshold_that_was_typed_is_the_cut() -> None:
@@ -73,7 +88,7 @@ def test_a_threshold_that_was_typed_is_the_cut() -> None:
 
 
 def test_classes_at_or_above_the_cut_are_kept_and_the_others_have_a_reason(job: ClassJob) -> None:
-    selection = decide(job, scores([0.9, np.nan, 0.1, 0.8, 0.99, 0.7]))
+    selection = decide(job, scores([0.9, np.nan, 0.02, 0.8, 0.99, 0.7]))
     assert selection.kept.tolist() == [True, False, False, True, False, True]
     # class 2 is empty, class 5 has 5 particles: neither is scored, however good it looks
     assert selection.reason == ("", "too few particles", REASONS[1], "", "too few particles", "")
@@ -82,13 +97,13 @@ def test_classes_at_or_above_the_cut_are_kept_and_the_others_have_a_reason(job: 
 
 
 def test_loss_is_the_share_of_particles_in_classes_not_kept(job: ClassJob) -> None:
-    selection = decide(job, scores([0.9, 0, 0.1, 0.8, 0, 0.7]))
+    selection = decide(job, scores([0.9, 0, 0.02, 0.8, 0, 0.7]))
     assert loss(job, selection) == pytest.approx((0 + 25 + 5) / 142)
 
 
 def test_loss_is_the_share_of_classes_where_counts_are_unknown(stack: Path) -> None:
     images = open_job(stack)
-    assert loss(images, decide(images, scores([0.9, 0, 0.1, 0.8, 0, 0.7]))) == 0.5
+    assert loss(images, decide(images, scores([0.9, 0, 0.02, 0.8, 0, 0.7]))) == 0.5
 
 
 def test_unsure_is_told_but_does_not_decide(job: ClassJob) -> None:
@@ -112,7 +127,7 @@ def test_keep_views_adds_the_best_of_a_lost_view_above_the_floor() -> None:
 
 
 def test_a_view_kept_for_its_rarity_says_why(job: ClassJob) -> None:
-    low = scores([0.9, 0, 0.1, 0.8, 0, 0.22])
+    low = scores([0.9, 0, 0.02, 0.8, 0, 0.22])
     without, with_views = (decide(job, low, Policy(band=0, keep_views=keep)) for keep in (False, True))
     assert not without.kept[5]
     if without.view[5] not in without.view[without.kept]:

@@ -16,7 +16,7 @@ from cryofed.selection.policy import decide
 from cryofed.selection.relion import FILES
 from cryofed.selection.writer import write_selection
 
-SCORES = [0.91, np.nan, 0.12, 0.83, np.nan, 0.75]  # classes 2 and 5 are not scored: 0 and 5 particles
+SCORES = [0.91, np.nan, 0.04, 0.83, np.nan, 0.75]  # classes 2 and 5 are not scored: 0 and 5 particles
 KEPT = [1, 4, 6]
 
 
@@ -156,7 +156,7 @@ def test_relion_reads_the_selection_and_the_ranked_model(out: Path, tmp_path: Pa
     select = ("--ignore_optics", "--select", "rlnAccuracyRotations", "--maxval", "5")
     relion_handles(source, tmp_path / "m.star", *select)
     # accuracies are 2 + class number: 3, 4 and 5 of the first three
-    assert starfile.read(tmp_path / "m.star")["rlnClassScore"].tolist() == [0.91, -999, 0.12]
+    assert starfile.read(tmp_path / "m.star")["rlnClassScore"].tolist() == [0.91, -999, 0.04]
 
 
 def test_an_empty_selection_keeps_the_tables_without_rows(job: ClassJob, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def page(relion_job: Path) -> str:
     reasons = np.full((6, len(REASONS)), 0.1)
     reasons[2, 1] = 0.9
     scores = Scores(
-        score=np.array([0.9, np.nan, 0.12, 0.97, np.nan, 0.55]),
+        score=np.array([0.9, np.nan, 0.04, 0.97, np.nan, 0.55]),
         reasons=reasons,
         unsure=np.array([False, False, False, False, False, True]),
     )
@@ -31,14 +31,14 @@ def figures(page: str) -> list[tuple[str, str]]:
 
 
 def test_every_average_is_a_picture_by_score_kept_and_rejected_apart(page: str) -> None:
-    # 4 has 0.97, 1 has 0.9, 6 has 0.55; then 3 with 0.12, and the two without a score
+    # 4 has 0.97, 1 has 0.9, 6 has 0.55; then 3 with 0.04, and the two without a score
     assert figures(page) == [("4", "k"), ("1", "k"), ("6", "k"), ("3", "r"), ("2", "r"), ("5", "r")]
     assert page.count('src="data:image/jpeg;base64,') == 6
 
 
 def test_it_tells_score_particles_resolution_and_reason(page: str) -> None:
     card = page[page.index('<figure id="c3"') :].partition("</figure>")[0]
-    for told in (">0.12<", ">25<", ">13.0 Å<", REASONS[1]):
+    for told in (">0.04<", ">25<", ">13.0 Å<", REASONS[1]):
         assert told in card
 
 

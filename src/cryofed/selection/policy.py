@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ class Policy:
     The threshold lies below one half because a good class that is lost costs more than a bad one that is
     kept, about three times: later steps find junk, and nothing finds lost views again (1 / (1 + 3)).
     The cut is `threshold`, moved within `± band` to the widest gap between the job's scores, so that
-    classes that are alike are treated alike; then it is lowered, class by class, until the rejected classes
-    promise at most the share `most_good_lost` of the job's good classes: in a job with few, each counts.
+    classes that are alike are treated alike; then it is lowered, class by class, until the job loses over
+    `most_lost` of its good classes with a probability of at most `risk`: in a job with few, each counts.
     That stops at `least_score`, and at a `band` of 0 the cut is the threshold as typed. A class under
     `min_particles` is not scored. A selection that loses more than the share `max_loss` of the particles
     needs a person's word. With `keep_views` the best class of every view whose best score reaches
@@ -39,7 +40,8 @@ class Policy:
 
     threshold: float = 0.25
     band: float = 0.1
-    most_good_lost: float = 0.05
+    most_lost: float = 0.15
+    risk: float = 0.05
     least_score: float = 0.1
     max_loss: float = 0.6
     min_particles: int = FEW_PARTICLES
@@ -47,10 +49,12 @@ class Policy:
     view_floor: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "most_good_lost", "least_score", "max_loss", "view_floor"):
+        for name in ("threshold", "most_lost", "risk", "least_score", "max_loss", "view_floor"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise CryoFedError(f"{name} must be from 0 to 1, got {value:g}")
+        if self.most_lost == 1:
+            raise CryoFedError("most_lost must be below 1, got 1")
         if self.band < 0:
             raise CryoFedError(f"band must not be negative, got {self.band:g}")
 
@@ -115,24 +119,44 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
 def job_cut(score: NDArray[np.float64], policy: Policy) -> float:
     """The score from which a job's classes are kept."""
     cut = adaptive_cut(score, policy.threshold, policy.band)
-    return cut if policy.band == 0 else generous_cut(score, cut, policy.most_good_lost, policy.least_score)
+    return (
+        cut
+        if policy.band == 0
+        else careful_cut(score, cut, policy.most_lost, policy.risk, policy.least_score)
+    )
 
 
-def generous_cut(score: NDArray[np.float64], cut: float, most_good_lost: float, least_score: float) -> float:
-    """`cut`, lowered to the next class as long as the rejected ones promise too many of the good classes.
+def careful_cut(
+    score: NDArray[np.float64], cut: float, most_lost: float, risk: float, least_score: float
+) -> float:
+    """`cut`, lowered class by class until `loss_risk` is at most `risk`, or the next is under `least_score`.
 
-    A score is the probability that a class is good, so their sum is the number of good classes to expect.
     Where no class reaches the cut there is no good class to lose, and it stays.
     """
     known = np.sort(score[np.isfinite(score)])[::-1]
-    if not (known >= cut).any():
+    first = int((known >= cut).sum())
+    if not first:
         return cut
-    allowed = most_good_lost * float(known.sum())
-    for value in known[known < cut]:
-        if value < least_score or float(known[known < cut].sum()) <= allowed:
-            break
-        cut = float(value)
-    return cut
+    last = max(first, int((known >= least_score).sum()))
+    kept = bisect_left(
+        range(last), True, lo=first, key=lambda n: loss_risk(known[:n], known[n:], most_lost) <= risk
+    )
+    return cut if kept == first else float(known[kept - 1])
+
+
+def loss_risk(kept: NDArray[np.float64], rejected: NDArray[np.float64], most_lost: float) -> float:
+    """Probability that over the share `most_lost` of a job's good classes are among the `rejected`.
+
+    A score is the probability that a class is good. The number of good classes among the rejected is a sum
+    of independent trials (the Poisson binomial distribution), set against the number to expect in `kept`.
+    """
+    allowed = int(most_lost / (1 - most_lost) * float(kept.sum()))
+    chance = np.zeros(allowed + 1)  # that 0, 1, ... of the rejected so far are good
+    chance[0] = 1
+    for p in rejected:
+        chance[1:] = chance[1:] * (1 - p) + chance[:-1] * p
+        chance[0] *= 1 - p
+    return 1 - float(chance.sum())
 
 
 def adaptive_cut(score: NDArray[np.float64], threshold: float, band: float) -> float:
