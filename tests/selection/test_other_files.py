@@ -26,7 +26,7 @@ def cryosparc_out(cryosparc_job: Path) -> Path:
     """Classes 1, 4 and 6 are kept: 0, 3 and 5 as CryoSPARC counts."""
     job = open_job(cryosparc_job)
     out = cryosparc_job.parent / "selected"
-    write_selection(job, decide(job, scores([0.9, 0, 0.02, 0.8, 0.9, 0.7])), out)
+    write_selection(job, decide(job, scores([0.9, 0, 0.04, 0.8, 0.9, 0.7])), out)
     return out
 
 
@@ -59,7 +59,7 @@ def test_the_csv_tells_what_the_table_tells(cryosparc_out: Path) -> None:
     assert [row["class_number"] for row in rows] == ["1", "2", "3", "4", "5", "6"]
     assert [row["kept"] for row in rows] == ["1", "0", "0", "1", "0", "1"]
     assert [row["particles"] for row in rows] == ["40", "0", "25", "60", "5", "12"]
-    assert [row["score"] for row in rows] == ["0.9", "", "0.1", "0.8", "", "0.7"]
+    assert [row["score"] for row in rows] == ["0.9", "", "0.04", "0.8", "", "0.7"]
     assert rows[1]["reason"] == rows[4]["reason"] == "too few particles"
 
 
@@ -68,7 +68,7 @@ def test_the_kept_stack_has_the_kept_averages_and_the_pixel_size(
 ) -> None:
     job = open_job(stack)
     out = stack.with_name("out")
-    write_selection(job, decide(job, scores([0.9, 0, 0.02, 0.8, 0, 0.7])), out)
+    write_selection(job, decide(job, scores([0.9, 0, 0.04, 0.8, 0, 0.7])), out)
     assert {path.name for path in out.iterdir()} == {"kept.mrcs", "classes.csv", "report.html"}
     with mrcfile.open(out / "kept.mrcs") as mrc:
         assert np.array_equal(mrc.data, make_blobs(6)[[0, 3, 5]])
