@@ -1,11 +1,12 @@
 """A plan is read field by field; what is wrong is named with its remedy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cryofed.errors import InputError
-from cryofed.federation.plan import EnrolledSite, Plan, RoundRules, StrategyChoice
+from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.plan_file import commented_plan, read_plan
 
 SITES = """
@@ -87,3 +88,13 @@ def test_the_hash_sees_every_rule_but_neither_comments_nor_places(tmp_path: Path
     assert read("seed = 2\n" + SITES, tmp_path).hash != plan.hash
     assert read("[gate]\nsite_tolerance = 0.02\n" + SITES, tmp_path).hash != plan.hash
     assert read(SITES.replace("500", "501"), tmp_path).hash != plan.hash
+
+
+def test_the_learning_rate_falls_from_the_first_round_to_the_last() -> None:
+    training = LocalTraining(learning_rate=0.01, last_rate=0.1)
+    plan = Plan(rounds=RoundRules(count=5), training=training)
+    assert [plan.learning_rate(r) for r in (1, 3, 5, 9)] == pytest.approx([0.01, 0.0055, 0.001, 0.001])
+    constant = replace(plan, training=LocalTraining(learning_rate=0.01))
+    assert {constant.learning_rate(r) for r in range(1, 6)} == {0.01}
+    single = replace(plan, rounds=RoundRules(count=1))
+    assert single.learning_rate(1) == 0.01

@@ -17,7 +17,8 @@ from cryofed.errors import InputError, OutputError
 from cryofed.jobs.opening import open_job
 from cryofed.learning.corpus import read_shards
 from cryofed.simulation.habits import HABITS, Habit, label
-from cryofed.simulation.sites import write_sites
+from cryofed.simulation.shapes import KINDS
+from cryofed.simulation.sites import apart, draw_site, write_sites
 from cryofed.simulation.truth import Truth
 
 
@@ -145,3 +146,11 @@ def test_a_corpus_is_written_as_shards_that_training_reads(
     nowhere = ["--out", str(tmp_path / "none"), "--structures", str(tmp_path / "missing")]
     assert main([*arguments, *nowhere]) == 1
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_sites_apart_share_no_kind_of_molecule_and_have_all_of_them() -> None:
+    sites = [draw_site(i, 3) for i in (1, 2, 3)]
+    kinds = [kind for site in apart(sites, 3) for kind in site.kinds]
+    assert sorted(kinds) == sorted(KINDS)
+    many = apart([draw_site(i, 3) for i in range(1, 21)], 3)
+    assert all(len(site.kinds) == 1 for site in many)

@@ -14,7 +14,7 @@ from cryofed.demo.world import Tell, World, build_world
 from cryofed.federation.campaign import Campaign
 from cryofed.federation.engines.embedded import cores, run_plan
 from cryofed.federation.gate import Decision
-from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules
+from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.plan_file import commented_plan
 from cryofed.federation.releases import first_release
 from cryofed.federation.rounds import Hook
@@ -34,11 +34,13 @@ class Settings:
 
     sites: int = 3
     projects: int = 8  # of every site; one of them is held out
-    unseen: int = 12  # jobs of molecules that no site has
-    rounds: int = 8
+    unseen: int = 30  # jobs of molecules that no site has
+    rounds: int = 12
     steps: int = 16  # of every site in every round
     batch: int = 64
     learning_rate: float = 2e-3
+    last_rate: float = 0.05  # share of it in the last round
+    strategy: str = "fedavgm"  # the start is untrained and the rounds are few: momentum helps
     seed: int = 1
     engine: str = "embedded"
 
@@ -131,8 +133,12 @@ def make_plan(settings: Settings, world: World) -> Plan:
         engine=settings.engine,
         seed=settings.seed,
         rounds=RoundRules(count=settings.rounds, min_updates=settings.sites, deadline_s=300),
+        strategy=StrategyChoice(name=settings.strategy),
         training=LocalTraining(
-            steps=settings.steps, batch=settings.batch, learning_rate=settings.learning_rate
+            steps=settings.steps,
+            batch=settings.batch,
+            learning_rate=settings.learning_rate,
+            last_rate=settings.last_rate,
         ),
         sites=tuple(
             EnrolledSite(name=name, library=str(path.resolve())) for name, path in world.libraries.items()

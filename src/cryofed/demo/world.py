@@ -36,9 +36,11 @@ class World:
 def build_world(
     out: Path, *, sites: int, projects: int, unseen: int, seed: int, workers: int, tell: Tell
 ) -> World:
-    """Simulate labs in `out`, and harvest each member's past selections into its library."""
+    """Simulate labs in `out`, each with its own kinds of molecules, and harvest their past selections."""
     tell("labs classify their particles (simulation)", 0.0)
-    folders = write_sites(out / "labs", sites, projects, seed, jobs_per_project=1, workers=workers)
+    folders = write_sites(
+        out / "labs", sites, projects, seed, jobs_per_project=1, own_kinds=True, workers=workers
+    )
     tell("other labs do, too", 0.1)
     # Labs of another seed: other molecules, cameras and habits.
     others = write_sites(

@@ -113,7 +113,7 @@ def follow(
 def alone(labelled: Labelled, training: LocalTraining, steps: int, start: Vector, seed: int) -> Vector:
     """What one set of labels gives without a federation: pooled data, or one site for itself.
 
-    The learning rate runs one cycle, which a campaign of rounds cannot have: a baseline gets its best form.
+    The learning rate runs one cycle: a baseline gets its best form.
     """
     settings = TrainingSettings(
         steps=steps,

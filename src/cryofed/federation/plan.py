@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -66,6 +67,7 @@ class LocalTraining:
     steps: int = number(50, "batches per round", least=1)
     batch: int = number(64, "averages per batch", least=1)
     learning_rate: float = number(1e-3, "of the optimizer", least=1e-9, most=10)
+    last_rate: float = number(1.0, "share of it in the last round; 1 = constant, 0.05 settles", most=1)
     weight_decay: float = number(1e-2, "of AdamW")
     optimizer: str = word("adamw", "of local training", choices=("adamw", "sgd"))
     feature_dropout: float = number(0.5, "share of averages whose table features are hidden", most=1)
@@ -142,6 +144,16 @@ class Plan:
         del told["tracking"]
         told["sites"] = [[site.name, site.max_examples] for site in self.sites]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    def learning_rate(self, round_number: int) -> float:
+        """Of local training in a round (from 1): a half cosine from all of it to the share `last_rate`.
+
+        Sites that differ pull the common model to and fro; it settles only as the rate falls (Li et al.,
+        On the convergence of FedAvg on non-IID data, ICLR 2020, theorem 2 and section 4).
+        """
+        training, last = self.training, max(1, self.rounds.count - 1)
+        fallen = (1 - math.cos(math.pi * min(round_number - 1, last) / last)) / 2
+        return training.learning_rate * (1 - (1 - training.last_rate) * fallen)
 
     @property
     def site_names(self) -> tuple[str, ...]:

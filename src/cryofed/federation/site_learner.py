@@ -36,7 +36,7 @@ class Learner:
 
     def __call__(self, vector: Vector, *, pull: float = 0.0, drift: Vector | None = None) -> Trained:
         """Train from `vector`; the same order, plan, site and call give the same bits."""
-        settings = TrainingSettings(**asdict(self.plan.training), pull=pull)
+        settings = training_settings(self.plan, self.order.round_number, pull)
         self._calls += 1
         if self.rules.private:
             trained = self._privately(vector, settings, drift)
@@ -72,6 +72,14 @@ class Learner:
             secret_seed=seed,
         )
         return train_privately(vector, self.labelled, settings, privacy, drift=drift)
+
+
+def training_settings(plan: Plan, round_number: int, pull: float = 0.0) -> TrainingSettings:
+    """What a site does in one round of the plan."""
+    told = asdict(plan.training)
+    del told["last_rate"]
+    told["learning_rate"] = plan.learning_rate(round_number)
+    return TrainingSettings(**told, pull=pull)
 
 
 class Named(Protocol):

@@ -58,6 +58,12 @@ def draw_site(number: int, seed: int, *, cryosparc: bool = False) -> Site:
     )
 
 
+def apart(sites: list[Site], seed: int) -> list[Site]:
+    """The same labs, each with its own kinds of molecules: all kinds, dealt out one by one."""
+    kinds = [str(kind) for kind in np.random.default_rng(seed).permutation(sorted(KINDS))]
+    return [replace(site, kinds=tuple(kinds[i % len(kinds) :: len(sites)])) for i, site in enumerate(sites)]
+
+
 def write_sites(
     out: Path,
     sites: int,
@@ -66,13 +72,15 @@ def write_sites(
     *,
     jobs_per_project: int = 2,
     cryosparc: int = 0,
+    own_kinds: bool = False,
     workers: int = 1,
     progress: Callable[[], object] | None = None,
 ) -> list[Path]:
     """Make `out/site-1` …, each with projects `project-1` … of `jobs_per_project` jobs; returns the sites.
 
     A project is one molecule (sometimes two) classified several times; the last `cryosparc` sites use
-    CryoSPARC, the others RELION. `out` must not exist or be empty: it is filled at once, at the end. The
+    CryoSPARC, the others RELION. With `own_kinds` no two sites work on one kind of
+    molecule. `out` must not exist or be empty: it is filled at once, at the end. The
     files depend on the seed only. `progress` is called after each project.
     """
     if sites < 1 or jobs_per_site < 1 or jobs_per_project < 1:
@@ -88,6 +96,7 @@ def write_sites(
         ) from None
     try:
         drawn = [draw_site(i, seed, cryosparc=i > sites - cryosparc) for i in range(1, sites + 1)]
+        drawn = apart(drawn, seed) if own_kinds else drawn
         tasks = list(_projects(drawn, jobs_per_site, jobs_per_project))
         for _ in in_order(write_project, repeat(scratch), repeat(seed), tasks, workers=workers):
             if progress:
