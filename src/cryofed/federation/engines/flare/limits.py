@@ -13,6 +13,9 @@ from cryofed.errors import FederationError
 LARGEST_MESSAGE = (
     64 << 20
 )  # bytes, `NVFLARE_STREAMING_MAX_BLOB_SIZE`; a piece of a parcel is the largest of ours
+# FLARE keeps a thread for every message that it received, so long and 5 s, in case it is sent again. A piece
+# that takes longer is lost; FLARE's own 60 s would make thousands of threads on a fast network.
+RETRY_S = 30  # `NVFLARE_STREAMING_RETRY_TIMEOUT`
 RECONNECT_S = 2  # FLARE waits up to 10 s before it tries a lost connection again
 
 
