@@ -47,15 +47,14 @@ def main() -> None:
             say("FLARE, one round, 0.4 M numbers, 3 sites", seconds, "s")
             say("FLARE adds to a round", seconds - own, "s")
             say("FLARE, kill -9 of the aggregator to the end of the next round", running.killed(), "s")
-        for sites in (1, 3, 6):
+        for sites in (1, 3, 6, 9):
             with Running(folder / f"large-{sites}", sites) as running:
+                what = f"FLARE, memory that the aggregator's segment holds at most, {sites} sites"
+                running.rounds("small", SMALL, 4)
+                say(f"{what}, 0.4 M numbers", running.peak, "MiB")
                 seconds = running.rounds("large", LARGE, 4)
+                say(f"{what}, 25 M numbers", running.peak, "MiB")
                 say(f"FLARE, one round, 25 M numbers, {sites} sites", seconds, "s")
-                say(
-                    f"FLARE, memory that the aggregator's segment holds at most, 25 M numbers, {sites} sites",
-                    running.peak,
-                    "MiB",
-                )
         for size, label in ((SMALL, "0.4 M"), (LARGE, "25 M")):
             seconds = stock_round(folder / "stock", size)
             say(
@@ -132,6 +131,7 @@ class Running:
 
         plan = replace(self.plan, rounds=replace(self.plan.rounds, count=count))
         folder = self.flare.folder / name
+        self.peak = 0.0
         write_trial(folder, commented_plan(plan), Layout(("w",), ((size,),)), np.zeros(size, np.float32))
 
         def look() -> None:

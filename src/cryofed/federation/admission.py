@@ -31,7 +31,8 @@ REFUSALS = {
     "bad_metrics": "a metric is not a finite number",
 }
 
-_BLOCK = 8192  # numbers: so few that BLAS does not call its threads together, which on a busy machine takes long
+# Numbers: so few that BLAS does not call its threads together, which takes long where they are busy.
+_BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

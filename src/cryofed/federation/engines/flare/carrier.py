@@ -128,7 +128,7 @@ class FlareCarrier:
                 self._send(DISMISS, late, timeout=0.0, told={ORDER: self._offer.ref})
             self._offer.withdraw()
             self._offer = None
-        try_malloc_trim()  # the allocator would keep what pieces took, and now come the vectors of the round's end
+        try_malloc_trim()  # the allocator would keep what pieces took, and now come the round's vectors
 
     def close(self) -> None:
         """The segment ends, however it ends."""

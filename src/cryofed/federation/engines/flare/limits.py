@@ -13,8 +13,8 @@ from cryofed.errors import FederationError
 LARGEST_MESSAGE = (
     64 << 20
 )  # bytes, `NVFLARE_STREAMING_MAX_BLOB_SIZE`; a piece of a parcel is the largest of ours
-# FLARE keeps a thread for every message that it received, so long and 5 s, in case it is sent again. A piece
-# that takes longer is lost; FLARE's own 60 s would make thousands of threads on a fast network.
+# Seconds in which a reply that is not acknowledged is sent again; whoever asked then asks anew. FLARE keeps a
+# thread for every reply that came, so long and 5 s more: its own 60 s make thousands on a fast network.
 RETRY_S = 30  # `NVFLARE_STREAMING_RETRY_TIMEOUT`
 RECONNECT_S = 2  # FLARE waits up to 10 s before it tries a lost connection again
 
@@ -30,8 +30,8 @@ def refuse_references() -> None:
 def let_go_of_what_was_sent() -> None:
     """Free a message once it is sent.
 
-    In FLARE a message's sender and its future hold each other, and the sender holds the message: Python's
-    collector of such circles counts objects, not bytes, and finds 200 MB of pieces where ten are on their way.
+    In FLARE a message's sender and its future hold each other, and the sender holds the message. Python's
+    collector of such circles counts objects, not bytes: without this it comes when 200 MB have gathered.
     """
     TxTask.remove_task = _removed
 
