@@ -32,11 +32,12 @@ from cryofed.learning.vector import Layout
 SMALL = 400_000  # numbers: about the network that CryoFed ships
 LARGE = 25_000_000  # 100 MB
 ROOT = Path(__file__).parents[1]
+HERE = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # what is measured is this tree, whatever is installed
 
 
 def main() -> None:
     """Everything, smallest first."""
-    os.environ |= {"CRYOFED_LEARNER": "benchmarks._echo", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    os.environ |= {"CRYOFED_LEARNER": "benchmarks._echo", "PYTHONPATH": HERE, "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         own = embedded_round(folder / "embedded", SMALL)
@@ -47,20 +48,24 @@ def main() -> None:
             say("FLARE, one round, 0.4 M numbers, 3 sites", seconds, "s")
             say("FLARE adds to a round", seconds - own, "s")
             say("FLARE, kill -9 of the aggregator to the end of the next round", running.killed(), "s")
-        for sites in (1, 3, 6):
-            with Running(folder / f"large-{sites}", sites) as running:
-                seconds = running.rounds("large", LARGE, 4)
-                say(f"FLARE, one round, 25 M numbers, {sites} sites", seconds, "s")
-                say(
-                    f"FLARE, memory that the aggregator's segment holds at most, 25 M numbers, {sites} sites",
-                    running.peak,
-                    "MiB",
-                )
+        large_rounds(folder)
         for size, label in ((SMALL, "0.4 M"), (LARGE, "25 M")):
             seconds = stock_round(folder / "stock", size)
             say(
                 f"stock FedAvg recipe in FLARE's simulator, one round, {label} numbers, 3 sites", seconds, "s"
             )
+
+
+def large_rounds(folder: Path) -> None:
+    """Time and memory of a round of 100 MB each way, by sites; and of a small one, for what sites take."""
+    for sites in (1, 3, 6, 9):
+        with Running(folder / f"large-{sites}", sites) as running:
+            what = f"FLARE, memory that the aggregator's segment holds at most, {sites} sites"
+            running.rounds("small", SMALL, 4)
+            say(f"{what}, 0.4 M numbers", running.peak, "MiB")
+            seconds = running.rounds("large", LARGE, 4)
+            say(f"{what}, 25 M numbers", running.peak, "MiB")
+            say(f"FLARE, one round, 25 M numbers, {sites} sites", seconds, "s")
 
 
 def say(what: str, value: float, unit: str) -> None:
@@ -132,6 +137,7 @@ class Running:
 
         plan = replace(self.plan, rounds=replace(self.plan.rounds, count=count))
         folder = self.flare.folder / name
+        self.peak = 0.0
         write_trial(folder, commented_plan(plan), Layout(("w",), ((size,),)), np.zeros(size, np.float32))
 
         def look() -> None:

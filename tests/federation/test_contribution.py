@@ -100,6 +100,6 @@ def test_the_gram_matrix_of_long_updates_is_made_in_blocks() -> None:
         )
         for i, v in enumerate(vectors)
     ]
-    step = vectors.mean(axis=0)
+    before, step = np.ones(200_000, np.float32), vectors.mean(axis=0)
     rows = np.stack([*vectors, step]).astype(np.float64)
-    np.testing.assert_allclose(gram(updates, step, 200_000), rows @ rows.T, rtol=1e-5)
+    np.testing.assert_allclose(gram(updates, before, before + step, 200_000), rows @ rows.T, rtol=1e-5)

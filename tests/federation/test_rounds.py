@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,15 @@ import pytest
 from tests.contract import toy
 
 from cryofed.errors import FederationError, InputError
+from cryofed.federation.guard.compress import encode
 from cryofed.federation.orders import Answer, pack_order
 from cryofed.federation.plan import Plan
 from cryofed.federation.quorum import Standing, needed, seconds_left
 from cryofed.federation.rounds import Rounds, open_rounds
 from cryofed.federation.storage import read_lines
+from cryofed.federation.updates import Update
+from cryofed.federation.wire import pack_update
+from cryofed.learning.vector import Layout
 
 NAMES = ("alpha", "beta", "gamma")
 
@@ -204,3 +209,26 @@ def test_an_answer_without_an_update_costs_the_site_its_round(tmp_path: Path) ->
         rounds.close()
         assert np.isfinite(rounds.vector).all()
     assert read_lines(tmp_path / "rounds.jsonl")[0]["lost"] == {"gamma": "guard-few-examples"}
+
+
+def test_a_round_holds_one_vector_in_memory_however_many_sites_there_are(tmp_path: Path) -> None:
+    layout = Layout(("w",), ((2_000_000,),))
+    vector = np.full(layout.size, 1e-6, np.float32)
+    with open_rounds(tmp_path, plan(), layout, vector) as rounds:
+        for _ in range(2):
+            order, asked = rounds.begin(NAMES)
+            update = Update(
+                site="", round_number=order.round_number, model_hash=order.model_hash,
+                layout_hash=layout.hash, vector=vector, examples=100, steps=1,
+            )  # fmt: skip
+            for site in asked:
+                sent = pack_update(replace(update, site=site), encode(vector, "float32"))
+                assert rounds.receive(Answer(site=site, data=sent)) is None
+            del order, sent
+            tracemalloc.start()
+            rounds.close()
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            # The new model, and blocks of 65,536 numbers; the old model and the updates are maps of files.
+            assert vector.nbytes < most < 1.7 * vector.nbytes
+        assert not rounds.vector.flags.writeable

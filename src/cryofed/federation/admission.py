@@ -31,6 +31,9 @@ REFUSALS = {
     "bad_metrics": "a metric is not a finite number",
 }
 
+# Numbers: so few that BLAS does not call its threads together, which takes long where they are busy.
+_BLOCK = 8192
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
@@ -62,7 +65,7 @@ def update_norm(vector: np.ndarray, size: int) -> float:
     """Euclidean norm of the first channel, in float64: the change of the model itself."""
     change = vector[:size]
     # In blocks, so that a large vector is never copied whole into float64.
-    parts = (change[i : i + 65536].astype(np.float64) for i in range(0, len(change), 65536))
+    parts = (change[i : i + _BLOCK].astype(np.float64) for i in range(0, len(change), _BLOCK))
     return math.sqrt(sum(float(part @ part) for part in parts))
 
 

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.storage import append_line, read_arrays, read_lines, write_arrays, write_whole
 from cryofed.federation.strategies.strategy import State
@@ -54,7 +52,7 @@ def save_progress(path: Path, progress: Progress) -> None:
 
 
 def load_progress(path: Path, identity: Mapping[str, str]) -> Progress | None:
-    """The checkpoint, None where there is none.
+    """The checkpoint, None where there is none; its vectors are read-only memory maps.
 
     Raises:
         FederationError: it is of another plan, layout or starting model.
@@ -69,14 +67,12 @@ def load_progress(path: Path, identity: Mapping[str, str]) -> Progress | None:
                 "give this run a folder of its own, or restore what it was begun with"
             )
     memory = {
-        name.removeprefix("memory/"): np.array(array)
-        for name, array in arrays.items()
-        if name.startswith("memory/")
+        name.removeprefix("memory/"): array for name, array in arrays.items() if name.startswith("memory/")
     }
-    state = State(vector=np.array(arrays["vector"]), memory=memory, round_number=header["round_number"])
+    state = State(vector=arrays["vector"], memory=memory, round_number=header["round_number"])
     return Progress(
         state=state,
-        previous=np.array(arrays["previous"]),
+        previous=arrays["previous"],
         identity=identity,
         aucs=tuple(header["aucs"]),
         stopped=header["stopped"],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cryofed.federation.updates import Update
 from cryofed.learning.vector import Vector
 
-BLOCK = 262_144  # numbers of each update in memory at a time
+BLOCK = 65_536  # numbers of each update in memory at a time: with a few sites, as much as a cache holds
 EXACT_SITES = 10  # up to here all coalitions are counted, 1,024 of them
 PERMUTATIONS = 200  # beyond, this many orders of joining are drawn
 
@@ -30,19 +30,22 @@ class Contribution:
     rounds: int  # that the site took part in
 
 
-def gram(updates: Iterable[Update], step: Vector, size: int) -> list[list[float]]:
+def gram(updates: Iterable[Update], before: Vector, after: Vector, size: int) -> list[list[float]]:
     """Inner products of all updates' changes, in the order given, and of the step that was made of them.
 
-    `(n + 1, n + 1)`, the step last. Updates are read anew for each block, so that those which are memory maps
-    are never all in memory.
+    `(n + 1, n + 1)`, the step from `before` to `after` last. One block of each at a time is in memory, where
+    updates are memory maps: the step itself is never made whole.
     """
-    total = np.zeros((0, 0))
+    vectors = [update.vector for update in updates]
+    block = np.empty((len(vectors) + 1, BLOCK))
+    total = np.zeros((len(block), len(block)))
     for first in range(0, size, BLOCK):
         last = min(first + BLOCK, size)
-        rows = [update.vector[first:last].astype(np.float64) for update in updates]
-        block = np.stack([*rows, step[first:last].astype(np.float64)])
-        products = block @ block.T
-        total = total + products if total.size else products
+        rows = block[:, : last - first]
+        for row, vector in zip(rows, vectors, strict=False):  # the last row is the step's
+            row[:] = vector[first:last]
+        np.subtract(after[first:last], before[first:last], out=rows[-1])
+        total += rows @ rows.T
     return [[float(f"{value:.6g}") for value in row] for row in total]
 
 

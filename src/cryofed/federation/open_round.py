@@ -37,7 +37,8 @@ def round_report(now: OpenRound, spool: Spool, size: int, before: Vector, after:
     report: dict[str, Any] = {
         "round": now.order.round_number,
         "attempt": now.attempt,
-        "model_before": vector_hash(before),
+        # Most strategies send the model itself, and the order names its hash.
+        "model_before": now.order.model_hash if now.order.vector is before else vector_hash(before),
         "model_after": vector_hash(after),
         "asked": list(now.asked),
         "accepted": accepted,
@@ -46,7 +47,7 @@ def round_report(now: OpenRound, spool: Spool, size: int, before: Vector, after:
         "auc": round(float(np.mean(aucs)), 6) if aucs else None,
     }
     if len(accepted) <= GRAM_SITES:
-        report["inner_products"] = gram(spool, after - before, size)
+        report["inner_products"] = gram(spool, before, after, size)
     return report
 
 

@@ -82,11 +82,12 @@ class Rounds:
         self._hooks, self._clock, self._patient = hooks, clock, patient
         self._guard = threading.RLock()
         self._open: OpenRound | None = None
+        self._checkpoint = folder / "checkpoint.safetensors"
         identity = {"plan": plan.hash, "layout": layout.hash, "start": vector_hash(start)}
-        known = load_progress(folder / "checkpoint.safetensors", identity)
-        self.progress = known or Progress(state=self.strategy.start(start), previous=start, identity=identity)
-        if known is None:
-            self._save()
+        known = load_progress(self._checkpoint, identity)
+        self.progress = known or self._saved(
+            Progress(state=self.strategy.start(start), previous=start, identity=identity)
+        )
         repair_report(folder / "rounds.jsonl", self.progress)
         self._attempts = load_attempts(folder / "attempts.json", self.round_number)
         self.spool = Spool(folder / "spool")
@@ -212,8 +213,7 @@ class Rounds:
             report = round_report(now, self.spool, self.layout.size, before, state.vector)
             report |= {"plan": self.plan.hash, "strategy": self.strategy.name}
             report["seconds"] = round(self._clock() - now.began, 3)
-            self.progress = self.progress.after(state, report, self.plan.rounds.patience)
-            self._save()
+            self.progress = self._saved(self.progress.after(state, report, self.plan.rounds.patience))
             append_line(self.folder / "rounds.jsonl", report)
             self._tell("round_closed", report)
             if self.finished:
@@ -275,8 +275,10 @@ class Rounds:
             raise FederationError("no round is open; an engine must call begin first")
         return self._open
 
-    def _save(self) -> None:
-        save_progress(self.folder / "checkpoint.safetensors", self.progress)
+    def _saved(self, progress: Progress) -> Progress:
+        """The same, as maps of the checkpoint: between rounds no vector is in memory that the disk has."""
+        save_progress(self._checkpoint, progress)
+        return load_progress(self._checkpoint, progress.identity) or progress
 
     def _tell(self, event: str, facts: Mapping[str, Any]) -> None:
         for hook in self._hooks:

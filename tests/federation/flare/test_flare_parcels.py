@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("nvflare", reason="the extra cryofed[flare] is not installed: pip install '.[flare]'")
 
 from nvflare.apis.signal import Signal
+from nvflare.fuel.f3.streaming.blob_streamer import BlobStream
+from nvflare.fuel.f3.streaming.byte_streamer import TxTask
 from tests.contract.flare_harness import Cell
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import parcels
 from cryofed.federation.engines.flare.arrivals import HOLD_S, Arrivals
 from cryofed.federation.engines.flare.envelopes import Parcel, opened, parcel_in
-from cryofed.federation.engines.flare.limits import refuse_references
+from cryofed.federation.engines.flare.limits import let_go_of_what_was_sent, refuse_references
 from cryofed.federation.engines.flare.parcels import AT_A_TIME, Offer, fetch
 from cryofed.federation.orders import Answer
 
@@ -147,3 +152,22 @@ def test_an_array_by_reference_is_not_fetched() -> None:
     refuse_references()
     with pytest.raises(FederationError, match="an array by reference; refused"):
         NumpyArrayDecomposer().process_datum(None, None)
+
+
+def test_a_piece_that_was_sent_is_not_kept_by_a_circle_of_references() -> None:
+    let_go_of_what_was_sent()
+    cell = SimpleNamespace(fire_and_forget=lambda *_, **__: {})
+    gc.disable()  # it breaks circles, but only when many objects are in some, however large
+    try:
+        piece = BlobStream(CONTENT, {})
+        sender = TxTask(
+            cell, chunk_size=1000, channel="", topic="", target="server", headers={}, stream=piece,
+            reliable=False, secure=False, optional=False,
+        )  # fmt: skip
+        sender.send_loop()
+        future, kept = sender.stream_future, weakref.ref(piece)
+        del sender, piece
+        assert future.result(0) == len(CONTENT)
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -18,6 +18,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.impl.controller import Controller
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
+from nvflare.fuel.utils.memory_utils import try_malloc_trim
 
 from cryofed import __version__
 from cryofed.errors import FederationError
@@ -127,6 +128,7 @@ class FlareCarrier:
                 self._send(DISMISS, late, timeout=0.0, told={ORDER: self._offer.ref})
             self._offer.withdraw()
             self._offer = None
+        try_malloc_trim()  # the allocator would keep what pieces took, and now come the round's vectors
 
     def close(self) -> None:
         """The segment ends, however it ends."""

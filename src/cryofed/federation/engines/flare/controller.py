@@ -12,7 +12,7 @@ from nvflare.app_common.workflows.base_fedavg import BaseFedAvg
 
 from cryofed.errors import CryoFedError
 from cryofed.federation.engines.flare.carrier import FlareCarrier, SegmentEndError
-from cryofed.federation.engines.flare.limits import refuse_references
+from cryofed.federation.engines.flare.limits import let_go_of_what_was_sent, refuse_references
 from cryofed.federation.engines.flare.notes import write_note
 
 LOCK_S = 60.0  # how long a segment waits for the one before it to close its round
@@ -29,6 +29,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
         # FLARE exports arguments by their names, so each is spelled out and kept under its own.
         super().__init__(persistor_id="", ignore_result_error=True, task_check_period=task_check_period)
         refuse_references()
+        let_go_of_what_was_sent()
         self.trial, self.segment, self.task_check_period = trial, segment, task_check_period
 
     def run(self) -> None:

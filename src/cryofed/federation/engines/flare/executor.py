@@ -28,7 +28,7 @@ from cryofed.federation.engines.flare.envelopes import (
 )
 from cryofed.federation.engines.flare.homes import TRANSFER
 from cryofed.federation.engines.flare.learner import Learner
-from cryofed.federation.engines.flare.limits import refuse_references
+from cryofed.federation.engines.flare.limits import let_go_of_what_was_sent, refuse_references
 from cryofed.federation.engines.flare.parcels import Offer, fetch
 
 LOG = "learner.log"  # in the site's folder; full words stay at home
@@ -43,6 +43,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
     def __init__(self) -> None:
         super().__init__()
         refuse_references()
+        let_go_of_what_was_sent()
         self._learner: Learner | None = None
         self._turn = threading.Lock()  # one order at a time: they share the learner and its two files
         self._working = ("", Signal())  # the order that is worked on, by its parcel, and what stops it

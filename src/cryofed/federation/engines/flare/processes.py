@@ -17,7 +17,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.certificates import read_certificate
 from cryofed.federation.engines.flare.greeter import MARK
 from cryofed.federation.engines.flare.homes import TRANSFER
-from cryofed.federation.engines.flare.limits import LARGEST_MESSAGE
+from cryofed.federation.engines.flare.limits import LARGEST_MESSAGE, RETRY_S
 
 # Both sides hold RSA keys, so no cipher of TLS 1.2 fits this one; those of TLS 1.3 are always on. gRPC has no
 # setting for the lowest version.
@@ -49,7 +49,9 @@ def environment(kit: Path) -> dict[str, str]:
         "GRPC_SSL_CIPHER_SUITES": _ONLY_TLS_1_3,
         "GRPC_VERBOSITY": "ERROR",
         "NVFLARE_STREAMING_MAX_BLOB_SIZE": str(LARGEST_MESSAGE),
-        "MALLOC_ARENA_MAX": "2",
+        "NVFLARE_STREAMING_RETRY_TIMEOUT": str(RETRY_S),
+        # One heap has fewer gaps than many; a site's threads also train, and are not to wait for each other.
+        "MALLOC_ARENA_MAX": "1" if (kit / "startup/server.crt").exists() else "2",
         "PYTHONUNBUFFERED": "1",
     }
 
