@@ -17,18 +17,20 @@ import numpy as np
 
 from benchmarks._attacks import hostile, mark
 from benchmarks._worlds import SITES, Size, World, cached_world, release_corpus
+from cryofed.errors import FederationError
 from cryofed.federation.comparison import alone, follow
 from cryofed.federation.guard.noise import Spend, statement
 from cryofed.federation.personalize import candidates, personalize
 from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.site import InMemory, Site
 from cryofed.federation.site_learner import one_thread
-from cryofed.learning import learner
+from cryofed.learning import calibrate, learner
 from cryofed.learning.augment import augmented
 from cryofed.learning.learner import TrainingSettings
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.network import Network
 
 ROOT = Path(__file__).parent.parent
@@ -120,13 +122,18 @@ class Models:
 
 
 def result(cell: Cell) -> dict[str, Any]:
-    """The cell's figures, from the cache or run now. Beside them lie the models and all scores."""
+    """The cell's figures, from the cache or run now. Beside them lie the models and all scores.
+
+    A rule that refuses to go on ends the campaign: that is a result too, and `stops` holds its reason.
+    """
     if not cell.path.exists():
         for needed in cell.needs:
             result(needed)
         with network_of(cell):
-            made = _run(cell, cell.world)
-            told, arrays = _measured(cell, cell.world, made)
+            try:
+                told, arrays = _measured(cell, cell.world, _run(cell, cell.world))
+            except FederationError as error:
+                told, arrays = {"stops": str(error)}, {}
         cell.path.parent.mkdir(parents=True, exist_ok=True)
         _put(cell.path.with_suffix(".npz"), lambda part: np.savez_compressed(part, **arrays))
         _put(cell.path, lambda part: part.write_text(json.dumps(told, indent=1)))
@@ -156,6 +163,8 @@ def network_of(cell: Cell) -> Iterator[None]:
         mock.patch.object(learner, "Network", functools.partial(Network, SMALL_WIDTHS)),
         mock.patch.object(learner, "middle", lambda images: images),
         mock.patch.object(learner, "augmented", functools.partial(augmented, side=SMALL_SIDE)),
+        # Measured on pictures of 64 × 64 for the release's context, which the cells do not have.
+        mock.patch.object(calibrate, "detail", lambda images: np.zeros((len(images), len(DETAIL)))),
     ):
         yield
     learner.layout.cache_clear()
