@@ -34,30 +34,34 @@ def grid(seeds: list[int]) -> list[Cell]:
     cells = _core(first)
     cells += [cell for seed in seeds for cell in _honest("mixed", seed)]
     cells += [cell for seed in seeds for name in FINISHED for cell in _attacked(name, seed)]
-    cells += [cell for seed in seeds for name in RULES for cell in _attacked(name, seed)]
-    cells += [cell for name in OTHERS for cell in _attacked(name, first)]
-    cells += [cell for split in OTHER_SPLITS for cell in _honest(split, first)]
+    cells += [cell for name in (*RULES, *OTHERS) for cell in _attacked(name, first)]
+    cells += [cell for split in OTHER_SPLITS for cell in _finished(split, first)]
     cells += [cell for split in OTHER_SPLITS for name in FINISHED for cell in _attacked(name, first, split)]
     cells += [Cell(seed=seed, **codec) for seed in seeds for codec in CODECS.values()]
+    cells += [cell for split in OTHER_SPLITS for cell in _honest(split, first)]
     cells += [Cell(epsilon=8.0, seed=first), Cell(epsilon=8.0, seed=first, jobs=48), Cell(jobs=48)]
-    cells += [cell for seed in more for split in OTHER_SPLITS for cell in _honest(split, seed)]
-    names = (*FINISHED, *RULES, *OTHERS)
-    cells += [cell for name in names for split in OTHER_SPLITS for cell in _attacked(name, first, split)]
+    cells += [cell for seed in more for name in RULES for cell in _attacked(name, seed)]
+    cells += [cell for seed in more for split in OTHER_SPLITS for cell in _finished(split, seed)]
     cells += [cell for seed in more for name in OTHERS for cell in _attacked(name, seed)]
+    cells += [cell for seed in more for split in OTHER_SPLITS for cell in _honest(split, seed)]
+    cells += [cell for name in STRATEGIES for split in OTHER_SPLITS for cell in _attacked(name, first, split)]
     return list(dict.fromkeys(cells))
 
 
 def _core(seed: int) -> list[Cell]:
     """What the page's claims rest on."""
-    cells = [Cell(strategy=name, seed=seed) for name in (*BASELINES, *FINISHED)]
-    cells += [Cell(strategy=n, seed=seed, finish=f) for n in FINISHED for f in FINISHES]
-    return cells + _attacked("robust", seed)
+    return _finished("mixed", seed) + _attacked("robust", seed)
+
+
+def _finished(split: str, seed: int) -> list[Cell]:
+    """The baselines, and what each site makes of FedAvg's and the robust model."""
+    cells = [Cell(split=split, strategy=name, seed=seed) for name in (*BASELINES, *FINISHED)]
+    return cells + [Cell(split=split, strategy=n, seed=seed, finish=f) for n in FINISHED for f in FINISHES]
 
 
 def _honest(split: str, seed: int) -> list[Cell]:
-    """All strategies where everyone means well, and each site's own finish."""
-    cells = [Cell(split=split, strategy=name, seed=seed) for name in (*BASELINES, *STRATEGIES)]
-    return cells + [Cell(split=split, strategy=n, seed=seed, finish=f) for n in FINISHED for f in FINISHES]
+    """All strategies where everyone means well."""
+    return _finished(split, seed) + [Cell(split=split, strategy=name, seed=seed) for name in STRATEGIES]
 
 
 def _attacked(name: str, seed: int, split: str = "mixed") -> list[Cell]:
