@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks._cells import Cell  # noqa: E402  # needs torch
-from benchmarks._strategy_tables import attack_table, losses, shown  # noqa: E402
+from benchmarks._cells import Cell  # needs torch
+from benchmarks._strategy_tables import attack_table, losses, shown
 
 FOUND = {
     Cell(strategy="krum", seed=1): {"final": 0.900, "fooled": 0.01},
