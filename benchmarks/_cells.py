@@ -52,6 +52,7 @@ class Cell:
         ""  # each site's own finish of the final model: "site" looks at its validation jobs, or a kind
     )
     attack: str = "none"
+    liar: int = SITES  # the number of the site that attacks
     seed: int = 1
     rounds: int = 10
     steps: int = 10
@@ -192,7 +193,7 @@ def _federated(cell: Cell, world: World, start: Vector) -> Models:
             )
             for name, part in zip(names, world.train, strict=False)
         }
-        act = hostile(cell.attack, names[-1])
+        act = hostile(cell.attack, names[cell.liar - 1])
         every = turns * (2 if cell.drawn else cell.rounds)
         course = follow(plan, sites, start, world.test, Path(folder) / "run", function=act, every=every)
     told = {

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks._attacks import ATTACKS
 from benchmarks._cells import NAMES, ROOT, Cell, arrays_of
 from benchmarks._strategy_plots import IMAGES, plot_attacks, plot_courses
-from benchmarks._worlds import OTHER_SPLITS, SPLITS
+from benchmarks._worlds import OTHER_SPLITS, SITES, SPLITS
 from cryofed.federation.personalize import gain
 from cryofed.federation.strategies.registry import STRATEGIES
 from cryofed.library.labelled import Labelled
@@ -39,6 +39,7 @@ def write_page(cells: list[Cell]) -> None:
         "default": default_table,
         "own": own_table,
         "attacks": attack_table,
+        "liars": liar_table,
         "splits": split_table,
         "split-attacks": split_attack_table,
         "codecs": codec_table,
@@ -191,6 +192,17 @@ def split_attack_table(found: Found) -> str:
             told = _changes(found, strategy=name, split=split)
             if any(text != "not run" for text in told):
                 lines.append(f"| {'nothing' if split == 'iid' else split} | {name} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def liar_table(found: Found) -> str:
+    """The robust default, when another of the five sites is the hostile one."""
+    lines = ["| hostile is | " + " | ".join(ATTACKS) + " |", "|---" * (len(ATTACKS) + 1) + "|"]
+    clean = finals(found, strategy="robust")
+    for number in range(1, SITES + 1):
+        under = [finals(found, strategy="robust", attack=attack, liar=number) for attack in ATTACKS]
+        told = [shown(gaps({1: one[1]}, clean) if 1 in one else [], "+") for one in under]
+        lines.append(f"| site {number} | {' | '.join(told)} |")
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks._attacks import ATTACKS
 from benchmarks._cells import BASELINES, Cell, result
 from benchmarks._strategy_tables import CODECS, write_page
-from benchmarks._worlds import OTHER_SPLITS
+from benchmarks._worlds import OTHER_SPLITS, SITES
 from cryofed.federation.strategies.registry import STRATEGIES
 
 QUICK = 14  # cells: baselines, FedAvg, robust, their finish, robust under attacks
@@ -34,6 +34,7 @@ def grid(seeds: list[int]) -> list[Cell]:
     cells = _core(first)
     cells += [cell for seed in seeds for cell in _honest("mixed", seed)]
     cells += [cell for seed in seeds for name in FINISHED for cell in _attacked(name, seed)]
+    cells += [Cell(strategy="robust", attack=a, liar=n) for a in ATTACKS for n in range(1, SITES)]
     cells += [cell for name in (*RULES, *OTHERS) for cell in _attacked(name, first)]
     cells += [cell for split in OTHER_SPLITS for cell in _finished(split, first)]
     cells += [cell for split in OTHER_SPLITS for name in FINISHED for cell in _attacked(name, first, split)]
