@@ -227,10 +227,13 @@ def _fooled(found: Found, name: str) -> str:
 
 def _reasons(found: Found) -> list[str]:
     """What the campaigns that stopped said, each reason once."""
-    reasons = sorted({told["stops"] for told in found.values() if "stops" in told})
-    return ["", "*Stops*: the rule refused to go on and the campaign ended:", ""] * bool(reasons) + [
-        f"- {reason}" for reason in reasons
-    ]
+    told = {
+        (cell.strategy, one["stops"].removeprefix(f"{cell.strategy}: "))
+        for cell, one in found.items()
+        if "stops" in one
+    }
+    head = ["", "*Stops*: the rule refused to go on and the campaign ended:", ""]
+    return [*head, *(f"- `{name}`: {reason}" for name, reason in sorted(told))] if told else []
 
 
 def losses(found: Found) -> dict[str, dict[str, float | None]]:

@@ -32,4 +32,4 @@ def test_a_stopped_campaign_stands_in_its_field_and_its_reason_below() -> None:
     fields = [field.strip() for field in row.strip("|").split("|")]
     assert fields[:5] == ["krum", "0.8900 ± 0.0141 (2)", "not run", "not run", "-0.0050 (1)"]
     assert fields[7] == "stops (1)"
-    assert below[-1] == "- krum: 4 updates are too few"
+    assert below[-1] == "- `krum`: 4 updates are too few"
