@@ -193,7 +193,7 @@ def _federated(cell: Cell, world: World, start: Vector) -> Models:
             )
             for name, part in zip(names, world.train, strict=False)
         }
-        act = hostile(cell.attack, names[cell.liar - 1])
+        act = hostile(cell.attack, NAMES[cell.liar - 1])
         every = turns * (2 if cell.drawn else cell.rounds)
         course = follow(plan, sites, start, world.test, Path(folder) / "run", function=act, every=every)
     told = {

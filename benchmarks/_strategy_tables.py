@@ -232,7 +232,7 @@ def _reasons(found: Found) -> list[str]:
         for cell, one in found.items()
         if "stops" in one
     }
-    head = ["", "*Stops*: the rule refused to go on and the campaign ended:", ""]
+    head = ["", "*Stops*: the campaign ended, with this line:", ""]
     return [*head, *(f"- `{name}`: {reason}" for name, reason in sorted(told))] if told else []
 
 
