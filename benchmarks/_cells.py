@@ -17,18 +17,20 @@ import numpy as np
 
 from benchmarks._attacks import hostile, mark
 from benchmarks._worlds import SITES, Size, World, cached_world, release_corpus
+from cryofed.errors import FederationError
 from cryofed.federation.comparison import alone, follow
 from cryofed.federation.guard.noise import Spend, statement
 from cryofed.federation.personalize import candidates, personalize
 from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.site import InMemory, Site
 from cryofed.federation.site_learner import one_thread
-from cryofed.learning import learner
+from cryofed.learning import calibrate, learner
 from cryofed.learning.augment import augmented
 from cryofed.learning.learner import TrainingSettings
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.network import Network
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +52,7 @@ class Cell:
         ""  # each site's own finish of the final model: "site" looks at its validation jobs, or a kind
     )
     attack: str = "none"
+    liar: int = SITES  # the number of the site that attacks
     seed: int = 1
     rounds: int = 10
     steps: int = 10
@@ -120,13 +123,18 @@ class Models:
 
 
 def result(cell: Cell) -> dict[str, Any]:
-    """The cell's figures, from the cache or run now. Beside them lie the models and all scores."""
+    """The cell's figures, from the cache or run now. Beside them lie the models and all scores.
+
+    A rule that refuses to go on ends the campaign: that is a result too, and `stops` holds its reason.
+    """
     if not cell.path.exists():
         for needed in cell.needs:
             result(needed)
         with network_of(cell):
-            made = _run(cell, cell.world)
-            told, arrays = _measured(cell, cell.world, made)
+            try:
+                told, arrays = _measured(cell, cell.world, _run(cell, cell.world))
+            except FederationError as error:
+                told, arrays = {"stops": str(error)}, {}
         cell.path.parent.mkdir(parents=True, exist_ok=True)
         _put(cell.path.with_suffix(".npz"), lambda part: np.savez_compressed(part, **arrays))
         _put(cell.path, lambda part: part.write_text(json.dumps(told, indent=1)))
@@ -156,6 +164,8 @@ def network_of(cell: Cell) -> Iterator[None]:
         mock.patch.object(learner, "Network", functools.partial(Network, SMALL_WIDTHS)),
         mock.patch.object(learner, "middle", lambda images: images),
         mock.patch.object(learner, "augmented", functools.partial(augmented, side=SMALL_SIDE)),
+        # Measured on pictures of 64 × 64 for the release's context, which the cells do not have.
+        mock.patch.object(calibrate, "detail", lambda images: np.zeros((len(images), len(DETAIL)))),
     ):
         yield
     learner.layout.cache_clear()
@@ -183,7 +193,7 @@ def _federated(cell: Cell, world: World, start: Vector) -> Models:
             )
             for name, part in zip(names, world.train, strict=False)
         }
-        act = hostile(cell.attack, names[-1])
+        act = hostile(cell.attack, NAMES[cell.liar - 1])
         every = turns * (2 if cell.drawn else cell.rounds)
         course = follow(plan, sites, start, world.test, Path(folder) / "run", function=act, every=every)
     told = {

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks._attacks import ATTACKS
 from benchmarks._cells import NAMES, ROOT, Cell, arrays_of
 from benchmarks._strategy_plots import IMAGES, plot_attacks, plot_courses
-from benchmarks._worlds import SPLITS
+from benchmarks._worlds import OTHER_SPLITS, SITES, SPLITS
 from cryofed.federation.personalize import gain
 from cryofed.federation.strategies.registry import STRATEGIES
 from cryofed.library.labelled import Labelled
@@ -34,12 +34,14 @@ def write_page(cells: list[Cell]) -> None:
     """Put every table between its marks in the page; what was not run yet stays out."""
     found: Found = {c: json.loads(c.path.read_text()) for c in cells if c.path.exists()}
     plot_courses(_courses(found), finals(found, strategy="pooled").get(1), IMAGES / "strategies-course.png")
-    plot_attacks(_losses(found), ATTACKS, IMAGES / "strategies-attacks.png")
+    plot_attacks(losses(found), ATTACKS, IMAGES / "strategies-attacks.png")
     parts: dict[str, Callable[[Found], str]] = {
         "default": default_table,
         "own": own_table,
         "attacks": attack_table,
+        "liars": liar_table,
         "splits": split_table,
+        "split-attacks": split_attack_table,
         "codecs": codec_table,
         "run": lambda found: run_line(found, cells),
     }
@@ -66,12 +68,20 @@ def best_alone(found: Found, split: str = "mixed") -> dict[int, float]:
     return {cell.seed: max(told["each"]) for cell, told in chosen(found, strategy="alone", split=split)}
 
 
-def shown(values: list[float], sign: str = "", digits: int = 4) -> str:
-    """Mean, and the spread over seeds where there are several."""
-    if not values:
-        return "not run"
-    text = f"{np.mean(values):{sign}.{digits}f}"
-    return f"{text} ± {np.std(values, ddof=1):.{digits}f} ({len(values)})" if len(values) > 1 else text
+def stops(found: Found, **wanted: Any) -> dict[int, str]:
+    """Why the campaign ended early, by seed, where it did."""
+    return {cell.seed: told["stops"] for cell, told in chosen(found, **wanted) if "stops" in told}
+
+
+def shown(values: list[float], sign: str = "", stopped: int = 0) -> str:
+    """Mean, the spread over seeds where there are several, and how many seeds; and how many stopped."""
+    texts = []
+    if values:
+        spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+        texts.append(f"{np.mean(values):{sign}.4f}{spread} ({len(values)})")
+    if stopped:
+        texts.append(f"stops ({stopped})")
+    return ", ".join(texts) or "not run"
 
 
 def gaps(own: dict[int, float], other: dict[int, float]) -> list[float]:
@@ -93,18 +103,20 @@ def default_table(found: Found) -> str:
     ]
     rows = []
     for name in STRATEGIES:
-        own = finals(found, strategy=name)
-        if own:
-            text = f"| {name} | {shown(list(own.values()))} | {shown(gaps(own, pooled), '+')} "
+        own, ended = finals(found, strategy=name), stops(found, strategy=name)
+        if own or ended:
+            text = (
+                f"| {name} | {shown(list(own.values()), '', len(ended))} | {shown(gaps(own, pooled), '+')} "
+            )
             text += f"| {shown(gaps(own, best), '+')} | {_cost(found, name, pooled)} |"
-            rows.append((-float(np.mean(list(own.values()))), text))
+            rows.append((-float(np.mean(list(own.values()) or [0])), text))
     return "\n".join(lines + [row for _, row in sorted(rows)])
 
 
 def _cost(found: Found, name: str, pooled: dict[int, float]) -> str:
     """What seed 1 took to the target; its course holds every second round."""
     told = next((told for cell, told in chosen(found, strategy=name) if cell.seed == 1), None)
-    if told is None or 1 not in pooled or name == "personal":
+    if told is None or "stops" in told or 1 not in pooled or name == "personal":
         return "– | – | –"
     reached = next((i for i, value in enumerate(told["course"], 1) if value >= pooled[1] - 0.01), None)
     if reached is None:
@@ -163,27 +175,80 @@ def attack_table(found: Found) -> str:
     """AUC under attack minus the same rule's without, all five sites honest; same seeds."""
     head = "| strategy | no attack | hostile site stays away | " + " | ".join(ATTACKS)
     lines = [head + " | fooled by the backdoor |", "|---" * (len(ATTACKS) + 4) + "|"]
-    for name, losses in _losses(found).items():
-        clean = finals(found, strategy=name)
-        absent = shown(gaps(finals(found, strategy=name, absent=1), clean), "+")
-        told = " | ".join(shown(losses[attack], "+") for attack in ATTACKS)
-        fooled = [t["fooled"] for _, t in chosen(found, strategy=name, attack="backdoor")]
-        without = [t["fooled"] for _, t in chosen(found, strategy=name)]
-        share = (
-            f"{100 * np.mean(fooled):.1f} % (without attack {100 * np.mean(without):.1f} %)" if fooled else ""
-        )
-        lines.append(f"| {name} | {shown(list(clean.values()))} | {absent} | {told} | {share} |")
+    for name in STRATEGIES:
+        told = _changes(found, strategy=name)
+        if any(text != "not run" for text in told):
+            clean = shown(list(finals(found, strategy=name).values()))
+            lines.append(f"| {name} | {clean} | {' | '.join(told)} | {_fooled(found, name)} |")
+    return "\n".join([*lines, *_reasons(found)])
+
+
+def split_attack_table(found: Found) -> str:
+    """The same where sites differ in one way or in none."""
+    lines = ["| sites differ in | strategy | hostile site stays away | " + " | ".join(ATTACKS) + " |"]
+    lines.append("|---" * (len(ATTACKS) + 3) + "|")
+    for split in OTHER_SPLITS:
+        for name in STRATEGIES:
+            told = _changes(found, strategy=name, split=split)
+            if any(text != "not run" for text in told):
+                lines.append(f"| {'nothing' if split == 'iid' else split} | {name} | {' | '.join(told)} |")
     return "\n".join(lines)
 
 
-def _losses(found: Found) -> dict[str, dict[str, list[float]]]:
-    """By strategy and attack, a number per seed."""
-    result = {}
+def liar_table(found: Found) -> str:
+    """The robust default, when another of the five sites is the hostile one."""
+    lines = ["| hostile is | " + " | ".join(ATTACKS) + " |", "|---" * (len(ATTACKS) + 1) + "|"]
+    clean = finals(found, strategy="robust")
+    for number in range(1, SITES + 1):
+        under = [finals(found, strategy="robust", attack=attack, liar=number) for attack in ATTACKS]
+        told = [shown(gaps({1: one[1]}, clean) if 1 in one else [], "+") for one in under]
+        lines.append(f"| site {number} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def _changes(found: Found, **wanted: Any) -> list[str]:
+    """Change of AUC where the hostile site stays away, then under each attack."""
+    clean = finals(found, **wanted)
+    ways: list[dict[str, Any]] = [{"absent": 1}, *({"attack": attack} for attack in ATTACKS)]
+    return [
+        shown(gaps(finals(found, **wanted, **way), clean), "+", len(stops(found, **wanted, **way)))
+        for way in ways
+    ]
+
+
+def _fooled(found: Found, name: str) -> str:
+    """Share of bad averages that the mark lets pass, with and without attack."""
+    under, without = (
+        [told["fooled"] for _, told in chosen(found, strategy=name, attack=attack) if "fooled" in told]
+        for attack in ("backdoor", "none")
+    )
+    return f"{100 * np.mean(under):.1f} % (without attack {100 * np.mean(without):.1f} %)" if under else ""
+
+
+def _reasons(found: Found) -> list[str]:
+    """What the campaigns that stopped said, each reason once."""
+    told = {
+        (cell.strategy, one["stops"].removeprefix(f"{cell.strategy}: "))
+        for cell, one in found.items()
+        if "stops" in one
+    }
+    head = ["", "*Stops*: the campaign ended, with this line:", ""]
+    return [*head, *(f"- `{name}`: {reason}" for name, reason in sorted(told))] if told else []
+
+
+def losses(found: Found) -> dict[str, dict[str, float | None]]:
+    """Mean change of AUC by strategy and attack; None where the campaign stopped, absent where not run."""
+    result: dict[str, dict[str, float | None]] = {}
     for name in STRATEGIES:
-        clean = finals(found, strategy=name)
-        losses = {a: gaps(finals(found, strategy=name, attack=a), clean) for a in ATTACKS}
-        if any(losses.values()):
-            result[name] = losses
+        clean, told = finals(found, strategy=name), {}
+        for attack in ATTACKS:
+            changes = gaps(finals(found, strategy=name, attack=attack), clean)
+            if changes:
+                told[attack] = float(np.mean(changes))
+            elif stops(found, strategy=name, attack=attack):
+                told[attack] = None
+        if told:
+            result[name] = told
     return result
 
 
@@ -193,7 +258,7 @@ def _courses(found: Found) -> dict[str, list[float]]:
         for name in STRATEGIES
         if name != "personal"  # its common model alone is nobody's
         for cell, told in chosen(found, strategy=name)
-        if cell.seed == 1
+        if cell.seed == 1 and "course" in told
     }
 
 

@@ -21,7 +21,8 @@ from cryofed.simulation.truth import SimulatedJob
 
 SITES = 5
 KEPT = ("train", "validation", "held_out")  # the parts of a site
-SPLITS = ("iid", "molecule", "microscope", "habit", "mixed")
+OTHER_SPLITS = ("iid", "molecule", "microscope", "habit")
+SPLITS = (*OTHER_SPLITS, "mixed")  # mixed differs in all; it is the default
 TRUE_HAND = Habit(scale="binary", error=0.0, slips=0.0)  # labels as the truth has them
 # Which molecules a lab works on; together all kinds of the simulation.
 LABS = (

@@ -11,59 +11,64 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 
 from benchmarks._attacks import ATTACKS
 from benchmarks._cells import BASELINES, Cell, result
 from benchmarks._strategy_tables import CODECS, write_page
-from benchmarks._worlds import SPLITS
+from benchmarks._worlds import OTHER_SPLITS, SITES
 from cryofed.federation.strategies.registry import STRATEGIES
 
 QUICK = 14  # cells: baselines, FedAvg, robust, their finish, robust under attacks
 FINISHED = ("fedavg", "robust")
 FINISHES = ("site", "half")
-ROBUST = ("norm-bounded", "median", "trimmed-mean", "geometric-median", "krum", "multi-krum")
+RULES = ("multi-krum", "median", "trimmed-mean", "geometric-median", "norm-bounded", "krum")  # robust ones
+OTHERS = tuple(name for name in STRATEGIES if name not in (*FINISHED, *RULES))
 
 
 def grid(seeds: list[int]) -> list[Cell]:
     """All cells, the most telling first: whoever stops early has these."""
     first, *more = seeds
     cells = _core(first)
-    cells += [Cell(attack=attack, seed=first) for attack in ATTACKS]
-    cells += [cell for seed in more for cell in _core(seed)]
-    cells += [Cell(strategy=name, seed=first) for name in STRATEGIES]
+    cells += [cell for seed in seeds for cell in _honest("mixed", seed)]
+    cells += [cell for seed in seeds for name in FINISHED for cell in _attacked(name, seed)]
+    cells += [Cell(strategy="robust", attack=a, liar=n) for a in ATTACKS for n in range(1, SITES)]
+    cells += [cell for name in (*RULES, *OTHERS) for cell in _attacked(name, first)]
+    cells += [cell for split in OTHER_SPLITS for cell in _finished(split, first)]
+    cells += [cell for split in OTHER_SPLITS for name in FINISHED for cell in _attacked(name, first, split)]
     cells += [Cell(seed=seed, **codec) for seed in seeds for codec in CODECS.values()]
-    cells += _splits(first, (*BASELINES, *FINISHED, "personal", "scaffold"))
+    cells += [cell for split in OTHER_SPLITS for cell in _honest(split, first)]
     cells += [Cell(epsilon=8.0, seed=first), Cell(epsilon=8.0, seed=first, jobs=48), Cell(jobs=48)]
-    cells += [Cell(strategy=name, seed=seed) for seed in more for name in STRATEGIES]
-    cells += _splits(first, tuple(STRATEGIES))
-    cells += [
-        Cell(strategy=name, attack=attack, seed=first)
-        for name in ROBUST
-        for attack in ATTACKS
-        if not (attack == "nan" and "krum" in name)  # NaN is refused, and four updates are too few for Krum
-    ]
-    cells += [cell for seed in more for cell in _splits(seed, (*BASELINES, *FINISHED, "personal"))]
+    cells += [cell for seed in more for name in RULES for cell in _attacked(name, seed)]
+    cells += [cell for seed in more for split in OTHER_SPLITS for cell in _finished(split, seed)]
+    cells += [cell for seed in more for name in OTHERS for cell in _attacked(name, seed)]
+    cells += [cell for seed in more for split in OTHER_SPLITS for cell in _honest(split, seed)]
+    cells += [cell for name in STRATEGIES for split in OTHER_SPLITS for cell in _attacked(name, first, split)]
     return list(dict.fromkeys(cells))
 
 
 def _core(seed: int) -> list[Cell]:
     """What the page's claims rest on."""
-    cells = [Cell(strategy=name, seed=seed) for name in (*BASELINES, *FINISHED)]
-    cells += [Cell(strategy=n, seed=seed, finish=f) for n in FINISHED for f in FINISHES]
-    cells += [Cell(strategy="robust", attack=attack, seed=seed) for attack in ATTACKS]
-    return [*cells, Cell(strategy="robust", absent=1, seed=seed)]
+    return _finished("mixed", seed) + _attacked("robust", seed)
 
 
-def _splits(seed: int, names: tuple[str, ...]) -> list[Cell]:
-    """These strategies where sites differ in other ways."""
-    cells = []
-    for split in [split for split in SPLITS if split != "mixed"]:
-        cells += [Cell(split=split, strategy=name, seed=seed) for name in names]
-        known = [name for name in names if name in FINISHED]
-        cells += [Cell(split=split, strategy=n, seed=seed, finish=f) for n in known for f in FINISHES]
-    return cells
+def _finished(split: str, seed: int) -> list[Cell]:
+    """The baselines, and what each site makes of FedAvg's and the robust model."""
+    cells = [Cell(split=split, strategy=name, seed=seed) for name in (*BASELINES, *FINISHED)]
+    return cells + [Cell(split=split, strategy=n, seed=seed, finish=f) for n in FINISHED for f in FINISHES]
+
+
+def _honest(split: str, seed: int) -> list[Cell]:
+    """All strategies where everyone means well."""
+    return _finished(split, seed) + [Cell(split=split, strategy=name, seed=seed) for name in STRATEGIES]
+
+
+def _attacked(name: str, seed: int, split: str = "mixed") -> list[Cell]:
+    """One strategy when one site of five attacks, and, to compare, when that site stays away."""
+    cells = [Cell(split=split, strategy=name, attack=attack, seed=seed) for attack in ATTACKS]
+    return [*cells, Cell(split=split, strategy=name, absent=1, seed=seed)]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -84,9 +89,14 @@ def main(arguments: list[str] | None = None) -> None:
         if cell.path.exists():
             continue
         told = result(cell)
-        final = told.get("final") or np.mean(told["each"])
-        print(f"{number}/{len(cells)} {cell.path.stem}: AUC {final:.4f}", flush=True)
+        print(f"{number}/{len(cells)} {cell.path.stem}: {_end(told)}", flush=True)
     write_page(cells)
+
+
+def _end(told: dict[str, Any]) -> str:
+    if "stops" in told:
+        return f"stops, {told['stops']}"
+    return f"AUC {told.get('final') or np.mean(told['each']):.4f}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from cryofed.federation.strategies.geometric_median import GeometricMedian
 from cryofed.federation.strategies.krum import Krum, MultiKrum
 from cryofed.federation.strategies.median import CoordinateMedian
 from cryofed.federation.strategies.norm_bounded import NormBounded
-from cryofed.federation.strategies.robust import Robust, agreeing
+from cryofed.federation.strategies.robust import Robust, nearest
 from cryofed.federation.strategies.strategy import Strategy
 from cryofed.federation.strategies.trimmed_mean import TrimmedMean, cut_of
 
@@ -105,32 +105,37 @@ def test_square_norm_neither_overflows_nor_loses_small_terms() -> None:
     assert square_norm(np.full(100_000, 1e-3, np.float32)) == pytest.approx(0.1, rel=1e-6)
 
 
-def test_robust_bounds_below_five_sites_and_trims_from_five(random_updates) -> None:
+def slow_mixed(vectors: np.ndarray, hostile: int) -> np.ndarray:
+    """Every update averaged with those nearest to it, so many that `hostile` are left out."""
+    mixed = []
+    for one in vectors:
+        order = sorted(range(len(vectors)), key=lambda j: ((one - vectors[j]) ** 2).sum())
+        mixed.append(vectors[order[: len(vectors) - hostile]].mean(axis=0))
+    return np.array(mixed)
+
+
+@pytest.mark.parametrize(("n", "cut"), [(5, 1), (6, 2), (11, 3)])
+def test_robust_mixes_neighbors_then_trims(random_updates, n: int, cut: int) -> None:
+    updates = random_updates(n, SIZE)
+    slow = np.sort(slow_mixed(rows(updates), cut), axis=0)[cut : n - cut].mean(axis=0)
+    np.testing.assert_allclose(step(Robust(), updates), slow, atol=1e-6)
+
+
+def test_robust_only_bounds_below_five_sites(random_updates) -> None:
     few = random_updates(4, SIZE)
     np.testing.assert_array_equal(step(Robust(), few), step(NormBounded(), few))
-    many = random_updates(5, SIZE)
-    lengths = np.linalg.norm(rows(many), axis=1)
-    scaled = rows(many) * np.minimum(1, np.median(lengths) / lengths)[:, None]
-    away = [scaled[i] @ (scaled.sum(axis=0) - scaled[i]) for i in range(5)]
-    if min(away) < 0:  # one of five may be left out: of the four that are left the middle two are averaged
-        scaled = np.delete(scaled, int(np.argmin(away)), axis=0)
-    slow = np.sort(scaled, axis=0)[1:-1].mean(axis=0)
-    np.testing.assert_allclose(step(Robust(), many), slow, atol=1e-6)
 
 
-def test_robust_leaves_out_who_points_against_the_others(update) -> None:
-    # Norms 5, 5, 5, 5 and 20: the last is bounded to [-3, -4] and goes. Left are 3 3 4 5 and 0 3 4 4.
-    vectors = [[3, 4], [4, 3], [5, 0], [3, 4], [-12, -16]]
-    updates = [update(s, v) for s, v in zip("abcde", vectors, strict=True)]
-    np.testing.assert_allclose(step(Robust(), updates), [(3 + 4) / 2, (3 + 4) / 2], rtol=1e-6)
+def test_robust_hears_nothing_of_one_site_far_from_four(update) -> None:
+    # Each of the four averages the four: (2 + 4 + 4 + 6) / 4 = 4. The far one's average is trimmed away.
+    updates = [update(s, [v]) for s, v in zip("abcde", [2, 4, 4, 6, -16], strict=True)]
+    assert step(Robust(), updates) == [4.0]
 
 
-def test_no_more_are_left_out_than_are_trimmed_and_nobody_who_agrees() -> None:
-    two_against_three = np.outer([1, 1, 1, -1, -1], [1, 1, 1, -1, -1]).astype(float)
-    # Against the others: 3 − 1 − 2 = 0 for each of the three, 2 − 1 − 3 = −2 for each of the two; one may go.
-    assert agreeing(two_against_three, 1) == [0, 1, 2, 4]
-    assert agreeing(two_against_three, 2) == [0, 1, 2]
-    assert agreeing(np.ones((5, 5)), 2) == [0, 1, 2, 3, 4]
+def test_nearest_begins_with_the_site_itself_and_takes_the_first_of_equals() -> None:
+    positions = np.array([0.0, 1.0, 2.0, 2.0])
+    distances = (positions[:, None] - positions) ** 2
+    assert nearest(distances, 2) == [[0, 1], [1, 0], [2, 3], [3, 2]]
 
 
 @pytest.mark.parametrize(
