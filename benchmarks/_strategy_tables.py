@@ -19,7 +19,7 @@ from cryofed.federation.strategies.registry import STRATEGIES
 from cryofed.library.labelled import Labelled
 
 PAGE = ROOT / "docs" / "strategies.md"
-FINISHES = (("", "common model"), ("half", "mean with its own"), ("site", "as the site finishes it"))
+FINISHES = (("", "common model"), ("half", "half its own, always"), ("site", "as the site finishes it"))
 CODECS: dict[str, dict[str, Any]] = {
     "float16": {"codec": "float16"},
     "int8, blocks of 256": {"codec": "int8"},
@@ -152,7 +152,8 @@ def _worst(found: Found, **wanted: Any) -> str:
     below = int((values < -2 * errors).sum())
     worst = int(np.argmin(values.mean(axis=0)))
     error = float(np.sqrt(np.square(errors[:, worst]).sum()) / len(told))
-    return f"{values[:, worst].mean():+.4f} ± {error:.4f}; {below} of {values.size}"
+    least = f"{values[:, worst].mean():+.4f} ± {error:.4f}"
+    return f"{least}; {values.mean():+.4f}; {below} of {values.size}"
 
 
 @cache

@@ -130,7 +130,7 @@ def test_a_site_finishes_a_release_for_itself(tmp_path: Path, capsys: pytest.Cap
     assert main(words) == 0
     told = capsys.readouterr().out
     # One project of 48 averages is held out: half of its one job cannot both choose and tell.
-    for kind in ("half", "common", "head", "own"):
+    for kind in ("own", "quarter", "half", "three quarters", "common", "head"):
         assert re.search(rf"^{kind} +AUC [01]\.\d{{4}} on 48 held-out averages", told, re.MULTILINE)
     assert told.count("chosen") == 1
     assert "no held-out job is left to say what that is worth" in told

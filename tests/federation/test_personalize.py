@@ -47,22 +47,26 @@ def test_an_own_head_leaves_the_trunk_as_it_was() -> None:
     assert (own[head] != vector[head]).any()
 
 
-def test_half_is_the_mean_of_the_releases_and_the_sites_own_weights() -> None:
+def test_mixtures_have_so_much_of_the_release_and_the_rest_of_the_sites_own() -> None:
     common, own = initial_vector(0), initial_vector(1)
     models = candidates(common, own, labelled(40, 0), QUICK, seed=1)
-    assert list(models) == ["half", "common", "head", "own"]
+    assert list(models) == ["own", "quarter", "half", "three quarters", "common", "head"]
     assert (models["common"] == common).all()
     assert (models["own"] == own).all()
-    np.testing.assert_array_equal(models["half"][:3], [(common[i] + own[i]) / 2 for i in range(3)])
+    for name, share in (("quarter", 0.25), ("half", 0.5), ("three quarters", 0.75)):
+        mixed = [share * common[i] + (1 - share) * own[i] for i in range(3)]
+        np.testing.assert_allclose(models[name][:3], mixed, rtol=1e-6)
 
 
-def test_the_first_model_is_left_only_for_one_that_is_clearly_better() -> None:
+def test_the_first_model_is_left_only_for_one_whose_gain_exceeds_its_error() -> None:
     judge, vector = labelled(60, 9), initial_vector(0)
     trained = train(vector, labelled(80, 0), TrainingSettings(steps=15, batch=16), 1).vector
     found = personalize({"common": vector, "own": trained}, judge)
     assert found.kind == "own"
     assert found.auc["own"] > found.auc["common"]
     assert (found.vector == trained).all()
+    assert personalize({"own": trained, "common": vector}, judge).kind == "own"
+    assert personalize({"own": trained, "again": trained}, judge).kind == "own"  # no gain, no error
     # Calibrated on the judging averages: their mean score is their share of good ones.
     assert site_scores(trained, found.calibration, judge).mean() == pytest.approx(0.5, abs=1e-3)
     # The same evidence from one job has no error to measure it by, so the first stays.

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     made = personalize(models, chooses, calibration)
     for kind, value in made.auc.items():
         chosen = ", chosen" if kind == made.kind else ""
-        print(f"{kind:8}AUC {value:.4f} on {len(chooses)} held-out averages that choose{chosen}")
+        print(f"{kind:15}AUC {value:.4f} on {len(chooses)} held-out averages that choose{chosen}")
     print(_worth(common, calibration, made, tells))
     card = {
         "made by": "cryofed site personalize",

@@ -19,7 +19,6 @@ from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
 FEWEST = 20  # good, and as many bad: below, two numbers are not fitted
 HEAD = "head."
-CLEAR = 2.0  # standard errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +34,12 @@ class Personal:
 def candidates(
     common: Vector, own: Vector, fit: Labelled, settings: TrainingSettings, seed: int
 ) -> dict[str, Vector]:
-    """Models that a site can use, first the one that is used unless another is clearly better.
+    """Models that a site can use, first the one that is used unless another is better.
 
-    `half` is the mean of the release's weights and the site's own (Wortsman 2022, model soups): both began
-    from one model, so their mean is a model too, and mostly better at the site than either. `common` is the
-    release. `head` is its trunk and a head that was trained at the site (Arivazhagan 2019, FedPer). `own` is
-    the site's own.
+    `own` is the site's own. `quarter`, `half` and `three quarters` have so much of the release's weights
+    and the rest of the site's own (Wortsman 2022, model soups): both began from one model, so their mean is
+    a model too, and mostly better at the site than either. `common` is the release. `head` is its trunk and
+    a head that was trained at the site (Arivazhagan 2019, FedPer).
 
     Args:
         common: the release.
@@ -49,9 +48,14 @@ def candidates(
         settings: of the head's training; a few dozen steps.
         seed: of its batches.
     """
-    half: Vector = (common + own) / np.float32(2)
+
+    def mixed(share: float) -> Vector:
+        mean: Vector = np.float32(share) * common + np.float32(1 - share) * own
+        return mean
+
     head = with_own_head(common, fit, settings, seed)
-    return {"half": half, "common": common, "head": head, "own": own}
+    shares = {"quarter": 0.25, "half": 0.5, "three quarters": 0.75}
+    return {"own": own, **{name: mixed(s) for name, s in shares.items()}, "common": common, "head": head}
 
 
 def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings, seed: int) -> Vector:
@@ -66,13 +70,14 @@ def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings
 def personalize(
     models: Mapping[str, Vector], judge: Labelled, calibration: Calibration | None = None
 ) -> Personal:
-    """The first model, or the best of those that are clearly better, and the site's calibration of it.
+    """The model that is surely best at the site, or the first, and the site's calibration of it.
 
-    Clearly better is a greater AUC by more than `CLEAR` standard errors over the site's jobs: with a dozen
-    jobs the best of several is else more often luck than worth.
+    Surely best is by the gain in AUC over the first, less its standard error over the site's jobs (as the
+    rule of one standard error: Breiman 1984, section 3.4.3): with a dozen jobs the best of several is else
+    more often luck than worth. The first stays where no other's gain exceeds its error.
 
     Args:
-        models: by name; the first is what is used where nothing is clearly better.
+        models: by name; the first is what is used where nothing is surely better.
         judge: averages of the site that no model was trained on. Report on others: these chose.
         calibration: of the release; its context and bounds stay.
 
@@ -84,8 +89,9 @@ def personalize(
     seen = {name: seen_logits(vector, release.context, judge) for name, vector in models.items()}
     first = next(iter(models))
     gains = {name: gain(scores, seen[first], judge) for name, scores in seen.items()}
-    clear = [name for name, (more, error) in gains.items() if more > CLEAR * error]
-    kind = max(clear, key=lambda name: gains[name][0], default=first)
+    sure = {name: more - error for name, (more, error) in gains.items() if name != first}
+    kind = max(sure, key=sure.__getitem__, default=first)
+    kind = kind if sure.get(kind, 0.0) > 0 else first
     return Personal(
         kind=kind,
         vector=models[kind],
