@@ -14,7 +14,7 @@ from cryofed.demo.world import Tell, World, build_world
 from cryofed.federation.campaign import Campaign
 from cryofed.federation.engines.embedded import cores, run_plan
 from cryofed.federation.gate import Decision
-from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
+from cryofed.federation.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.plan_file import commented_plan
 from cryofed.federation.releases import first_release
 from cryofed.federation.rounds import Hook
@@ -26,6 +26,8 @@ from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector,
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
+
+MIN_CELL = 4  # a held-out project is one job here, whose few good classes nobody needs to hide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,7 @@ def make_plan(settings: Settings, world: World) -> Plan:
             learning_rate=settings.learning_rate,
             last_rate=settings.last_rate,
         ),
+        gate=GateRules(min_cell=MIN_CELL),
         sites=tuple(
             EnrolledSite(name=name, library=str(path.resolve())) for name, path in world.libraries.items()
         ),
