@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks._attacks import ATTACKS
 from benchmarks._cells import NAMES, ROOT, Cell, arrays_of
+from benchmarks._page import write_between
 from benchmarks._strategy_plots import IMAGES, plot_attacks, plot_courses
 from benchmarks._worlds import OTHER_SPLITS, SITES, SPLITS
 from cryofed.federation.personalize import gain
@@ -45,12 +46,7 @@ def write_page(cells: list[Cell]) -> None:
         "codecs": codec_table,
         "run": lambda found: run_line(found, cells),
     }
-    text = PAGE.read_text(encoding="utf-8")
-    for name, make in parts.items():
-        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        first, last = text.index(begin) + len(begin), text.index(end)
-        text = f"{text[:first]}\n{make(found)}\n{text[last:]}"
-    PAGE.write_text(text, encoding="utf-8")
+    write_between(PAGE, {name: make(found) for name, make in parts.items()})
 
 
 def chosen(found: Found, **wanted: Any) -> list[tuple[Cell, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from benchmarks._training import Learnt, Lesson, Recipe, learn, rate_at, turn  #
 
 
 def recipe(**changes: float) -> Recipe:
-    return Recipe(**{"level": 12, "every": 4, "patience": 2, "batch": 8, **changes})  # type: ignore[arg-type]
+    return Recipe(**{"level": 12, "every": 4, "patience": 2, "batch": 8, **changes})  # type: ignore[arg-type]  # ints, as `Recipe` has them
 
 
 def test_the_rate_falls_once_two_validations_in_a_row_are_no_better() -> None:
