@@ -28,7 +28,7 @@ from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.store import Library
 
-MAX_MODELS = 64  # vectors that a site takes in one order
+MAX_MODELS = 2  # vectors that a site takes in one order: the gate's two, or a strategy's channels
 
 
 class Source(Protocol):
