@@ -15,7 +15,7 @@ from cryofed.federation.wire import pack_update, unpack_update
 from cryofed.learning.learner import layout
 from cryofed.library.labelled import Labelled
 
-ATTACKS = ("sign-flip", "scaled", "label-flip", "backdoor", "nan", "free-rider")
+ATTACKS = ("sign-flip", "mirrored", "scaled", "label-flip", "backdoor", "nan", "free-rider")
 TRIGGER = 4.0  # deviations of brightness of the backdoor's mark
 
 
@@ -36,6 +36,8 @@ def hostile(attack: str, name: str) -> SiteFunction:
         vector = update.vector.copy()
         if attack == "sign-flip":
             vector *= -4
+        elif attack == "mirrored":
+            vector *= -1  # no norm betrays it
         elif attack == "scaled":
             vector *= 10
         elif attack == "backdoor":

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks._attacks import ATTACKS
 from benchmarks._cells import NAMES, ROOT, Cell, arrays_of
 from benchmarks._page import write_between
-from benchmarks._strategy_plots import IMAGES, plot_attacks, plot_courses
+from benchmarks._strategy_plots import IMAGES, LINE, plot_attacks, plot_courses
 from benchmarks._worlds import OTHER_SPLITS, SITES, SPLITS
 from cryofed.federation.personalize import gain
 from cryofed.federation.strategies.registry import STRATEGIES
@@ -195,11 +195,21 @@ def split_attack_table(found: Found) -> str:
 def liar_table(found: Found) -> str:
     """The robust default, when another of the five sites is the hostile one."""
     lines = ["| hostile is | " + " | ".join(ATTACKS) + " |", "|---" * (len(ATTACKS) + 1) + "|"]
-    clean = finals(found, strategy="robust")
+    clean, every = finals(found, strategy="robust"), []
     for number in range(1, SITES + 1):
         under = [finals(found, strategy="robust", attack=attack, liar=number) for attack in ATTACKS]
-        told = [shown(gaps({1: one[1]}, clean) if 1 in one else [], "+") for one in under]
-        lines.append(f"| site {number} | {' | '.join(told)} |")
+        changes = [gaps(one, clean) for one in under]
+        lines.append(f"| site {number} | {' | '.join(shown(one, '+') for one in changes)} |")
+        every += [
+            (change, f"{attack}, site {number}")
+            for one, attack in zip(changes, ATTACKS, strict=True)
+            for change in one
+        ]
+    if every:
+        beyond = sorted(one for one in every if one[0] < -LINE)
+        told = "; ".join(f"{change:+.4f} ({way})" for change, way in beyond) or "none"
+        mean = np.mean([change for change, _ in every])
+        lines += ["", f"Mean of these {len(every)} runs {mean:+.4f}; beyond −{LINE}: {told}."]
     return "\n".join(lines)
 
 
@@ -260,18 +270,28 @@ def _courses(found: Found) -> dict[str, list[float]]:
 
 
 def split_table(found: Found) -> str:
-    """Final AUC by how the sites differ."""
-    lines = ["| strategy | " + " | ".join(SPLITS) + " |", "|---" * (len(SPLITS) + 1) + "|"]
-
-    def row(label: str, values: list[list[float]]) -> None:
+    """Final AUC by how the sites differ, and what sets a strategy apart from FedAvg over all worlds."""
+    lines = ["| strategy | " + " | ".join(SPLITS) + " | against `fedavg`, all worlds |"]
+    lines.append("|---" * (len(SPLITS) + 2) + "|")
+    base = [finals(found, strategy="fedavg", split=split) for split in SPLITS]
+    rows = [("*pooled data*", [finals(found, strategy="pooled", split=split) for split in SPLITS])]
+    rows += [("*best single site*", [best_alone(found, split) for split in SPLITS])]
+    rows += [(name, [finals(found, strategy=name, split=split) for split in SPLITS]) for name in STRATEGIES]
+    for label, values in rows:
         if sum(map(bool, values)) > 1:
-            lines.append(f"| {label} | " + " | ".join(map(shown, values)) + " |")
-
-    row("*pooled data*", [list(finals(found, strategy="pooled", split=s).values()) for s in SPLITS])
-    row("*best single site*", [list(best_alone(found, s).values()) for s in SPLITS])
-    for name in STRATEGIES:
-        row(name, [list(finals(found, strategy=name, split=s).values()) for s in SPLITS])
+            apart = [change for one, other in zip(values, base, strict=True) for change in gaps(one, other)]
+            told = [shown(list(one.values())) for one in values]
+            lines.append(f"| {label} | {' | '.join(told)} | {'' if label == 'fedavg' else _apart(apart)} |")
     return "\n".join(lines)
+
+
+def _apart(changes: list[float]) -> str:
+    """Mean change over worlds (a setting and a seed), its standard error, and in how many it is above."""
+    if len(changes) < 2:
+        return ""
+    error = np.std(changes, ddof=1) / np.sqrt(len(changes))
+    above = sum(change > 0 for change in changes)
+    return f"{np.mean(changes):+.4f} ± {error:.4f}, above in {above} of {len(changes)}"
 
 
 def codec_table(found: Found) -> str:
@@ -294,6 +314,8 @@ def codec_table(found: Found) -> str:
 
 def run_line(found: Found, cells: list[Cell]) -> str:
     """How much of the grid stands behind the page."""
+    if len(found) == len(cells):
+        return f"All {len(cells)} runs of the grid were made for this page."
     return (
         f"Of the {len(cells)} runs of the whole grid, {len(found)} were made for this page, the most telling "
         "first; what stands as *not run* waits for processor time."

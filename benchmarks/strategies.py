@@ -34,7 +34,12 @@ def grid(seeds: list[int]) -> list[Cell]:
     cells = _core(first)
     cells += [cell for seed in seeds for cell in _honest("mixed", seed)]
     cells += [cell for seed in seeds for name in FINISHED for cell in _attacked(name, seed)]
-    cells += [Cell(strategy="robust", attack=a, liar=n) for a in ATTACKS for n in range(1, SITES)]
+    cells += [
+        Cell(strategy="robust", attack=attack, liar=number, seed=seed)
+        for seed in seeds
+        for number in range(1, SITES)
+        for attack in ATTACKS
+    ]
     cells += [cell for name in (*RULES, *OTHERS) for cell in _attacked(name, first)]
     cells += [cell for split in OTHER_SPLITS for cell in _finished(split, first)]
     cells += [cell for split in OTHER_SPLITS for name in FINISHED for cell in _attacked(name, first, split)]
