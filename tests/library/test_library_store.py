@@ -116,6 +116,20 @@ def test_what_is_held_out_never_trains_and_stays_so(library: Library) -> None:
     assert {name: now[name] for name in fate} == fate
 
 
+def test_the_same_pictures_are_held_out_wherever_their_project_lies(library: Library, tmp_path: Path) -> None:
+    with Library(tmp_path / "moved.db", create=True) as moved:
+        for seed in range(8):
+            project = seed // 2
+            library.add(job(seed), f"/data/P{project}", [said(1, 1, 0, 1)])
+            moved.add(job(7 - seed), f"/home/ann/{3 - project}", [said(1, 1, 0, 1)])
+        # Pictures of job 7 - seed: what was project p here is number p there, in another order.
+        shown = [project.held_out for project in library.projects()]
+        assert [project.held_out for project in moved.projects()] == shown
+        for each in (library, moved):
+            each.labelled(False)
+            assert [project.held_out for project in each.projects()] == shown
+
+
 def test_jobs_and_projects_are_numbered_within_what_was_read(library: Library) -> None:
     library.add(job(0), "B", [said(1, 1, 0, 1)])
     library.add(job(1), "A", [said(1, 1, 0, 1)])

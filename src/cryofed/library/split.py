@@ -1,22 +1,28 @@
-"""Which projects are held out: by a hash, and for good."""
+"""Which projects are held out: by a hash of their pictures, and for good."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 FRACTION = 0.2  # of projects, held out
 
 
-def held_out(decided: Mapping[str, bool], undecided: Iterable[str]) -> dict[str, bool]:
+def held_out(decided: Mapping[str, bool], undecided: Mapping[str, str]) -> dict[str, bool]:
     """Decide for projects that have never been trained on; what is decided stays.
 
-    A project is held out when its hash falls below `FRACTION`. With two or more projects at least one is
-    held out and at least one trains: where the hashes say otherwise, the new project of the least hash is
-    held out, or the one of the greatest hash trains. A single project trains.
+    A project is held out when the share of its mark falls below `FRACTION`. With two or more projects at
+    least one is held out and at least one trains: where the marks say otherwise, the new project of the
+    least share is held out, or the one of the greatest share trains. A single project trains.
+
+    Args:
+        decided: project's name to its fate.
+        undecided: project's name to its mark, which does not depend on where the project lies: a library
+            that is made again, or elsewhere, holds out the same pictures.
     """
-    order = sorted(set(undecided) - set(decided), key=share)
-    fate = {name: share(name) < FRACTION for name in order}
+    place = {name: share(mark) for name, mark in undecided.items() if name not in decided}
+    order = sorted(place, key=lambda name: (place[name], name))
+    fate = {name: place[name] < FRACTION for name in order}
     everything = {**decided, **fate}
     if order and not any(everything.values()) and len(everything) > 1:
         fate[order[0]] = True
@@ -25,7 +31,7 @@ def held_out(decided: Mapping[str, bool], undecided: Iterable[str]) -> dict[str,
     return fate
 
 
-def share(name: str) -> float:
-    """The project's place in [0, 1), the same on every machine and in every version."""
-    digest = hashlib.sha256(b"cryofed held out\0" + name.encode()).digest()
+def share(mark: str) -> float:
+    """The mark's place in [0, 1), the same on every machine and in every version."""
+    digest = hashlib.sha256(b"cryofed held out\0" + mark.encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +161,7 @@ class Library:
         """The projects by name."""
         jobs = self.jobs()
         decided = self._decided()
-        fate = {**split.held_out(decided, {job.project for job in jobs if job.labellings}), **decided}
+        fate = {**split.held_out(decided, _marks(job for job in jobs if job.labellings)), **decided}
         counts: dict[str, list[int]] = {}
         for job in jobs:
             known, _, good, _ = meaning(job)
@@ -203,15 +203,23 @@ class Library:
 
     def _settle(self) -> None:
         undecided = (
-            "SELECT DISTINCT projects.name FROM projects JOIN jobs ON project = projects.id"
-            " JOIN labellings ON job = jobs.id WHERE held_out IS NULL"
+            "SELECT projects.name, min(content_hash) FROM projects JOIN jobs ON project = projects.id"
+            " JOIN labellings ON job = jobs.id WHERE held_out IS NULL GROUP BY projects.id"
         )
         if not self.sql.execute(undecided).fetchone():
             return
         with self.transaction() as sql:
-            fate = split.held_out(self._decided(), [name for (name,) in sql.execute(undecided)])
+            fate = split.held_out(self._decided(), dict(sql.execute(undecided).fetchall()))
             new = [(flag, name) for name, flag in fate.items()]
             sql.executemany("UPDATE projects SET held_out = ? WHERE name = ?", new)
+
+
+def _marks(jobs: Iterable[StoredJob]) -> dict[str, str]:
+    """By project what decides whether it is held out: the least hash of its jobs' pictures."""
+    marks: dict[str, str] = {}
+    for job in jobs:
+        marks[job.project] = min(job.content_hash, marks.get(job.project, job.content_hash))
+    return marks
 
 
 def _check_length(labelling: Labelling, n: int) -> None:
