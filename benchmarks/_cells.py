@@ -15,6 +15,7 @@ from unittest import mock
 
 import numpy as np
 
+import cryofed.scoring
 from benchmarks._attacks import hostile, mark
 from benchmarks._worlds import SITES, Size, World, cached_world, release_corpus
 from cryofed.errors import FederationError
@@ -26,6 +27,7 @@ from cryofed.federation.site import InMemory, Site
 from cryofed.federation.site_learner import one_thread
 from cryofed.learning import calibrate, learner
 from cryofed.learning.augment import augmented
+from cryofed.learning.export import read_vector
 from cryofed.learning.learner import TrainingSettings
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
@@ -35,6 +37,7 @@ from cryofed.scoring.network import Network
 
 ROOT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-strategies"
+SHIPPED = Path(cryofed.scoring.__file__).parent / "model" / "weights.safetensors"
 SMALL_SIDE, SMALL_WIDTHS = 32, (8, 16, 32)
 BASELINES = ("pooled", "alone")
 NAMES = [f"site-{i + 1}" for i in range(SITES)]
@@ -58,6 +61,7 @@ class Cell:
     steps: int = 10
     batch: int = 32
     learning_rate: float = 1e-3
+    last_rate: float = 1.0
     optimizer: str = "adamw"
     codec: str = "float32"
     keep: float = 0.1
@@ -97,7 +101,11 @@ class Cell:
     def training(self) -> LocalTraining:
         """What each site does in one round."""
         return LocalTraining(
-            steps=self.steps, batch=self.batch, learning_rate=self.learning_rate, optimizer=self.optimizer
+            steps=self.steps,
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            last_rate=self.last_rate,
+            optimizer=self.optimizer,
         )
 
     @property
@@ -265,9 +273,11 @@ def _finished(cell: Cell, world: World) -> Models:
 
 
 def starting_vector(cell: Cell) -> Vector:
-    """A fresh network, or the release that the campaign starts from: trained on one kind of public data."""
+    """A fresh network, the model that CryoFed ships, or a release trained on one kind of public data."""
     if cell.start == "scratch":
         return learner.initial_vector(cell.seed)
+    if cell.start == "shipped":
+        return read_vector(SHIPPED)
     path = CACHE / "worlds" / f"release-{cell.network}.npy"
     if not path.exists():
         training = LocalTraining(steps=1, batch=32, learning_rate=3e-3)

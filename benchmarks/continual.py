@@ -104,7 +104,9 @@ def plan(sites: list[str], seed: int, mu: float) -> Plan:
         seed=seed,
         rounds=RoundRules(count=3),
         strategy=strategy,
-        training=LocalTraining(steps=20, batch=32, augment=False, feature_dropout=0.0),
+        training=LocalTraining(
+            steps=20, batch=32, learning_rate=1e-3, last_rate=1.0, augment=False, feature_dropout=0.0
+        ),
         gate=GateRules(site_tolerance=0.02),
         sites=tuple(EnrolledSite(name=name) for name in sites),
     )

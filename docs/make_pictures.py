@@ -91,7 +91,9 @@ def monitor(folder: Path) -> None:
     text = plan.read_text()
     for before, after in (
         ("cross_site = false", "cross_site = true"),
-        ("steps = 50", "steps = 3"),
+        ("steps = 30", "steps = 3"),
+        ("learning_rate = 0.0001", "learning_rate = 0.001"),
+        ("last_rate = 0.05", "last_rate = 1.0"),
         ("batch = 64", "batch = 16"),
         ("seed = 1 ", "seed = 7 "),
         ("dropout = 0.0 ", "dropout = 0.1 "),

@@ -51,7 +51,7 @@ def plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     sites = "north=north.db,south=south.db"
     assert main(["federation", "new", str(path), "--name", "demo", "--sites", sites, "--rounds", "2"]) == 0
     assert capsys.readouterr().out == f"{path}: 2 sites, 2 rounds of fedavg\n"
-    path.write_text(path.read_text().replace("steps = 50", "steps = 4").replace("batch = 64", "batch = 16"))
+    path.write_text(path.read_text().replace("steps = 30", "steps = 4").replace("batch = 64", "batch = 16"))
     return path
 
 
@@ -153,7 +153,7 @@ def test_strategies_are_compared_on_libraries_harvested_from_simulated_sites(
     plan = tmp_path / "plan.toml"
     enrolled = ",".join(f"{name}={name}.db" for name in names)
     assert main(["federation", "new", str(plan), "--sites", enrolled, "--rounds", "2"]) == 0
-    plan.write_text(plan.read_text().replace("steps = 50", "steps = 2").replace("batch = 64", "batch = 8"))
+    plan.write_text(plan.read_text().replace("steps = 30", "steps = 2").replace("batch = 64", "batch = 8"))
     capsys.readouterr()
     figures = tmp_path / "figures.json"
     words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1", "--json", str(figures)]

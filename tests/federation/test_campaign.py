@@ -23,7 +23,7 @@ from cryofed.learning.learner import initial_vector
 PLAN = Plan(
     name="blobs",
     rounds=RoundRules(count=2),
-    training=LocalTraining(steps=12, batch=16),
+    training=LocalTraining(steps=12, batch=16, learning_rate=1e-3, last_rate=1.0),  # from scratch
     gate=GateRules(site_tolerance=0.05, cross_site=True),
     sites=tuple(EnrolledSite(name=name) for name in ("alpha", "beta")),
 )

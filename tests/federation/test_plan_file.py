@@ -94,7 +94,7 @@ def test_the_learning_rate_falls_from_the_first_round_to_the_last() -> None:
     training = LocalTraining(learning_rate=0.01, last_rate=0.1)
     plan = Plan(rounds=RoundRules(count=5), training=training)
     assert [plan.learning_rate(r) for r in (1, 3, 5, 9)] == pytest.approx([0.01, 0.0055, 0.001, 0.001])
-    constant = replace(plan, training=LocalTraining(learning_rate=0.01))
+    constant = replace(plan, training=LocalTraining(learning_rate=0.01, last_rate=1.0))
     assert {constant.learning_rate(r) for r in range(1, 6)} == {0.01}
     single = replace(plan, rounds=RoundRules(count=1))
     assert single.learning_rate(1) == 0.01

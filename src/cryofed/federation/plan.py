@@ -64,10 +64,15 @@ class RoundRules:
 class LocalTraining:
     """What each site does in one round."""
 
-    steps: int = number(50, "batches per round", least=1)
+    steps: int = number(30, "batches per round", least=1)
     batch: int = number(64, "averages per batch", least=1)
-    learning_rate: float = number(1e-3, "of the optimizer", least=1e-9, most=10)
-    last_rate: float = number(1.0, "share of it in the last round; 1 = constant, 0.05 settles", most=1)
+    learning_rate: float = number(
+        1e-4,
+        "of the optimizer; 0.0001 refines a good model, 0.001 is for one that is untrained",
+        least=1e-9,
+        most=10,
+    )
+    last_rate: float = number(0.05, "share of it in the last round; 1 = constant, 0.05 settles", most=1)
     weight_decay: float = number(1e-2, "of AdamW")
     optimizer: str = word("adamw", "of local training", choices=("adamw", "sgd"))
     feature_dropout: float = number(0.5, "share of averages whose table features are hidden", most=1)

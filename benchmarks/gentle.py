@@ -1,0 +1,75 @@
+"""How hard may sites train from a model that is good already? The first campaign of every new federation.
+
+Five unlike sites as in `benchmarks strategies` (mixed), FedAvg, ten rounds from the model that CryoFed ships,
+in its own network. `python -m benchmarks gentle` goes on from its cache and writes the table of
+docs/federation.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks._cells import ROOT, Cell, arrays_of, network_of, result, starting_vector
+from benchmarks._page import write_between
+from cryofed.federation.site_learner import one_thread
+from cryofed.learning.learner import logits
+from cryofed.learning.metrics import auc
+
+PAGE = ROOT / "docs" / "federation.md"
+BASE = Cell(network="shipped", start="shipped", batch=64, held_out_jobs=12, test_jobs=60)
+WAYS = (  # learning rate, share of it in the last round, local steps a round
+    (1e-3, 1.0, 50),
+    (1e-3, 0.05, 10),
+    (3e-4, 0.05, 30),
+    (3e-4, 0.05, 10),
+    (1e-4, 0.05, 30),
+    (1e-4, 0.05, 10),
+    (3e-5, 0.05, 10),
+)
+
+
+def gains(cell: Cell) -> tuple[float, list[float]]:
+    """Change of AUC against the shipped model: on the common test, and on each site's held-out jobs."""
+    told, arrays, world, start = result(cell), arrays_of(cell), cell.world, starting_vector(cell)
+    with network_of(cell), one_thread():
+        test = told["final"] - auc(logits(start, world.test)[:, 0], world.test.good)
+        own = [
+            auc(arrays[f"held_out{number}"], part.good) - auc(logits(start, part)[:, 0], part.good)
+            for number, part in enumerate(world.held_out, 1)
+        ]
+    return test, own
+
+
+def table(seeds: int) -> str:
+    """A row for each way of training."""
+    lines = [
+        "| learning rate | in the last round | steps a round | unseen molecules | sites' own held-out jobs "
+        "| worst site |",
+        "|---|---|---|---|---|---|",
+    ]
+    for rate, last, steps in WAYS:
+        cell = replace(BASE, learning_rate=rate, last_rate=last, steps=steps)
+        told = [gains(replace(cell, seed=seed)) for seed in range(1, seeds + 1)]
+        test = " ".join(f"{one:+.4f}" for one, _ in told)
+        own = " ".join(f"{np.mean(each):+.4f}" for _, each in told)
+        worst = " ".join(f"{min(each):+.4f}" for _, each in told)
+        lines.append(f"| {rate:g} | × {last:g} | {steps} | {test} | {own} | {worst} |")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gentle", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=2, help="run seeds 1 to this (default 2)")
+    options = parser.parse_args([] if arguments is None else arguments)
+    made = table(options.seeds)
+    print(made)
+    write_between(PAGE, {"gentle": made})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
