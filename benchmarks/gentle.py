@@ -54,9 +54,9 @@ def table(seeds: int) -> str:
     for rate, last, steps in WAYS:
         cell = replace(BASE, learning_rate=rate, last_rate=last, steps=steps)
         told = [gains(replace(cell, seed=seed)) for seed in range(1, seeds + 1)]
-        test = " ".join(f"{one:+.4f}" for one, _ in told)
-        own = " ".join(f"{np.mean(each):+.4f}" for _, each in told)
-        worst = " ".join(f"{min(each):+.4f}" for _, each in told)
+        test = ", ".join(f"{one:+.4f}" for one, _ in told)
+        own = ", ".join(f"{np.mean(each):+.4f}" for _, each in told)
+        worst = ", ".join(f"{min(each):+.4f}" for _, each in told)
         lines.append(f"| {rate:g} | × {last:g} | {steps} | {test} | {own} | {worst} |")
     return "\n".join(lines)
 
