@@ -15,7 +15,6 @@ from unittest import mock
 
 import numpy as np
 
-import cryofed.scoring
 from benchmarks._attacks import hostile, mark
 from benchmarks._worlds import SITES, Size, World, cached_world, release_corpus
 from cryofed.errors import FederationError
@@ -34,10 +33,10 @@ from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.network import Network
+from cryofed.scoring.scorer import SHIPPED
 
 ROOT = Path(__file__).parent.parent
 CACHE = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-strategies"
-SHIPPED = Path(cryofed.scoring.__file__).parent / "model" / "weights.safetensors"
 SMALL_SIDE, SMALL_WIDTHS = 32, (8, 16, 32)
 BASELINES = ("pooled", "alone")
 NAMES = [f"site-{i + 1}" for i in range(SITES)]
@@ -277,7 +276,7 @@ def starting_vector(cell: Cell) -> Vector:
     if cell.start == "scratch":
         return learner.initial_vector(cell.seed)
     if cell.start == "shipped":
-        return read_vector(SHIPPED)
+        return read_vector(SHIPPED.with_name("weights.safetensors"))
     path = CACHE / "worlds" / f"release-{cell.network}.npy"
     if not path.exists():
         training = LocalTraining(steps=1, batch=32, learning_rate=3e-3)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from cryofed.cli.first_model import add_first_model, first_model
 from cryofed.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strategies", metavar="NAMES", help="run each plan with each of these (comma-separated; or: all)"
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
-    parser.add_argument("--start", type=Path, metavar="WEIGHTS", help="first model (default: untrained)")
+    add_first_model(parser)
     parser.add_argument(
         "--margin", type=float, default=0.01, help="target is pooled AUC minus this (%(default)s)"
     )
@@ -43,7 +44,6 @@ def run(options: argparse.Namespace) -> None:
 
     from cryofed.federation.comparison import compare, table
     from cryofed.federation.plan_file import read_plan
-    from cryofed.learning.export import read_vector
 
     if options.seeds < 1:
         raise InputError("--seeds", "number", str(options.seeds), "give at least 1")
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
                 raise InputError(path, "plan", f"{label} twice", "give each plan file its own name")
             named[label] = variant
     sites = _sites(options.plans)
-    start = read_vector(options.start) if options.start else None
+    start, _ = first_model(options)
     total = options.seeds * (len(named) + 2)
     with (
         TemporaryDirectory(prefix="cryofed-compare-") as scratch,

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryofed.cli.first_model import add_first_model, first_model
 from cryofed.errors import FederationError, InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -25,11 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--home", type=Path, help="the federation's folder (default: beside the plan, named as in the plan)"
     )
     parser.add_argument("--campaigns", type=int, default=1, help="how many (default: %(default)s)")
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument(
-        "--start", type=Path, metavar="WEIGHTS", help="first model (default: the one that CryoFed ships)"
-    )
-    start.add_argument("--from-scratch", action="store_true", help="first model untrained, by the plan")
+    add_first_model(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -71,7 +68,6 @@ def _engine(name: str) -> Any:
 def _begin(home: Path, plan: Plan, options: argparse.Namespace) -> None:
     """Make the first release where there is none."""
     from cryofed.federation.releases import current_release, first_release
-    from cryofed.learning.export import read_vector
     from cryofed.learning.learner import initial_vector
 
     if current_release(home / "releases") is not None:
@@ -83,12 +79,8 @@ def _begin(home: Path, plan: Plan, options: argparse.Namespace) -> None:
                 "leave --start and --from-scratch away, or give another --home",
             )
         return
-    if options.from_scratch:
-        vector, origin = initial_vector(plan.seed), "untrained"
-    else:
-        shipped = Path(import_module("cryofed.scoring").__file__ or "").parent / "model/weights.safetensors"
-        path = options.start or shipped
-        vector, origin = read_vector(path), "shipped" if path == shipped else "given"
+    vector, origin = first_model(options)
+    vector = initial_vector(plan.seed) if vector is None else vector
     first_release(home / "releases", vector, {"federation": plan.name, "origin": origin})
 
 

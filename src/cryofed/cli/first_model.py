@@ -1,0 +1,35 @@
+"""Options that say from which model a federation begins: the shipped one, a file's, or an untrained one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryofed.learning.vector import Vector
+
+
+def add_first_model(parser: argparse.ArgumentParser) -> None:
+    """`--start` and `--from-scratch`."""
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "--start", type=Path, metavar="WEIGHTS", help="first model (default: the one that CryoFed ships)"
+    )
+    start.add_argument(
+        "--from-scratch",
+        action="store_true",
+        help="first model untrained, by the plan's seed; it needs a training.learning_rate of about 0.001",
+    )
+
+
+def first_model(options: argparse.Namespace) -> tuple[Vector | None, str]:
+    """The model and where it is from; None is an untrained one."""
+    from cryofed.learning.export import read_vector
+    from cryofed.scoring.scorer import SHIPPED
+
+    if options.from_scratch:
+        return None, "untrained"
+    if options.start:
+        return read_vector(options.start), "given"
+    return read_vector(SHIPPED.with_name("weights.safetensors")), "shipped"
