@@ -10,7 +10,7 @@ import pytest
 from tests.federation.labelled_blobs import source
 
 from cryofed.federation.guard.rules import GuardRules
-from cryofed.federation.orders import EMPTY, order, pack_order, unpack_numbers
+from cryofed.federation.orders import EMPTY, Answer, order, pack_order, unpack_numbers
 from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.site import Site, answer
 from cryofed.federation.updates import Update
@@ -89,6 +89,16 @@ def test_an_order_that_does_not_fit_is_refused_with_a_code(
     got = answer(pack_order(replace(made, **change)), PLAN, site(tmp_path))  # type: ignore[arg-type]
     assert (got.failure, got.data) == (code, b"")
     assert (tmp_path / "site.log").read_text()
+
+
+def test_a_site_takes_the_gates_two_models_and_no_third() -> None:
+    def told(models: int) -> Answer:
+        vector = np.tile(initial_vector(0), models)
+        hashes = {"plan_hash": PLAN.hash, "start_hash": "0" * 64, "layout_hash": layout().hash}
+        return answer(pack_order(order("evaluate", 1, vector, **hashes)), PLAN, site())
+
+    assert not told(2).failure
+    assert told(3).failure == "site-size"
 
 
 def test_bytes_that_are_no_order_are_refused() -> None:

@@ -17,9 +17,9 @@ from cryofed.federation.orders import order
 from cryofed.federation.plan import LocalTraining, Plan
 from cryofed.federation.rounds import open_rounds
 from cryofed.federation.site import LibraryFile, Site, SiteFunction, answer
-from cryofed.federation.site_learner import one_thread
+from cryofed.federation.site_learner import one_thread, training_settings
 from cryofed.federation.site_memory import load_memory
-from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector, layout, train
+from cryofed.learning.learner import evaluate, initial_vector, layout, train
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 
@@ -115,16 +115,7 @@ def alone(labelled: Labelled, training: LocalTraining, steps: int, start: Vector
 
     The learning rate runs one cycle: a baseline gets its best form.
     """
-    settings = TrainingSettings(
-        steps=steps,
-        batch=training.batch,
-        learning_rate=training.learning_rate,
-        weight_decay=training.weight_decay,
-        optimizer=training.optimizer,
-        feature_dropout=training.feature_dropout,
-        augment=training.augment,
-        one_cycle=True,
-    )
+    settings = training_settings(training, steps=steps, one_cycle=True)
     with one_thread():
         return train(start, labelled, settings, seed).vector
 

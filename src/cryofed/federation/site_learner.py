@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -15,7 +15,7 @@ from cryofed.errors import GuardError
 from cryofed.federation.guard.noise import Ledger, Spend, secret_seed
 from cryofed.federation.guard.rules import GuardRules
 from cryofed.federation.orders import Order
-from cryofed.federation.plan import Plan
+from cryofed.federation.plan import LocalTraining, Plan
 from cryofed.learning.learner import Trained, TrainingSettings, layout, train
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
@@ -36,7 +36,8 @@ class Learner:
 
     def __call__(self, vector: Vector, *, pull: float = 0.0, drift: Vector | None = None) -> Trained:
         """Train from `vector`; the same order, plan, site and call give the same bits."""
-        settings = training_settings(self.plan, self.order.round_number, pull)
+        rate = self.plan.learning_rate(self.order.round_number)
+        settings = training_settings(self.plan.training, learning_rate=rate, pull=pull)
         self._calls += 1
         if self.rules.private:
             trained = self._privately(vector, settings, drift)
@@ -74,12 +75,11 @@ class Learner:
         return train_privately(vector, self.labelled, settings, privacy, drift=drift)
 
 
-def training_settings(plan: Plan, round_number: int, pull: float = 0.0) -> TrainingSettings:
-    """What a site does in one round of the plan."""
-    told = asdict(plan.training)
+def training_settings(training: LocalTraining, **changes: Any) -> TrainingSettings:
+    """The plan's training as the learner takes it, which knows nothing of rounds; `changes` come over it."""
+    told = asdict(training)
     del told["last_rate"]
-    told["learning_rate"] = plan.learning_rate(round_number)
-    return TrainingSettings(**told, pull=pull)
+    return TrainingSettings(**told | changes)
 
 
 class Named(Protocol):

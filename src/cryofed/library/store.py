@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +161,7 @@ class Library:
         """The projects by name."""
         jobs = self.jobs()
         decided = self._decided()
-        fate = {**split.held_out(decided, _marks(job for job in jobs if job.labellings)), **decided}
+        fate = {**split.held_out(decided, self._undecided()), **decided}
         counts: dict[str, list[int]] = {}
         for job in jobs:
             known, _, good, _ = meaning(job)
@@ -201,25 +201,21 @@ class Library:
         found = self.sql.execute("SELECT name, held_out FROM projects WHERE held_out IS NOT NULL")
         return {name: bool(flag) for name, flag in found}
 
-    def _settle(self) -> None:
-        undecided = (
+    def _undecided(self) -> dict[str, str]:
+        """Labelled projects that are still to be decided: name to mark, the least hash of its pictures."""
+        found = self.sql.execute(
             "SELECT projects.name, min(content_hash) FROM projects JOIN jobs ON project = projects.id"
             " JOIN labellings ON job = jobs.id WHERE held_out IS NULL GROUP BY projects.id"
         )
-        if not self.sql.execute(undecided).fetchone():
+        return dict(found.fetchall())
+
+    def _settle(self) -> None:
+        if not self._undecided():
             return
         with self.transaction() as sql:
-            fate = split.held_out(self._decided(), dict(sql.execute(undecided).fetchall()))
+            fate = split.held_out(self._decided(), self._undecided())
             new = [(flag, name) for name, flag in fate.items()]
             sql.executemany("UPDATE projects SET held_out = ? WHERE name = ?", new)
-
-
-def _marks(jobs: Iterable[StoredJob]) -> dict[str, str]:
-    """By project what decides whether it is held out: the least hash of its jobs' pictures."""
-    marks: dict[str, str] = {}
-    for job in jobs:
-        marks[job.project] = min(job.content_hash, marks.get(job.project, job.content_hash))
-    return marks
 
 
 def _check_length(labelling: Labelling, n: int) -> None:

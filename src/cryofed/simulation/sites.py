@@ -79,9 +79,9 @@ def write_sites(
     """Make `out/site-1` …, each with projects `project-1` … of `jobs_per_project` jobs; returns the sites.
 
     A project is one molecule (sometimes two) classified several times; the last `cryosparc` sites use
-    CryoSPARC, the others RELION. With `own_kinds` no two sites work on one kind of
-    molecule. `out` must not exist or be empty: it is filled at once, at the end. The
-    files depend on the seed only. `progress` is called after each project.
+    CryoSPARC, the others RELION. With `own_kinds` the kinds of molecules are dealt out: no two sites share
+    one, as long as there are kinds enough. `out` must not exist or be empty: it is filled at once, at the
+    end. The files depend on the seed only. `progress` is called after each project.
     """
     if sites < 1 or jobs_per_site < 1 or jobs_per_project < 1:
         raise InputError(str(out), "number", "less than 1", "give at least one site, job and job per project")
