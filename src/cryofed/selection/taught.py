@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from cryofed.errors import CryoFedError
 from cryofed.scoring.calibration import UNSURE, sigmoid
-from cryofed.scoring.clicks import Lesson, Numbers, fit, learn, propose, relative
+from cryofed.scoring.clicks import CARRIED_LEVEL, Lesson, Numbers, fit, learn, propose, relative
 from cryofed.scoring.scorer import Scores
 
-FARTHEST = 1e-4  # a score counts as at least this far from 0 and 1: no logit is infinite
+FARTHEST = 1e-6  # a score counts as at least this far from 0 and 1: no logit is infinite
 NOT_TAUGHT = "this model file gives no pooled numbers; it cannot learn from decisions: use a newer one"
 
 
@@ -57,7 +57,7 @@ class Teachable:
 
     def lesson(self, decided: Mapping[int, bool]) -> Lesson:
         """What the decisions taught, to be carried to another job."""
-        return fit(self.features, self.prior, self._rows(decided))
+        return fit(self.features, self.prior, self._rows(decided), level=CARRIED_LEVEL)
 
     def proposal(self, decided: Mapping[int, bool]) -> int | None:
         """Index of the class whose decision would teach most; None where all that is scored is decided."""

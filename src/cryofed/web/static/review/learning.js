@@ -77,7 +77,7 @@ export class Learning {
     $("learning-switch").textContent = decisions.learning ? "Model as it came" : "Learn from me";
     $("learning-switch").hidden = !this.ready;
     $("show-changed").hidden = !changed && view?.filter !== "changed";
-    $("show-changed").textContent = view?.filter === "changed" ? "Show all classes" : `Show the ${words.classes(changed)} that changed side`;
+    $("show-changed").textContent = view?.filter === "changed" ? "Show all classes" : `Show the ${changed} that changed side`;
     $("next-proposed").hidden = gallery.proposed < 0;
     if (gallery.proposed >= 0) $("next-proposed-name").textContent = `Decide next: ${gallery.source[gallery.proposed] ?? `class ${gallery.number[gallery.proposed]}`}`;
   }
