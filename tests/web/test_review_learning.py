@@ -253,7 +253,7 @@ def test_a_killed_command_leaves_the_ranking_and_the_work_as_they_are(
     teach(page)
     learnt = score(page, 5)
     page.evaluate(
-        "window.fetch = () => Promise.reject(new TypeError('gone'))"
+        "() => { window.fetch = () => Promise.reject(new TypeError('gone')); }"
     )  # what a dead command looks like
     decide(page, 8, "k")
     wait_for(page, "The command in the terminal has stopped; the ranking stays as it is.")
