@@ -9,7 +9,7 @@ from pathlib import Path
 
 README = ("select_job", "filter_particles", "demo")
 
-names = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
+names = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("__"))
 unknown = set(sys.argv[1:]) - set(names)
 if unknown:
     sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
