@@ -23,7 +23,7 @@ from cryofed.learning.vector import Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.features import FEATURES
-from cryofed.scoring.network import EMBEDDING, Network, Residual
+from cryofed.scoring.network import EMBEDDING, POOLED, Network, Residual
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.reasons import REASONS
 
@@ -57,7 +57,10 @@ def read_vector(path: Path) -> Vector:
 
 
 def to_onnx(vector: Vector, calibration: Calibration) -> onnx.ModelProto:
-    """The network as an ONNX model: `images` `(n, 64, 64)`, `features` `(n, F)` to `logits`, `embedding`."""
+    """The network as an ONNX model, from `images` `(n, 64, 64)` and `features` `(n, F)`.
+
+    It gives `logits`, `embedding` and `pooled`, the numbers that the trunk ends in.
+    """
     graph = _Graph()
     graph.network(network(vector).eval())
     model = helper.make_model(
@@ -65,7 +68,11 @@ def to_onnx(vector: Vector, calibration: Calibration) -> onnx.ModelProto:
             graph.nodes,
             "cryofed",
             [_value("images", "n", SIDE, SIDE), _value("features", "n", len(FEATURES))],
-            [_value("logits", "n", 1 + len(REASONS)), _value("embedding", "n", EMBEDDING)],
+            [
+                _value("logits", "n", 1 + len(REASONS)),
+                _value("embedding", "n", EMBEDDING),
+                _value("pooled", "n", POOLED),
+            ],
             graph.constants,
         ),
         producer_name="cryofed",
@@ -116,7 +123,8 @@ class _Graph:
         flag = self.node("Cast", [unknown], to=TensorProto.FLOAT)
         mean = self.node("ReduceMean", [seen], axes=[2, 3], keepdims=0)
         most = self.node("ReduceMax", [seen], axes=[2, 3], keepdims=0)
-        hidden = self.layer(model.head[:2], self.node("Concat", [mean, most, told, flag], axis=1))
+        self.nodes.append(helper.make_node("Concat", [mean, most], ["pooled"], axis=1))
+        hidden = self.layer(model.head[:2], self.node("Concat", ["pooled", told, flag], axis=1))
         self.nodes.append(helper.make_node("Identity", [hidden], ["embedding"]))
         self.nodes.append(helper.make_node("Identity", [self.layer(model.head[2], hidden)], ["logits"]))
 

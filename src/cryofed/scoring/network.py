@@ -9,6 +9,7 @@ from cryofed.scoring.features import FEATURES
 from cryofed.scoring.reasons import REASONS
 
 EMBEDDING = 64  # numbers that stand for an average just before the logits
+POOLED = 192  # numbers that the trunk ends in: mean and largest of each of its channels
 
 
 class Residual(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -39,12 +39,15 @@ class Scores:
 
     `score` `(n,)` is the probability that an expert keeps the class, NaN where it was not scored (flat or
     unreadable average, under 10 particles); `reasons` `(n, len(REASONS))` are the probabilities of why not,
-    given that it is not kept; `unsure` `(n,)` asks for a person's eye.
+    given that it is not kept; `unsure` `(n,)` asks for a person's eye. `pooled` `(n, k)` are the numbers that
+    the trunk ends in, NaN where not scored: what decisions of a person teach is learnt on them. A model file
+    of an older version has none, then it is `(n, 0)`.
     """
 
     score: NDArray[np.float64]
     reasons: NDArray[np.float64]
     unsure: NDArray[np.bool_]
+    pooled: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.score)
@@ -64,12 +67,15 @@ def score_job(job: ClassJob, model: Path | None = None) -> Scores:
     usable = scorable(job)
     score = np.full(len(job.classes), np.nan)
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
+    pooled = np.zeros((len(job.classes), 0), np.float32)
     if usable.any():
-        logits, embedding, sharp = answers(opened, job, usable)
+        logits, embedding, told, sharp = answers(opened, job, usable)
+        pooled = np.full((len(job.classes), told.shape[1]), np.nan, np.float32)
+        pooled[usable] = told
         score[usable] = opened.calibration.probabilities(logits[:, 0], embedding, sharp)
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
-    return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score))
+    return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score), pooled=pooled)
 
 
 def scorable(job: ClassJob) -> NDArray[np.bool_]:
@@ -82,16 +88,15 @@ def scorable(job: ClassJob) -> NDArray[np.bool_]:
 
 def answers(
     model: Model, job: ClassJob, usable: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Logits `(usable classes, 1 + reasons)` and embedding, averaged over the views; detail of the first."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Logits `(usable classes, 1 + reasons)`, embedding and pooled numbers, means of the views; detail."""
     told = features(job)[usable]
     ways = FEWER_VIEWS if len(told) > MANY else VIEWS
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
-    logits, embedding = zip(*(run(model, images, told) for images in views), strict=True)
-    logit: NDArray[np.float64] = np.mean(logits, axis=0, dtype=np.float64)
-    hidden: NDArray[np.float64] = np.mean(embedding, axis=0, dtype=np.float64)
-    return logit, hidden, detail(views[0])
+    columns = zip(*(run(model, images, told) for images in views), strict=True)
+    logits, embedding, pooled = (np.stack(column).mean(axis=0, dtype=np.float64) for column in columns)
+    return logits, embedding, pooled, detail(views[0])
 
 
 def turned(images: Images, turns: int, mirrored: bool) -> Images:
@@ -102,22 +107,23 @@ def turned(images: Images, turns: int, mirrored: bool) -> Images:
 
 def run(
     model: Model, images: Images, told: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """`(n, 64, 64)` prepared averages and `(n, F)` features to logits and embedding."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """`(n, 64, 64)` prepared averages and `(n, F)` features to logits, embedding and pooled numbers."""
+    known = [output.name for output in model.session.get_outputs()]
+    names = [name for name in ("logits", "embedding", "pooled") if name in known]
     parts = [
         model.session.run(
-            ["logits", "embedding"],
-            {"images": images[first : first + BATCH], "features": told[first : first + BATCH]},
+            names, {"images": images[first : first + BATCH], "features": told[first : first + BATCH]}
         )
         for first in range(0, len(images), BATCH)
     ]
-    logits, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return logits, embedding
+    logits, embedding, *pooled = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return logits, embedding, pooled[0] if pooled else np.zeros((len(images), 0), np.float32)
 
 
 def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
-    logits, embedding = run(model, images, told)
+    logits, embedding, _ = run(model, images, told)
     plain = logits[:, 0].astype(np.float64), embedding.astype(np.float64)
     return model.calibration.probabilities(*plain, detail(images))
 
