@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks._page import write_between
+from benchmarks.measuring.page import write_between
 from benchmarks.real.build import build
 from benchmarks.real.page import PAGE, sources_table
 from benchmarks.real.programs import product, read_scores, rule, write_scores
