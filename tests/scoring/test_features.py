@@ -12,8 +12,8 @@ def job(deviations: list[float], seed: int = 0) -> np.ndarray:
 
 
 def test_contrast_is_the_log2_of_the_deviation_over_the_jobs_median() -> None:
-    found = contrast_in_job(job([0.5, 1.0, 1.0, 4.0, 1.0]))
-    np.testing.assert_allclose(found, [-1, 0, 0, 2, 0], atol=1e-5)  # log2 of 0.5, 1, 1, 4, 1
+    found = contrast_in_job(job([0.5, 0.5, 1.0, 4.0, 4.0]))
+    np.testing.assert_allclose(found, [-1, -1, 0, 2, 2], atol=1e-5)  # log2 of 0.5, 0.5, 1, 4, 4
 
 
 def test_contrast_does_not_depend_on_the_jobs_grey_scale() -> None:
