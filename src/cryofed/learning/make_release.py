@@ -24,8 +24,8 @@ from cryofed.learning.calibrate import Answered, answers, fit_calibration
 from cryofed.learning.corpus import make_shards, read_shards
 from cryofed.learning.export import read_vector, write_model
 from cryofed.learning.metrics import auc, brier, calibration_error
+from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
-from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
 
@@ -88,7 +88,8 @@ def main() -> None:
         def tell(step: int, loss: float) -> None:
             bar.update(task, completed=step, description=f"training, loss {loss:.3f}")
 
-        vector = train_release(training, settings, options.out / "checkpoint.safetensors", tell, begin)
+        mixture = Mixture.of([Part(labelled=training, share=1.0, by_job=False)])
+        vector = train_release(mixture, settings, options.out / "checkpoint.safetensors", tell, begin)
     minutes = (time.monotonic() - started) / 60
     calibration = fit_calibration(answers(vector, fitting))
     card = _card(corpus, settings, training, minutes)
