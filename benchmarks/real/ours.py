@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from benchmarks.judging.sets import LabelledJob, relion_jobs
 from benchmarks.real.sets import RealSet
+from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
 from cryofed.learning.calibrate import Answered, answers, fit_calibration
 from cryofed.learning.corpus import make_shards, read_shards
+from cryofed.learning.metrics import auc
 from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
 from cryofed.learning.vector import Vector
@@ -31,7 +33,9 @@ from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.features import FEATURES, features
-from cryofed.scoring.scorer import scorable
+from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.scorer import Scores, scorable
+from cryofed.selection.policy import Policy, decide
 
 SEEDS = (1, 2, 3)
 SIMULATED = (550, 301)  # jobs, seed of the corpus
@@ -52,9 +56,7 @@ class Fold:
 # shared out so that none is judged by a model that saw a job of the same molecule.
 FOLDS: Mapping[str, Fold] = {
     "trpv1": Fold(molecules=("TRPV1",), structures=("1igt", "1igy", "1lnl")),
-    "bgal": Fold(
-        molecules=("β-galactosidase",), structures=("emd_2479", "polnet_6utj_5a", "6utj", "3j9i")
-    ),
+    "bgal": Fold(molecules=("β-galactosidase",), structures=("emd_2479", "polnet_6utj_5a", "6utj", "3j9i")),
     "ribosome": Fold(molecules=("ribosome",), structures=("polnet_6qzp", "polnet_6pxm", "1xnr")),
     "10880": Fold(molecules=("empiar10880", "cryosift20")),
     "stain": Fold(molecules=("Nup82 complex", "Pom152")),
@@ -69,9 +71,7 @@ def fold_of(molecule: str) -> str:
 
 def fold_of_structures(structures: Sequence[str]) -> str:
     """The same for a RELION job of some structures."""
-    return next(
-        (name for name, fold in FOLDS.items() if set(fold.structures) & set(structures)), "all"
-    )
+    return next((name for name, fold in FOLDS.items() if set(fold.structures) & set(structures)), "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +111,47 @@ class Bench:
         return np.mean([self.vector(fold, seed) for seed in seeds], axis=0, dtype=np.float64).astype("f4")
 
 
-def left_out_logits(
-    bench: Bench, seeds: Sequence[int] = SEEDS
-) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Of every real set and every judging RELION job: kind, name, `(n,)` logits, `(n,)` which are counted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a model that never saw its molecule says of one job."""
 
-    Each from a model that never saw its molecule. NaN where a class cannot be scored.
-    """
+    kind: str  # "real" or "relion"
+    name: str
+    fold: str
+    job: ClassJob
+    good: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    particles: NDArray[np.float64]  # 1 where unknown
+    logits: NDArray[np.float64]  # NaN where a class cannot be scored
+
+    @property
+    def answered(self) -> Answered:
+        """The counted classes alone."""
+        which = self.counted & np.isfinite(self.logits)
+        return Answered(self.logits[which], self.good[which])
+
+
+def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
+    """Every real set and every judging RELION job, each by the mean model of the seeds of its fold."""
     models = cache(lambda fold: bench.soup(fold, seeds))
+    found = []
     for one in bench.sets:
-        yield "real", one.name, logits_of(models(fold_of(one.molecule)), one.job), one.counted
+        fold = fold_of(one.molecule)
+        found.append(
+            Told(
+                kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
+                particles=np.ones(len(one)), logits=logits_of(models(fold), one.job),
+            )
+        )  # fmt: skip
     for structures, job in judged_relion(bench.data):
-        model = models(fold_of_structures(structures))
-        yield "relion", job.job.path.name, logits_of(model, job.job), job.counted
+        fold = fold_of_structures(structures)
+        found.append(
+            Told(
+                kind="relion", name=job.job.path.name, fold=fold, job=job.job, good=job.good,
+                counted=job.counted, particles=job.particles, logits=logits_of(models(fold), job.job),
+            )
+        )  # fmt: skip
+    return found
 
 
 def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
@@ -136,16 +164,59 @@ def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
     return result
 
 
-def fitted(bench: Bench, seeds: Sequence[int] = SEEDS) -> Calibration:
-    """Slope and offset over all left-out real sets and RELION jobs, each by the root of its classes."""
-    good = {one.name: one.good for one in bench.sets}
-    good |= {job.job.path.name: job.good for _, job in judged_relion(bench.data)}
-    told = []
-    for _, name, logits, counted in left_out_logits(bench, seeds):
-        which = counted & np.isfinite(logits)
-        if which.any():
-            told.append(Answered(logits[which], good[name][which]))
-    return fit_calibration(told)
+def calibration(told: Sequence[Told], without: str = "") -> Calibration:
+    """Slope and offset over left-out real sets and RELION jobs, but for those of one fold.
+
+    A set is judged with the numbers that the other molecules gave; the release takes all. "all" is not left
+    out as one: its sets are of unlike molecules, and each is fitted without itself.
+    """
+    return fit_calibration(
+        [one.answered for one in told if without not in (one.fold, one.name) and len(one.answered.good)]
+    )
+
+
+def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, Answer]:
+    """Scores and decisions of the product's default policy, by set."""
+    found = {}
+    for one in told:
+        fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+        score = fitted.probabilities(one.logits)
+        scores = Scores(
+            score=score,
+            reasons=np.full((len(score), len(REASONS)), np.nan),
+            unsure=np.zeros(len(score), bool),
+        )
+        selection = decide(one.job, scores, policy)
+        found[one.name] = Answer(score=selection.score, kept=selection.kept)
+    return found
+
+
+def relion_line(told: Sequence[Told], answers: Mapping[str, Answer]) -> str:
+    """RELION's jobs on one scale: AUC over classes; kept and rejected by particles, and the worst job."""
+    jobs = [one for one in told if one.kind == "relion"]
+    good, score, kept, particles = (
+        np.concatenate([part(one)[one.counted] for one in jobs])
+        for part in (
+            lambda one: one.good,
+            lambda one: answers[one.name].score,
+            lambda one: np.asarray(answers[one.name].kept),
+            lambda one: one.particles,
+        )
+    )
+    scored = np.isfinite(score)
+    shares = {
+        one.name: float(np.mean(np.asarray(answers[one.name].kept)[one.good & one.counted]))
+        for one in jobs
+        if (one.good & one.counted).any()
+    }
+    least = min(shares, key=shares.__getitem__)
+    return (
+        f"{len(jobs)} RELION jobs: AUC {auc(score[scored], good[scored]):.3f}; particles of good classes "
+        "kept "
+        f"{particles[good & kept].sum() / particles[good].sum():.1%}; of bad classes rejected "
+        f"{particles[~good & ~kept].sum() / particles[~good].sum():.1%}; least share of a job's good classes "
+        f"kept {shares[least]:.0%} ({least})"
+    )
 
 
 def judged_relion(data: Path) -> Iterator[tuple[tuple[str, ...], LabelledJob]]:
