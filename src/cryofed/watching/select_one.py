@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryofed.jobs.job import ClassJob
@@ -72,7 +72,7 @@ def resume(record: Record, out: Path) -> Record | None:
 
 def now() -> str:
     """The time, as records hold it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _why_look(job: ClassJob, selection: Selection, policy: Policy) -> str:
