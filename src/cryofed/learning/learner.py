@@ -16,6 +16,7 @@ from cryofed.learning.augment import Augmentation, augmented, middle, normalized
 from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.network import Network
 
 AUGMENTATION = Augmentation()
@@ -179,9 +180,14 @@ def logits(vector: Vector, labelled: Labelled, batch: int = 256) -> NDArray[np.f
     return np.concatenate(parts) if parts else np.zeros((0, 8), np.float32)
 
 
+def plain_logits(vector: Vector, labelled: Labelled) -> NDArray[np.float64]:
+    """`(n,)` logits that an expert keeps the class, in one view."""
+    return logits(vector, labelled)[:, 0].astype(np.float64)
+
+
 def evaluate(vector: Vector, labelled: Labelled) -> Metrics:
     """Metrics of the plain sigmoid of the logit."""
-    scores = 1 / (1 + np.exp(-logits(vector, labelled)[:, 0].astype(np.float64)))
+    scores = sigmoid(plain_logits(vector, labelled))
     good = labelled.good
     return Metrics(
         examples=len(labelled),
