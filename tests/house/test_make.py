@@ -40,7 +40,10 @@ def test_the_first_python_that_fits_is_taken(tmp_path: Path) -> None:
     ("code", "words"),
     [
         (OLD, ("CryoFed needs Python 3.11, 3.12, 3.13 or 3.14", "make PYTHON=")),
-        (BARE, ("ensurepip is missing", f"apt install python3.{sys.version_info.minor}-venv", "make PYTHON=")),
+        (
+            BARE,
+            ("ensurepip is missing", f"apt install python3.{sys.version_info.minor}-venv", "make PYTHON="),
+        ),
     ],
 )
 def test_a_python_that_does_not_fit_gets_one_line(tmp_path: Path, code: str, words: tuple[str, ...]) -> None:
@@ -53,7 +56,9 @@ def test_the_lock_has_a_release_of_every_dependency_but_torch() -> None:
     from packaging.requirements import Requirement
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [project["optional-dependencies"][e] for e in ("train", "web", "privacy", "flare", "dev", "mlflow")]
+    extras = [
+        project["optional-dependencies"][e] for e in ("train", "web", "privacy", "flare", "dev", "mlflow")
+    ]
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     for text in [*project["dependencies"], *(text for extra in extras for text in extra)]:

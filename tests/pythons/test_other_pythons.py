@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LIGHT = ("tests/jobs", "tests/scoring", "tests/selection", "tests/cli/test_select.py")
-TOOLS = ("pytest", "pytest-timeout", "hypothesis", "starfile", "scikit-learn")
+TOOLS = ("pytest", "pytest-timeout", "hypothesis", "starfile")
 OTHERS = [minor for minor in (11, 12, 13, 14) if minor != sys.version_info.minor]
 Maker = Callable[..., Path]
 
@@ -49,7 +49,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_what_the_program_reads_and_nothing_of_the_workshop(dist: Path) -> None:
     [wheel], [archive] = dist.glob("*.whl"), dist.glob("*.tar.gz")
     names = set(zipfile.ZipFile(wheel).namelist())
-    ours = {f"cryofed/{path.relative_to(ROOT / 'src/cryofed')}" for path in (ROOT / "src/cryofed").rglob("*.*")}
+    ours = {
+        f"cryofed/{path.relative_to(ROOT / 'src/cryofed')}" for path in (ROOT / "src/cryofed").rglob("*.*")
+    }
     assert {n for n in ours if "__pycache__" not in n} == {n for n in names if n.startswith("cryofed/")}
     assert {"cryofed/py.typed", "cryofed/scoring/model/model.onnx"} <= names
     with tarfile.open(archive) as tar:

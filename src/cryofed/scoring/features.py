@@ -16,7 +16,9 @@ FEATURES = (
     "contrast_in_job",  # log2 of an average's deviation over the job's median; unknown on grey scales of its own
 )
 LIMIT = 4.0  # every feature is clipped to ± this
-ONE_BY_ONE = 0.05  # quartile distance of log (highest - lowest) below which each average has its own grey scale
+ONE_BY_ONE = (
+    0.05  # quartile distance of log (highest - lowest) below which each average has its own grey scale
+)
 
 
 def features(job: ClassJob) -> NDArray[np.float32]:
