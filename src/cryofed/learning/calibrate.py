@@ -19,7 +19,7 @@ from cryofed.scoring.scorer import VIEWS, turned
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a network says of one job's n classes, `(n,)` logits over the scorer's views, and which are good."""
+    """What a network says of one job's n classes, `(n,)` logits over the scorer's views; which are good."""
 
     logits: Numbers
     good: NDArray[np.bool_]

@@ -25,7 +25,6 @@ from cryofed.learning.corpus import make_shards, read_shards
 from cryofed.learning.export import read_vector, write_model
 from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.learning.release import ReleaseSettings, train_release
-from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
 
