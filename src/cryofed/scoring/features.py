@@ -13,7 +13,7 @@ FEATURES = (
     "resolution_per_mask",  # log2 of mask diameter over resolution: resolved rings across the particle
     "accuracy_rotation_in_job",  # robust z of log accuracy, better is higher
     "accuracy_translation_in_job",
-    "contrast_in_job",  # log2 of an average's deviation over the job's median; unknown where greys are its own
+    "contrast_in_job",  # log2 of an average's deviation over the job's median; unknown where greys differ
 )
 LIMIT = 4.0  # every feature is clipped to ± this
 ONE_BY_ONE = (
