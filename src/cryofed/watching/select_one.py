@@ -40,7 +40,8 @@ def select_one(job: Finished, content: str, out: Path, settings: Settings, keep:
     """
     begun = time.perf_counter()
     opened = open_job(job.start)
-    selection = decide(opened, score_job(opened, settings.model), settings.policy)
+    scores = score_job(opened, settings.model, settings.policy.min_particles)
+    selection = decide(opened, scores, settings.policy)
     folder = free_folder(out / job.name)
     if folder.exists():
         folder.rmdir()  # empty; what appears there must appear as a whole
