@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import InputError
+from cryofed.jobs.check import FEWEST_PARTICLES
 from cryofed.jobs.job import ClassJob, Images
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.features import FEATURES, features
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import onnxruntime
 
 SHIPPED = Path(__file__).with_name("model") / "model.onnx"
-FEWEST_PARTICLES = 10  # below this an average shows noise, whatever it holds
 # Views of each average whose logits are averaged: crop (of the mask's radius), quarter turns, mirrored.
 VIEWS = ((0.9, 0, False), (1.0, 1, True), (1.1, 2, False))
 FEWER_VIEWS = ((0.92, 0, False), (1.08, 1, True))  # of jobs with MANY classes, where time counts
@@ -37,7 +37,7 @@ class Scores:
     """What the model says of n classes, in stack order.
 
     `score` `(n,)` is the probability that an expert keeps the class, NaN where it was not scored (flat or
-    unreadable average, under 10 particles); `reasons` `(n, len(REASONS))` are the probabilities of why not,
+    unreadable average, too few particles); `reasons` `(n, len(REASONS))` are the probabilities of why not,
     given that it is not kept; `unsure` `(n,)` asks for a person's eye. `pooled` `(n, POOLED)` are the numbers
     that the trunk ends in, NaN where not scored: what decisions of a person teach is learnt on them.
     """
@@ -59,10 +59,10 @@ class Model:
     calibration: Calibration
 
 
-def score_job(job: ClassJob, model: Path | None = None) -> Scores:
-    """Score every class of a job with `model`, by default the one that CryoFed ships."""
+def score_job(job: ClassJob, model: Path | None = None, fewest_particles: int = FEWEST_PARTICLES) -> Scores:
+    """Score every class of at least `fewest_particles` with `model`, by default the one that ships."""
     opened = open_model(model or SHIPPED)
-    usable = scorable(job)
+    usable = scorable(job, fewest_particles)
     score = np.full(len(job.classes), np.nan)
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
     pooled = np.zeros((len(job.classes), 0), np.float32)
@@ -76,10 +76,10 @@ def score_job(job: ClassJob, model: Path | None = None) -> Scores:
     return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score), pooled=pooled)
 
 
-def scorable(job: ClassJob) -> NDArray[np.bool_]:
-    """Classes whose average holds a picture made of enough particles."""
+def scorable(job: ClassJob, fewest_particles: int = FEWEST_PARTICLES) -> NDArray[np.bool_]:
+    """Classes whose average holds a picture made of enough particles, or of an unknown number."""
     lowest, highest = job.averages.min(axis=(1, 2)), job.averages.max(axis=(1, 2))
-    enough = (job.classes.particles < 0) | (job.classes.particles >= FEWEST_PARTICLES)
+    enough = (job.classes.particles < 0) | (job.classes.particles >= fewest_particles)
     result: NDArray[np.bool_] = np.isfinite(lowest) & np.isfinite(highest) & (highest > lowest) & enough
     return result
 

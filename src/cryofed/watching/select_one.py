@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryofed.jobs.job import ClassJob
@@ -40,7 +40,8 @@ def select_one(job: Finished, content: str, out: Path, settings: Settings, keep:
     """
     begun = time.perf_counter()
     opened = open_job(job.start)
-    selection = decide(opened, score_job(opened, settings.model), settings.policy)
+    scores = score_job(opened, settings.model, settings.policy.min_particles)
+    selection = decide(opened, scores, settings.policy)
     folder = free_folder(out / job.name)
     if folder.exists():
         folder.rmdir()  # empty; what appears there must appear as a whole
@@ -72,7 +73,7 @@ def resume(record: Record, out: Path) -> Record | None:
 
 def now() -> str:
     """The time, as records hold it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _why_look(job: ClassJob, selection: Selection, policy: Policy) -> str:
