@@ -45,6 +45,12 @@ PARTICLES = [
 ROOT_NAME = "run_it025"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Drafts and lessons of the tests never mix with those of the person who runs them."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 def blobs(n: int, box: int = 32, seed: int = 0) -> np.ndarray:
     """Averages with a bright ellipse in the middle and noise around it."""
     rng = np.random.default_rng(seed)
