@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measuring.page import write_between
 from benchmarks.real.build import build
@@ -16,6 +18,11 @@ from benchmarks.real.sources import sources
 from benchmarks.real.table import Answer, Summary, each_set, markdown, side_by_side, summarize
 from cryofed.errors import CryoFedError, InputError
 from cryofed.jobs.job import ClassJob
+
+KEPT = Path(os.environ.get("CRYOFED_BENCH_CACHE", "build")) / "bench-real"
+MODEL_PAGE, FEDERATION_PAGE = (PAGE.with_name(name) for name in ("model.md", "real-federation.md"))
+if TYPE_CHECKING:
+    from benchmarks.real.ours import Bench
 
 AS_IT_IS = "as it is, not leave-one-molecule-out: sets that a model was trained on, or chosen by, flatter it"
 
@@ -55,6 +62,20 @@ def _parser() -> argparse.ArgumentParser:
         "--scores", type=Path, required=True, help="TSV: set, class_number, score, perhaps kept"
     )
     command.set_defaults(run=_score)
+    for name, run, help_text in (
+        ("ours", _ours, "our own model, leave-one-molecule-out; trains what is missing"),
+        ("release", _release, "the model that is shipped, from the same trainings"),
+        ("federation", _federation, "does federation pay on real images?"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument("--begin", type=Path, help="weights.safetensors that trainings begin with")
+        command.add_argument("--kept", type=Path, default=KEPT, help=f"where trainings are kept ({KEPT})")
+        command.add_argument("--seeds", default="1,2,3", help="with commas (default 1,2,3)")
+        command.set_defaults(run=run)
+        if name == "release":
+            command.add_argument("--out", type=Path, required=True, help="folder of the model")
+        else:
+            command.add_argument("--write", action="store_true", help="the table into its page")
     command = commands.add_parser("sources", help="the table of the sources")
     command.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
     command.set_defaults(run=_sources)
@@ -119,6 +140,71 @@ def _score(options: argparse.Namespace) -> int:
     if missing:
         print(f"no scores of {', '.join(missing)}: these sets are left out", file=sys.stderr)
     return _tell(f"{options.scores.name}", summarize(sets, answers))
+
+
+def _ours(options: argparse.Namespace) -> int:
+    from benchmarks.real.ours import answers_of, left_out, relion_line
+
+    bench, seeds = _bench(options), _seeds(options)
+    sets = bench.sets
+    told = left_out(bench, seeds)
+    answers = answers_of(told)
+    mean = summarize(sets, answers)
+    programs = {"rule: variance inside over outside": summarize(sets, _answers(sets, rule))}
+    for seed in seeds if len(seeds) > 1 else ():
+        programs[f"seed {seed}"] = summarize(sets, answers_of(left_out(bench, [seed])))
+    programs["mean weights of the seeds"] = mean
+    line = relion_line(told, answers)
+    text = f"{markdown(mean)}\n\n{line}\n\n{side_by_side(programs)}"
+    print(text)
+    if options.write:
+        write_between(
+            MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{line}", "seeds": side_by_side(programs)}
+        )
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from benchmarks.real.ours import left_out
+    from benchmarks.real.release import write_release
+
+    if options.begin is None:
+        raise InputError("--begin", "weights", "none given", "name the weights that the trainings began with")
+    bench, seeds = _bench(options), _seeds(options)
+    write_release(bench, left_out(bench, seeds), options.out, seeds)
+    print(f"wrote model.onnx, weights.safetensors and card.json to {options.out}")
+    return 0
+
+
+def _federation(options: argparse.Namespace) -> int:
+    from benchmarks.real.federation import federations, key_of, table
+
+    bench, seeds = _bench(options), _seeds(options)
+    start = bench.vector("start", 1)
+    found = federations(bench.sets, start, seeds, options.kept / key_of(start), print)
+    made = table(bench.sets, found)
+    print(made)
+    if options.write:
+        write_between(FEDERATION_PAGE, {"real": made})
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> Bench:
+    """The trainings' material; what is trained already needs no beginning."""
+    from benchmarks.real.ours import Bench
+    from benchmarks.real.release import beginning
+    from cryofed.learning.learner import initial_vector
+
+    data = default_folder()
+    if data is None:
+        raise InputError("shared data", "folder", "absent", "RELION's jobs with truth are needed to train")
+    begin = beginning(options.begin) if options.begin else initial_vector(0)
+    options.kept.mkdir(parents=True, exist_ok=True)
+    return Bench(_sets(options), data, begin, options.kept)
+
+
+def _seeds(options: argparse.Namespace) -> list[int]:
+    return [int(word) for word in options.seeds.split(",")]
 
 
 def _sources(options: argparse.Namespace) -> int:

@@ -41,7 +41,7 @@ class DiLoCo(Strategy):
         momentum = state.memory.get("momentum", zeros(step)) * beta
         momentum += step
         return State(
-            vector=state.vector + rate * (step + beta * momentum),
+            vector=np.asarray(state.vector + rate * (step + beta * momentum), np.float32),
             memory={"momentum": momentum},
             round_number=state.round_number + 1,
         )
