@@ -52,7 +52,7 @@ RULES: Mapping[str, StrategyChoice] = {
     "diloco": StrategyChoice(name="diloco"),
 }
 TRAINING = LocalTraining(steps=20, batch=64, learning_rate=1e-3, last_rate=0.05, part="head")
-ROUNDS = 20
+ROUNDS = 12
 EPSILON = 8.0
 
 
