@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--kept", type=Path, default=KEPT, help=f"where trainings are kept ({KEPT})")
         command.add_argument("--seeds", default="1,2,3", help="with commas (default 1,2,3)")
         command.set_defaults(run=run)
+        if name == "ours":
+            command.add_argument("--sheets", type=Path, help="folder for contact sheets of wrong decisions")
         if name == "release":
             command.add_argument("--out", type=Path, required=True, help="folder of the model")
         else:
@@ -157,6 +159,10 @@ def _ours(options: argparse.Namespace) -> int:
     line = relion_line(told, answers)
     text = f"{markdown(mean)}\n\n{line}\n\n{side_by_side(programs)}"
     print(text)
+    if options.sheets:
+        from benchmarks.real.mistakes import write_sheets
+
+        print(f"wrote {len(write_sheets(told, answers, options.sheets))} sheets to {options.sheets}")
     if options.write:
         write_between(
             MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{line}", "seeds": side_by_side(programs)}
