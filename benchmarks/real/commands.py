@@ -183,7 +183,7 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _federation(options: argparse.Namespace) -> int:
-    from benchmarks.real.federation import federations, key_of, table
+    from benchmarks.real.federation import federations, key_of, plot, table
 
     bench, seeds = _bench(options), _seeds(options)
     start = bench.vector("start", 1)
@@ -191,6 +191,8 @@ def _federation(options: argparse.Namespace) -> int:
     made = table(bench.sets, found)
     print(made)
     if options.write:
+        for dark, name in ((False, "light"), (True, "dark")):
+            plot(bench.sets, found, PAGE.with_name("images") / f"real-federation-{name}.svg", dark=dark)
         write_between(FEDERATION_PAGE, {"real": made})
     return 0
 
