@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._sets import shared_data
+from benchmarks.judging.sets import shared_data
 from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
 from cryofed.selection.policy import Policy, job_cut

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="write the selection whatever it loses")
     parser.add_argument(
-        "--min-particles", type=int, default=10, help="classes with fewer are not scored (default: 10)"
+        "--min-particles", type=_count, help="classes with fewer are not scored (default: 10)"
     )
     parser.add_argument("--mask-diameter", type=_positive, metavar="Å", help="where the job does not tell it")
     parser.add_argument("--pixel-size", type=_positive, metavar="Å", help="where the job does not tell it")
@@ -102,7 +102,7 @@ def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy,
     from cryofed.scoring.scorer import score_job
 
     policy = _policy(options)
-    scores = score_job(job, options.model)
+    scores = score_job(job, options.model, policy.min_particles)
     if options.learn_from is None:
         return scores, policy, ""
     from cryofed.library.lessons import read_selection, scores_learnt
@@ -136,8 +136,11 @@ def _policy(options: argparse.Namespace) -> Policy:
     from cryofed.selection.policy import Policy
 
     typed = {"max_loss": options.max_loss, "keep_views": options.keep_views}
-    fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
-    return Policy(min_particles=options.min_particles, **typed, **fixed)
+    if options.threshold is not None:
+        typed |= {"threshold": options.threshold, "band": 0.0}
+    if options.min_particles is not None:
+        typed["min_particles"] = options.min_particles
+    return Policy(**typed)
 
 
 def _print_table(job: ClassJob, selection: Selection) -> None:
@@ -170,6 +173,13 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryofed.errors import CryoFedError
@@ -81,12 +81,13 @@ def resume(record: Record, out: Path) -> Record | None:
 
 def now() -> str:
     """The time, as records hold it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _decided(job: ClassJob, settings: Settings) -> tuple[Selection, str]:
     """The selection, and from what its scores were learnt, in words; "" where nothing teaches."""
-    scores, policy, learnt = score_job(job, settings.model), settings.policy, ""
+    policy, learnt = settings.policy, ""
+    scores = score_job(job, settings.model, policy.min_particles)
     if settings.learning and settings.project is not None:
         try:
             scores, cut, learnt = _after_expert(job, scores, settings)
