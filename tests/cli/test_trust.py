@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.trust.attestation.makers import BINDING, Amd, Tpm, certificate, rsa_key, spki
 
 from cryofed.cli.main import main
 from cryofed.trust.attestation.evidence import write_evidence
-from tests.trust.attestation.makers import BINDING, Amd, Tpm, certificate, rsa_key, spki
 
 EXPECTED = ["--role", "aggregator", "--name", "hub", "--federation", "three-labs"]
 EXPECTED += ["--nonce", BINDING.nonce.hex(), "--agreement", BINDING.agreement.hex()]

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.trust.attestation.makers import BINDING, DAY, MEASUREMENT, NOW, SNP_POLICY, Amd, der, rsa_key
 
 from cryofed.trust.attestation.binding import Binding
 from cryofed.trust.attestation.evidence import Evidence, SnpReport
 from cryofed.trust.attestation.policy import Policy, SnpPolicy
 from cryofed.trust.attestation.verdict import Verdict
 from cryofed.trust.attestation.verifying import verify, verify_under
-from tests.trust.attestation.makers import BINDING, DAY, MEASUREMENT, NOW, SNP_POLICY, Amd, der, rsa_key
 
 AMD = Amd()
 
@@ -110,9 +110,8 @@ def test_turin_is_refused_with_a_clear_word() -> None:
     turin = Amd(product="Turin-B0")
     verdict = judge(turin.evidence(), amd=turin)
     assert verdict.refusals == ("product",)
-    assert (
-        "Turin: its security versions are not read yet"
-        in [c.words for c in verdict.checks if not c.passed][0]
+    assert "Turin: its security versions are not read yet" in next(
+        c.words for c in verdict.checks if not c.passed
     )
 
 

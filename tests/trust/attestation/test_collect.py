@@ -5,17 +5,17 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.trust.attestation.makers import BINDING, NOW, SNP_POLICY, Amd, der
 
 from cryofed.errors import InputError
 from cryofed.trust.attestation.collect import collect, collect_in_gramine
 from cryofed.trust.attestation.evidence import Evidence, IntelQuote, SnpReport, TpmQuote
 from cryofed.trust.attestation.policy import Policy, TpmPolicy
 from cryofed.trust.attestation.verifying import verify, verify_under
-from tests.trust.attestation.makers import BINDING, NOW, SNP_POLICY, Amd, der
 
 GUIDS = {
     "vcek": "63da758de6644564adc5f4b93be8accd",
@@ -25,7 +25,7 @@ GUIDS = {
 
 
 class Kernel:
-    """A folder that behaves like configfs-tsm: making a folder in it opens a request, removing it closes it."""
+    """A folder that behaves like configfs-tsm: a new folder in it is a request, removing it ends it."""
 
     def __init__(self, root: Path, provider: str, report: object, auxblob: bytes = b"") -> None:
         self.root, self.provider, self.report, self.auxblob = root, provider, report, auxblob
@@ -62,14 +62,17 @@ MKDIR, RMDIR = os.mkdir, os.rmdir
 
 
 @pytest.fixture
-def plug(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def plug(monkeypatch: pytest.MonkeyPatch) -> Callable[[Kernel], Path]:
     def into(kernel: Kernel) -> Path:
         monkeypatch.setattr(os, "mkdir", kernel.mkdir)
-        # shutil.rmtree removes the emptied folder by the real one.
-        monkeypatch.setattr(Path, "rmdir", lambda self: kernel.rmdir(self))
+
+        def rmdir(path: Path) -> None:
+            kernel.rmdir(path)
+
+        monkeypatch.setattr(Path, "rmdir", rmdir)
         return kernel.root
 
-    yield into
+    return into
 
 
 def table(amd: Amd) -> bytes:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from tests.trust.attestation.makers import BINDING, der
 
 from cryofed.trust.attestation.binding import Exact
 from cryofed.trust.attestation.evidence import Evidence, GpuReport, IntelQuote, SnpReport
 from cryofed.trust.attestation.policy import GpuPolicy, IntelPolicy, Policy, SnpPolicy
 from cryofed.trust.attestation.verdict import Verdict
 from cryofed.trust.attestation.verifying import verify
-from tests.trust.attestation.makers import BINDING, der
 
 pytestmark = pytest.mark.shared
 TODAY = dt.datetime(2026, 11, 1, tzinfo=dt.timezone.utc)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.trust.attestation.makers import BINDING, GPU_POLICY, NOW, SNP_POLICY, Amd, Gpu, Tpm
 
 import cryofed
 from cryofed.errors import InputError, WireError
@@ -16,13 +17,15 @@ from cryofed.trust.attestation.policy import Policy, read_policy
 from cryofed.trust.attestation.roots import VENDOR_ROOTS
 from cryofed.trust.attestation.verdict import Verdict
 from cryofed.trust.attestation.verifying import verify, verify_under
-from tests.trust.attestation.makers import BINDING, GPU_POLICY, NOW, SNP_POLICY, Amd, Gpu, Tpm
 
 AMD, GPU, TPM = Amd(), Gpu(), Tpm()
 ROOTS = replace(AMD.roots, nvidia=GPU.pin)
 
 
-def with_gpu(gpu: GpuReport, policy: Policy = replace(SNP_POLICY, gpu=GPU_POLICY)) -> Verdict:
+BOTH = replace(SNP_POLICY, gpu=GPU_POLICY)
+
+
+def with_gpu(gpu: GpuReport, policy: Policy = BOTH) -> Verdict:
     return verify_under(ROOTS, replace(AMD.evidence(), gpus=(gpu,)), policy, BINDING, NOW)
 
 

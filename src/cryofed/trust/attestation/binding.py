@@ -73,7 +73,7 @@ WORDS = {
 
 
 def binding_checks(claims: Binding | None, wanted: Binding | Exact) -> Iterator[Check]:
-    """Whether the evidence says that it is for `wanted`, field by field; `signed_for` has the signed bytes."""
+    """Whether the evidence says that it is for `wanted`, by field; `signed_for` compares the signed bytes."""
     if isinstance(wanted, Exact):
         return
     if claims is None:
