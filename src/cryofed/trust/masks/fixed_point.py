@@ -52,7 +52,7 @@ class FixedPoint:
         squares = 0.0
         for first in range(0, len(vector), BLOCK):
             part = vector[first : first + BLOCK].astype(np.float64)
-            squares += float(part @ part)
+            squares += float(np.square(part).sum())  # not BLAS: its threads wait longer than they work
             if not squares <= (self.max_norm * (1 + 1e-5)) ** 2:  # NaN fails too; float32 clips to 1e-7
                 raise GuardError("mask-range", f"the update is longer than the agreed {self.max_norm:g}")
             part *= factor
@@ -72,7 +72,7 @@ class FixedPoint:
         if not 0 < weight <= self.max_weight * self.max_sites:
             raise WireError("masked-sum", "the sum of the weights is beyond what was agreed")
         mean: NDArray[np.float64] = signed[:-1] / float(signed[-1])
-        length = float(np.linalg.norm(mean))
+        length = float(np.sqrt(np.square(mean).sum()))
         if not length <= self.max_norm * (1 + 1e-4):
             raise WireError(
                 "masked-sum", f"the mean is {length:.3g} long, at most {self.max_norm:g} was agreed"
