@@ -1,7 +1,7 @@
-"""What goes into the agreement: the digest of the image, and the launch measurement of a machine that runs it.
+"""What goes into the agreement: the digest of the image, and the launch measurement of a machine with it.
 
     python deploy/measure.py image deploy/aggregator.oci
-    python deploy/measure.py snp --ovmf OVMF.amdsev.fd --kernel vmlinuz --initrd initrd --cmdline cmdline --vcpus 4
+    python deploy/measure.py snp --ovmf OVMF.amdsev.fd --kernel vmlinuz --initrd initrd.gz --cmdline cmdline
 
 The digest of an image is no proof by itself: nothing but the host says that this image runs. It becomes one
 through the launch measurement, which covers firmware, kernel, initrd and command line, and by the hash on
@@ -62,7 +62,9 @@ def snp_measurement(options: argparse.Namespace) -> str:
             options.features,
         )
     except (RuntimeError, OSError, ValueError) as error:
-        sys.exit(f"{options.ovmf}: {error}; use an OVMF that was built for SEV-SNP with kernel hashes (AmdSev)")
+        sys.exit(
+            f"{options.ovmf}: {error}; use an OVMF that was built for SEV-SNP with kernel hashes (AmdSev)"
+        )
     return str(digest.hex())
 
 
@@ -79,7 +81,9 @@ def main() -> None:
     snp.add_argument("--cmdline", type=Path, help="file with the command line, as QEMU gets it")
     snp.add_argument("--vcpus", type=int, default=4)
     snp.add_argument("--vcpu-type", default="EPYC-v4")
-    snp.add_argument("--features", type=lambda word: int(word, 0), default=0x1, help="guest features; KVM: 0x1")
+    snp.add_argument(
+        "--features", type=lambda word: int(word, 0), default=0x1, help="guest features; KVM: 0x1"
+    )
     options = parser.parse_args()
     if options.kind == "image":
         print(image_digest(options.layout))

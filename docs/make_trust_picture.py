@@ -48,6 +48,7 @@ class Sheet:
     def box(
         self, x: float, y: float, w: float, h: float, fill: str, stroke: str, *, r: int = 12, more: str = ""
     ) -> None:
+        """A rounded box."""
         self.parts.append(
             f'<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="{r}" fill="{self.colors[fill]}" '
             f'stroke="{self.colors[stroke]}" stroke-width="1.5" {more}/>'
@@ -64,6 +65,7 @@ class Sheet:
         bold: bool = False,
         anchor: str = "start",
     ) -> None:
+        """One line of words."""
         weight = 650 if bold else 400
         self.parts.append(
             f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" '
@@ -73,9 +75,9 @@ class Sheet:
     def lock(self, x: float, y: float, color: str, scale: float = 1.0) -> None:
         """A closed padlock whose middle is here."""
         self.parts.append(
-            f'<g transform="translate({x},{y}) scale({scale})"><path d="M-5,-2 v-4 a5,5 0 0 1 10,0 v4" fill="none" '
-            f'stroke="{self.colors[color]}" stroke-width="2.4"/><rect x="-8" y="-2" width="16" height="12" rx="2.5" '
-            f'fill="{self.colors[color]}"/></g>'
+            f'<g transform="translate({x},{y}) scale({scale})">'
+            f'<path d="M-5,-2 v-4 a5,5 0 0 1 10,0 v4" fill="none" stroke="{self.colors[color]}" stroke-width="2.4"/>'
+            f'<rect x="-8" y="-2" width="16" height="12" rx="2.5" fill="{self.colors[color]}"/></g>'
         )
 
     def line(self, x1: float, y1: float, x2: float, y2: float, color: str) -> None:
@@ -86,6 +88,7 @@ class Sheet:
         )
 
     def document(self) -> str:
+        """The SVG."""
         heads = "".join(
             f'<marker id="{name}" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" markerHeight="6" '
             f'orient="auto-start-reverse"><path d="M0,0 L10,5 L0,10 z" fill="{self.colors[name]}"/></marker>'
@@ -95,7 +98,8 @@ class Sheet:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="{FONT}" '
             f'role="img"><title>{title}</title><defs>{heads}</defs>'
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{self.colors["bg"]}"/>{"".join(self.parts)}</svg>\n'
+            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{self.colors["bg"]}"/>'
+            f"{''.join(self.parts)}</svg>\n"
         )
 
 
@@ -202,8 +206,10 @@ def picture(palette: Mapping[str, str]) -> str:
         profile(sheet, 24 + index * 390, 648, row)
     for index, words in enumerate(
         (
-            "attested: the operator is kept out by the chip, and each site checks that before it sends. Whoever opens the machine's case may still break the chip.",
-            "masked: the sum hides one site among the others, unless all the others show theirs. open: contracts and mutual TLS, nothing else.",
+            "attested: the operator is kept out by the chip, and each site checks that before it sends. "
+            "Whoever opens the machine's case may still break the chip.",
+            "masked: the sum hides one site among the others, unless all the others show theirs. "
+            "open: contracts and mutual TLS, nothing else.",
         )
     ):
         sheet.text(24, 972 + 20 * index, words, size=13, color="muted")
