@@ -11,7 +11,7 @@ from tests.trust.masks.sites import CAMPAIGN, FIXED, MODEL, first_call, group, o
 
 from cryofed.errors import FederationError, GuardError, WireError
 from cryofed.trust.masks.fixed_point import FixedPoint
-from cryofed.trust.masks.masking import check_masked, gather, unmask
+from cryofed.trust.masks.masking import check_masked, gather, make_offer, mask, unmask
 from cryofed.trust.masks.messages import Offer
 from cryofed.trust.masks.rules import MaskRules, check_call, collusion_threshold, new_call, restart
 from cryofed.trust.masks.signing import sign
@@ -101,6 +101,19 @@ def test_a_round_goes_on_with_a_smaller_roster_and_other_masks(tmp_path: Path) -
         restart(rules, again, ["s00", "s01"])
     with pytest.raises(FederationError, match="s03 was not on the roster"):
         restart(rules, again, ["s00", "s01", "s03"])
+
+
+def test_masks_hang_on_every_byte_of_all_offers(tmp_path: Path) -> None:
+    """The same secrets under another set of offers, here another signature of the same key, are other masks."""
+    sites, rules = group(tmp_path, 3, numbers=50)
+    call = first_call(rules, sites)
+    made = [make_offer(call, site.name, site.member.identity) for site in sites]
+    offers = gather(call, [offer for offer, _ in made], rules)
+    again = replace(offers.offers[1], signature=sign(sites[1].member.identity, offers.offers[1].signed()))
+    others = gather(call, [offers.offers[0], again, offers.offers[2]], rules)
+    vector, own = updates(1, 50)[0][0], made[0][1]
+    one, other = (mask(vector, 1.0, own, which, rules).words for which in (offers, others))
+    assert np.count_nonzero(one == other) == 0
 
 
 def test_an_aggregator_that_claims_a_dropout_gets_one_sum_only(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from cryofed.errors import MissingPackageError, WireError
 from cryofed.trust.attestation.binding import Binding, Exact, signed_for
+from cryofed.trust.attestation.certificates import x509_module
 from cryofed.trust.attestation.evidence import IntelQuote
 from cryofed.trust.attestation.policy import IntelPolicy
 from cryofed.trust.attestation.roots import Roots
@@ -140,9 +141,28 @@ def _verified(evidence: IntelQuote, roots: Roots, now: datetime) -> Mapping[str,
         )
     except ValueError as error:
         words = str(error).removeprefix("Verification failed: ")[:200]
-        return Check(_code(words), False, words)
+        code = _code(words)
+        if code == "chain" and _revoked(evidence, collateral):
+            return Check("revoked", False, "a certificate of the platform is revoked")
+        return Check(code, False, words)
     found: Mapping[str, Any] = json.loads(claims.to_json())
     return found
+
+
+def _revoked(evidence: IntelQuote, collateral: Any) -> bool:
+    """Whether that is why the chain does not hold, which dcap-qvl does not say. It is refused either way."""
+    x509 = x509_module()
+    try:
+        chain = x509.load_pem_x509_certificates(_quote(evidence).cert_chain_pem_bytes() or b"")
+        lists = [x509.load_der_x509_crl(raw) for raw in (collateral.pck_crl, collateral.root_ca_crl)]
+        return any(
+            listed.issuer == one.issuer
+            and listed.get_revoked_certificate_by_serial_number(one.serial_number) is not None
+            for one in chain
+            for listed in lists
+        )
+    except (ValueError, TypeError):
+        return False
 
 
 def _code(words: str) -> str:
@@ -151,7 +171,6 @@ def _code(words: str) -> str:
     for code, parts in (
         ("expired", ("expired", "in the future", "notvalidyet")),
         ("debug", ("debug",)),
-        ("revoked", ("revoked",)),
         ("signature", ("report signature", "quote signature", "qe report")),
         ("tcb-status", ("tcb level", "tcb status", "fmspc")),
         ("collateral", ("signature is invalid for", "tcb_info", "tcbinfo", "qe_identity", "qe identity")),
