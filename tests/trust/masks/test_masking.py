@@ -104,7 +104,7 @@ def test_a_round_goes_on_with_a_smaller_roster_and_other_masks(tmp_path: Path) -
 
 
 def test_masks_hang_on_every_byte_of_all_offers(tmp_path: Path) -> None:
-    """The same secrets under another set of offers, here another signature of the same key, are other masks."""
+    """The same secrets under other offers, here another signature of the same key, are other masks."""
     sites, rules = group(tmp_path, 3, numbers=50)
     call = first_call(rules, sites)
     made = [make_offer(call, site.name, site.member.identity) for site in sites]
