@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,7 @@ if TYPE_CHECKING:
     from cryofed.trust.attestation.policy import Policy
     from cryofed.trust.attestation.verdict import Verdict
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
+import tomllib
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(path, "evidence", error.args[1], remedy) from None
     policy = _policy(options.policy) if options.policy else Policy()
     expected, missing = _expected(options, evidence.claims, path)
-    now = options.at or datetime.now(timezone.utc)
+    now = options.at or datetime.now(UTC)
     verdict = verify(evidence, policy, expected, now)
     if missing:
         verdict = _short_of(verdict, missing)
@@ -169,4 +165,4 @@ def _time(word: str) -> datetime:
         found = datetime.fromisoformat(word.replace("Z", "+00:00"))
     except ValueError:
         raise argparse.ArgumentTypeError("give a time like 2026-07-01T12:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
