@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the table as JSON and nothing else")
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     parser.add_argument(
-        "--threshold", type=_share, help="a fixed cut from 0 to 1 (default: 0.25, fitted to the job's scores)"
+        "--threshold", type=_share, help="a fixed cut from 0 to 1 (default: 0.4, fitted to the job's scores)"
     )
     parser.add_argument(
         "--max-loss",

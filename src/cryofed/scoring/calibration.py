@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cryofed.scoring.sharpness import beside_job
 
 Numbers = NDArray[np.float64]
-UNSURE = (0.15, 0.6)  # around the default cut and even odds: where a person decides better than a number
+UNSURE = (0.2, 0.7)  # around the default cut and even odds: where a person decides better than a number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
