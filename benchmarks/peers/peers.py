@@ -68,12 +68,16 @@ def fresh(peer: Peer, training: Part, seed: int) -> nn.Module:
 def train_peer(
     peer: Peer, training: Part, left_out: Part, recipe: Recipe, path: Path
 ) -> tuple[nn.Module, Learnt]:
-    """Squared error of the graded target, as both peers train."""
-    model, table, target = (
-        fresh(peer, training, recipe.seed),
-        training.tables[peer.table],
-        training.own.target,
-    )
+    """A peer's network from its beginning."""
+    model = fresh(peer, training, recipe.seed)
+    return model, teach(peer, model, training, left_out, recipe=recipe, path=path)
+
+
+def teach(
+    peer: Peer, model: nn.Module, training: Part, left_out: Part, *, recipe: Recipe, path: Path
+) -> Learnt:
+    """Squared error of the graded target, as both peers train; `model` then holds the best weights."""
+    table, target = training.tables[peer.table], training.own.target
 
     def loss(model: nn.Module, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         wide = torch.from_numpy(training.own.images[rows].astype(np.float32))
@@ -89,7 +93,8 @@ def train_peer(
 
     learnt = learn(model, Lesson(rows=len(training.own), loss=loss, error=error), recipe, path)
     model.load_state_dict(learnt.state)
-    return model.eval(), learnt
+    model.eval()
+    return learnt
 
 
 def train_ours(
@@ -134,14 +139,24 @@ def our_scorer(model: nn.Module, left_out: Labelled) -> Scorer:
 
 
 def _scorer(model: nn.Module, measure: Measure, platt: Calibration) -> Scorer:
+    raw = raw_scorer(model, measure)
+
+    def score(job: ClassJob) -> NDArray[np.float64]:
+        return sigmoid(platt.slope * raw(job) + platt.offset)
+
+    return score
+
+
+def raw_scorer(model: nn.Module, measure: Measure) -> Scorer:
+    """A network's own answers, over the views that ours is scored with; no probabilities yet."""
+
     def score(job: ClassJob) -> NDArray[np.float64]:
         usable = scorable(job)
         crops = prepare_crops(job, [crop for crop, _, _ in VIEWS])
         views = [turned(images[usable], *way[1:]) for images, way in zip(crops, VIEWS, strict=True)]
         told = measure(job)[usable]
-        answer = np.mean([_run(model, view, told) for view in views], axis=0, dtype=np.float64)
         result = np.full(len(usable), np.nan)
-        result[usable] = sigmoid(platt.slope * answer + platt.offset)
+        result[usable] = np.mean([_run(model, view, told) for view in views], axis=0, dtype=np.float64)
         return result
 
     return score
@@ -177,7 +192,7 @@ def rule_of_thumb(left_out: Part) -> Scorer:
 
 def pairwise(training: Part, left_out: Part, seed: int) -> tuple[Scorer, int]:
     """SIMPLE's manner: weights such that a good class lies above a bad one of its own job (logistic loss)."""
-    weights = _pairwise(training.tables["simple"], training.own.good, training.own.job, seed)
+    weights = pairwise_weights(training, seed)
     return _weighted(weights, left_out), len(weights) + 2
 
 
@@ -191,9 +206,9 @@ def _weighted(weights: NDArray[np.float32], left_out: Part) -> Scorer:
     return score
 
 
-def _pairwise(
-    table: NDArray[np.float32], good: NDArray[np.bool_], job: NDArray[np.int64], seed: int
-) -> NDArray[np.float32]:
+def pairwise_weights(training: Part, seed: int) -> NDArray[np.float32]:
+    """Weights of `simple_features` such that a good class lies above a bad one of its own job."""
+    table, good, job = training.tables["simple"], training.own.good, training.own.job
     rng = np.random.default_rng(seed)
     pairs = []
     for number in np.unique(job):
