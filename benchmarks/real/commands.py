@@ -132,7 +132,7 @@ def _kept_scores(paths: Sequence[Path], sets: Sequence[RealSet]) -> dict[str, Su
 def _peers(options: argparse.Namespace) -> int:
     import torch
 
-    from benchmarks.real.material import material
+    from benchmarks.real.material import digest, material
     from benchmarks.real.peers import Course, judge_peers
 
     for name in ("jobs", "steps", "further", "seeds"):
@@ -143,15 +143,15 @@ def _peers(options: argparse.Namespace) -> int:
         raise InputError("peers", "RELION jobs", "no development data", "set CRYOFED_SHARED to where it is")
     torch.set_num_threads(1)
     sets = _sets(options)
-    learnt_from, digest = material(options.jobs, options.shards, data)
+    learnt_from = material(sets, options.jobs, options.shards, data)
+    folder, written = cache() / f"peers-{digest(learnt_from)}", []
     for seed in range(1, options.seeds + 1):
         course = Course(steps=options.steps, further=options.further, seed=seed)
-        answers = judge_peers(sets, learnt_from, course, cache() / f"peers-{digest}", _say)
-        for name, of in answers.items():
-            write_scores(cache() / f"{name}-seed{seed}.tsv", sets, of)
-    programs = _kept_scores(
-        [cache() / f"{name}-seed{n + 1}.tsv" for name in answers for n in range(options.seeds)], sets
-    )
+        for name, answers in judge_peers(sets, learnt_from, course, folder, _say):
+            written.append(cache() / f"{name}-seed{seed}.tsv")
+            write_scores(written[-1], sets, answers)
+            _say(f"wrote {written[-1]}")
+    programs = _kept_scores(written, sets)
     print(f"{side_by_side(programs)}\n\n{each_set(programs)}")
     return 0
 

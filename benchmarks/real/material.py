@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,20 +28,30 @@ GOOD, BAD = 0.92, 0.04  # what an expert's yes and no are worth beside graded ta
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What does not depend on the molecule left out: rows to train on, and of others to validate on."""
+    """Rows without real averages to train on, of other molecules to validate on, and each real set's rows."""
 
     training: Part
     left_out: Part
+    real: Mapping[str, Part]
+
+    def beside(self, sets: Sequence[RealSet]) -> Part:
+        """The training rows with those of these real sets, repeated."""
+        return join([self.training, *[self.real[of.name] for of in sets] * REPEATED])
 
 
-def material(jobs: int, shards: Path | None, data: Path) -> tuple[Material, str]:
-    """Simulated averages and RELION's jobs of the development data, and a digest of them."""
+def material(sets: Sequence[RealSet], jobs: int, shards: Path | None, data: Path) -> Material:
+    """Simulated averages, RELION's jobs of the development data, and the real sets that may be trained on."""
     training, left_out = simulated(jobs, shards)
-    both = Material(join([training, *[relion_training(data)] * REPEATED]), left_out)
-    digest = hashlib.sha256()
-    for part in (both.training, both.left_out):
-        digest.update(part.own.images.tobytes() + part.own.target.tobytes())
-    return both, digest.hexdigest()[:12]
+    own = {of.name: real(of) for of in sets if of.training}
+    return Material(join([training, *[relion_training(data)] * REPEATED]), left_out, own)
+
+
+def digest(of: Material) -> str:
+    """A name for this material: other rows have another."""
+    seen = hashlib.sha256()
+    for part in (of.training, of.left_out, *of.real.values()):
+        seen.update(part.own.images.tobytes() + part.own.target.tobytes())
+    return seen.hexdigest()[:12]
 
 
 def simulated(jobs: int, shards: Path | None) -> tuple[Part, Part]:
@@ -68,11 +78,9 @@ def relion_training(data: Path) -> Part:
     return join(parts)
 
 
-def real(sets: Sequence[RealSet]) -> Part:
-    """The counted classes of real sets, repeated."""
-    return join(
-        [part_of(of.job, np.where(of.good, GOOD, BAD), of.good, of.counted) for of in sets] * REPEATED
-    )
+def real(of: RealSet) -> Part:
+    """The counted classes of a real set."""
+    return part_of(of.job, np.where(of.good, GOOD, BAD), of.good, of.counted)
 
 
 def part_of(

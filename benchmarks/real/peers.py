@@ -9,7 +9,7 @@ What has been trained is kept, and a run that was stopped goes on.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from benchmarks.peers.peers import (
     teach,
 )
 from benchmarks.peers.training import Recipe
-from benchmarks.real.material import Material, join, real
+from benchmarks.real.material import Material
 from benchmarks.real.sets import RealSet, may_train, molecules
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
@@ -53,17 +53,16 @@ class Course:
 
 def judge_peers(
     sets: Sequence[RealSet], material: Material, course: Course, cache: Path, say: Callable[[str], None]
-) -> dict[str, dict[str, Answer]]:
-    """Every peer's answers to every set, none from a network that saw the set's molecule."""
-    answers = {PAIRWISE: calibrated(sets, _left_out(sets, lambda known: _pairwise(known, material, course)))}
+) -> Iterator[tuple[str, dict[str, Answer]]]:
+    """Each peer's answers to every set, none from a network that saw the set's molecule."""
+    yield PAIRWISE, calibrated(sets, left_out(sets, lambda known: _pairwise(known, material, course)))
     for name, peer in NETWORKS.items():
 
         def trained(known: Sequence[RealSet], peer: Peer = peer) -> Scorer:
             say(f"{peer.name}: with {', '.join(of.name for of in known)}")
             return _network(peer, known, material, course, cache)
 
-        answers[name] = calibrated(sets, _left_out(sets, trained))
-    return answers
+        yield name, calibrated(sets, left_out(sets, trained))
 
 
 def calibrated(sets: Sequence[RealSet], raw: Mapping[str, NDArray[np.float64]]) -> dict[str, Answer]:
@@ -82,7 +81,7 @@ def calibrated(sets: Sequence[RealSet], raw: Mapping[str, NDArray[np.float64]]) 
     return answers
 
 
-def _left_out(
+def left_out(
     sets: Sequence[RealSet], train: Callable[[Sequence[RealSet]], Scorer]
 ) -> dict[str, NDArray[np.float64]]:
     """Raw answers by set; molecules that leave the same sets to train on share one training."""
@@ -99,7 +98,7 @@ def _left_out(
 
 
 def _pairwise(known: Sequence[RealSet], material: Material, course: Course) -> Scorer:
-    weights = pairwise_weights(join([material.training, real(known)]), course.seed)
+    weights = pairwise_weights(material.beside(known), course.seed)
 
     def score(job: ClassJob) -> NDArray[np.float64]:
         return np.where(scorable(job), (simple_features(job) @ weights).astype(np.float64), np.nan)
@@ -108,7 +107,7 @@ def _pairwise(known: Sequence[RealSet], material: Material, course: Course) -> S
 
 
 def _network(peer: Peer, known: Sequence[RealSet], material: Material, course: Course, cache: Path) -> Scorer:
-    training, left_out = material.training, material.left_out
+    training, validation = material.training, material.left_out
     begin = Recipe(level=course.steps, seed=course.seed, patience=10**6)
     # One validation, at the end: simulated molecules must not choose among networks that turn to real ones.
     rate = begin.learning_rate * GENTLER
@@ -116,7 +115,7 @@ def _network(peer: Peer, known: Sequence[RealSet], material: Material, course: C
     names = hashlib.sha256("\n".join(of.name for of in known).encode()).hexdigest()[:12]
     stem = f"{peer.table}-{course.seed}-{course.steps}"
     model = fresh(peer, training, course.seed)
-    teach(peer, model, training, left_out, recipe=begin, path=cache / f"{stem}.pt")
+    teach(peer, model, training, validation, recipe=begin, path=cache / f"{stem}.pt")
     further = cache / f"{stem}-{course.further}-{names}.pt"
-    teach(peer, model, join([training, real(known)]), left_out, recipe=go_on, path=further)
+    teach(peer, model, material.beside(known), validation, recipe=go_on, path=further)
     return raw_scorer(model, peer.measure)

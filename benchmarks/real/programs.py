@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
-from cryofed.errors import InputError
+from cryofed.errors import InputError, OutputError
 from cryofed.jobs.job import ClassJob
 from cryofed.scoring.prepare import job_radius_px, resample
 from cryofed.scoring.scorer import scorable, score_job
@@ -81,7 +81,13 @@ def write_scores(path: Path, sets: Iterable[RealSet], answers: Mapping[str, Answ
         for index, score in enumerate(answer.score):
             kept = "" if answer.kept is None else str(int(answer.kept[index]))
             lines.append(f"{of.name}\t{index + 1}\t{score:.6g}\t{kept}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise OutputError(path, "file", error.strerror or str(error), "give another place") from None
 
 
 def _row(
