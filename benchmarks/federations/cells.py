@@ -24,14 +24,13 @@ from cryofed.federation.personalize import candidates, personalize
 from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
 from cryofed.federation.site import InMemory, Site
 from cryofed.federation.site_learner import one_thread
-from cryofed.learning import calibrate, learner
+from cryofed.learning import learner
 from cryofed.learning.augment import augmented
 from cryofed.learning.export import read_vector
 from cryofed.learning.learner import TrainingSettings
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.network import Network
 from cryofed.scoring.scorer import SHIPPED
 
@@ -171,8 +170,6 @@ def network_of(cell: Cell) -> Iterator[None]:
         mock.patch.object(learner, "Network", functools.partial(Network, SMALL_WIDTHS)),
         mock.patch.object(learner, "middle", lambda images: images),
         mock.patch.object(learner, "augmented", functools.partial(augmented, side=SMALL_SIDE)),
-        # Measured on pictures of 64 × 64 for the release's context, which the cells do not have.
-        mock.patch.object(calibrate, "detail", lambda images: np.zeros((len(images), len(DETAIL)))),
     ):
         yield
     learner.layout.cache_clear()

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measuring.page import write_between
 from benchmarks.real.build import build
@@ -19,8 +20,12 @@ from benchmarks.real.table import Answer, Summary, each_set, markdown, mean_of, 
 from cryofed.errors import CryoFedError, InputError
 from cryofed.jobs.job import ClassJob
 
-ROOT = Path(__file__).parents[2]
 SEED = re.compile(r"-seed\d+$")
+KEPT = Path(os.environ.get("CRYOFED_BENCH_CACHE", "build")) / "bench-real"
+MODEL_PAGE, FEDERATION_PAGE = (PAGE.with_name(name) for name in ("model.md", "real-federation.md"))
+if TYPE_CHECKING:
+    from benchmarks.real.ours import Bench
+
 AS_IT_IS = "as it is, not leave-one-molecule-out: sets that a model was trained on, or chosen by, flatter it"
 
 
@@ -67,10 +72,26 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("peers", help="train the peers' shapes, leaving one molecule out at a time")
     command.add_argument("--shards", type=Path, help="folder of simulated averages (default: simulated here)")
     command.add_argument("--jobs", type=int, default=200, help="simulated jobs (200)")
-    command.add_argument("--steps", type=int, default=600, help="training steps without real averages (600)")
-    command.add_argument("--further", type=int, default=150, help="steps with them, for each molecule (150)")
+    command.add_argument(
+        "--steps", type=int, default=600, help="training steps with simulated averages alone (600)"
+    )
+    command.add_argument("--further", type=int, default=150, help="steps with all, for each fold (150)")
     command.add_argument("--seeds", type=int, default=1, help="trainings that differ in the seed alone (1)")
     command.set_defaults(run=_peers)
+    for name, run, help_text in (
+        ("ours", _ours, "our own model, leave-one-molecule-out; trains what is missing"),
+        ("release", _release, "the model that is shipped, from the same trainings"),
+        ("federation", _federation, "does federation pay on real images?"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument("--begin", type=Path, help="weights.safetensors that trainings begin with")
+        command.add_argument("--kept", type=Path, default=KEPT, help=f"where trainings are kept ({KEPT})")
+        command.add_argument("--seeds", default="1,2,3", help="with commas (default 1,2,3)")
+        command.set_defaults(run=run)
+        if name == "release":
+            command.add_argument("--out", type=Path, required=True, help="folder of the model")
+        else:
+            command.add_argument("--write", action="store_true", help="the table into its page")
     command = commands.add_parser("sources", help="the table of the sources")
     command.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
     command.set_defaults(run=_sources)
@@ -109,7 +130,7 @@ def _all(options: argparse.Namespace) -> int:
     programs = {
         "rule": summarize(sets, _answers(sets, rule)),
         "shipped model": summarize(sets, _answers(sets, product)),
-        **_kept_scores(sorted(cache().glob("*.tsv")), sets),
+        **_kept_scores(sorted(KEPT.glob("*.tsv")), sets),
     }
     print(f"The shipped model {AS_IT_IS}.\n\n{side_by_side(programs)}\n\n{each_set(programs)}")
     return 0
@@ -123,10 +144,15 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _kept_scores(paths: Sequence[Path], sets: Sequence[RealSet]) -> dict[str, Summary]:
     """Files of scores by program; several seeds of one program are averaged."""
-    runs: dict[str, list[Summary]] = {}
+    runs: dict[str, list[Mapping[str, Answer]]] = {}
     for path in paths:
-        runs.setdefault(SEED.sub("", path.stem), []).append(summarize(sets, read_scores(path, sets)))
-    return {name: mean_of(of) for name, of in runs.items()}
+        answers, others = read_scores(path, sets), runs.setdefault(SEED.sub("", path.stem), [])
+        if others and set(others[0]) != set(answers):
+            raise InputError(
+                path, "set", "other sets than another seed's", "score the same sets with every seed"
+            )
+        others.append(answers)
+    return {name: mean_of([summarize(sets, run) for run in of]) for name, of in runs.items()}
 
 
 def _peers(options: argparse.Namespace) -> int:
@@ -144,21 +170,16 @@ def _peers(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     sets = _sets(options)
     learnt_from = material(sets, options.jobs, options.shards, data)
-    folder, written = cache() / f"peers-{digest(learnt_from)}", []
+    folder, written = KEPT / f"peers-{digest(learnt_from)}", []
     for seed in range(1, options.seeds + 1):
         course = Course(steps=options.steps, further=options.further, seed=seed)
         for name, answers in judge_peers(sets, learnt_from, course, folder, _say):
-            written.append(cache() / f"{name}-seed{seed}.tsv")
+            written.append(KEPT / f"{name}-seed{seed}.tsv")
             write_scores(written[-1], sets, answers)
             _say(f"wrote {written[-1]}")
     programs = _kept_scores(written, sets)
     print(f"{side_by_side(programs)}\n\n{each_set(programs)}")
     return 0
-
-
-def cache() -> Path:
-    """Where trained peers and files of scores are kept."""
-    return Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-real"
 
 
 def _say(text: str) -> None:
@@ -186,6 +207,72 @@ def _score(options: argparse.Namespace) -> int:
     if missing:
         print(f"no scores of {', '.join(missing)}: these sets are left out", file=sys.stderr)
     return _tell(f"{options.scores.name}", summarize(sets, answers))
+
+
+def _ours(options: argparse.Namespace) -> int:
+    from benchmarks.real.ours import answers_of, left_out, relion_line
+
+    bench, seeds = _bench(options), _seeds(options)
+    sets = bench.sets
+    told = left_out(bench, seeds)
+    answers = answers_of(told)
+    mean = summarize(sets, answers)
+    programs = {"rule: variance inside over outside": summarize(sets, _answers(sets, rule))}
+    for seed in seeds if len(seeds) > 1 else ():
+        programs[f"seed {seed}"] = summarize(sets, answers_of(left_out(bench, [seed])))
+    programs["mean weights of the seeds"] = mean
+    write_scores(options.kept / "ours.tsv", sets, answers)
+    line = relion_line(told, answers)
+    text = f"{markdown(mean)}\n\n{line}\n\n{side_by_side(programs)}"
+    print(text)
+    if options.write:
+        write_between(
+            MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{line}", "seeds": side_by_side(programs)}
+        )
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from benchmarks.real.ours import left_out
+    from benchmarks.real.release import write_release
+
+    if options.begin is None:
+        raise InputError("--begin", "weights", "none given", "name the weights that the trainings began with")
+    bench, seeds = _bench(options), _seeds(options)
+    write_release(bench, left_out(bench, seeds), options.out, seeds)
+    print(f"wrote model.onnx, weights.safetensors and card.json to {options.out}")
+    return 0
+
+
+def _federation(options: argparse.Namespace) -> int:
+    from benchmarks.real.federation import federations, key_of, table
+
+    bench, seeds = _bench(options), _seeds(options)
+    start = bench.vector("start", 1)
+    found = federations(bench.sets, start, seeds, options.kept / key_of(start), print)
+    made = table(bench.sets, found)
+    print(made)
+    if options.write:
+        write_between(FEDERATION_PAGE, {"real": made})
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> Bench:
+    """The trainings' material; what is trained already needs no beginning."""
+    from benchmarks.real.ours import Bench
+    from benchmarks.real.release import beginning
+    from cryofed.learning.learner import initial_vector
+
+    data = default_folder()
+    if data is None:
+        raise InputError("shared data", "folder", "absent", "RELION's jobs with truth are needed to train")
+    begin = beginning(options.begin) if options.begin else initial_vector(0)
+    options.kept.mkdir(parents=True, exist_ok=True)
+    return Bench(_sets(options), data, begin, options.kept)
+
+
+def _seeds(options: argparse.Namespace) -> list[int]:
+    return [int(word) for word in options.seeds.split(",")]
 
 
 def _sources(options: argparse.Namespace) -> int:

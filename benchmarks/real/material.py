@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.corpus import FEATURES, LEFT_OUT, Part, training_and_left_out
+from benchmarks.real.ours import Fold, _structures
 from benchmarks.real.sets import RealSet
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, ClassTable
@@ -26,30 +27,37 @@ REPEATED = 5  # times each real average and each of RELION's, beside the simulat
 GOOD, BAD = 0.92, 0.04  # what an expert's yes and no are worth beside graded targets
 
 
+Relion = tuple[tuple[str, ...], Part]  # the structures in a job, and its classes
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Rows without real averages to train on, of other molecules to validate on, and each real set's rows."""
+    """Simulated rows to train on, and others to validate on; RELION's jobs; real sets by name."""
 
     training: Part
     left_out: Part
+    relion: Sequence[Relion]
     real: Mapping[str, Part]
 
-    def beside(self, sets: Sequence[RealSet]) -> Part:
-        """The training rows with those of these real sets, repeated."""
-        return join([self.training, *[self.real[of.name] for of in sets] * REPEATED])
+    def without(self, fold: Fold, sets: Sequence[RealSet]) -> Part:
+        """All rows but those of what the fold leaves out; `sets` are those that may be trained on."""
+        told = [part for structures, part in self.relion if not set(structures) & set(fold.structures)]
+        shown = [self.real[of.name] for of in sets if of.molecule not in fold.molecules]
+        return join([self.training, *(told + shown) * REPEATED])
 
 
 def material(sets: Sequence[RealSet], jobs: int, shards: Path | None, data: Path) -> Material:
     """Simulated averages, RELION's jobs of the development data, and the real sets that may be trained on."""
     training, left_out = simulated(jobs, shards)
-    own = {of.name: real(of) for of in sets if of.training}
-    return Material(join([training, *[relion_training(data)] * REPEATED]), left_out, own)
+    return Material(
+        training, left_out, relion_training(data), {of.name: real(of) for of in sets if of.training}
+    )
 
 
 def digest(of: Material) -> str:
     """A name for this material: other rows have another."""
     seen = hashlib.sha256()
-    for part in (of.training, of.left_out, *of.real.values()):
+    for part in (of.training, of.left_out, *(part for _, part in of.relion), *of.real.values()):
         seen.update(part.own.images.tobytes() + part.own.target.tobytes())
     return seen.hexdigest()[:12]
 
@@ -68,14 +76,14 @@ def simulated(jobs: int, shards: Path | None) -> tuple[Part, Part]:
     return whole.take(~left_out), whole.take(left_out)
 
 
-def relion_training(data: Path) -> Part:
+def relion_training(data: Path) -> list[Relion]:
     """RELION's own classifications of simulated particles that may be trained on, with graded truth."""
-    parts = [_relion(folder) for folder in sorted(p.parent for p in data.glob("relion_training/*/truth.tsv"))]
-    if not parts:
+    folders = sorted(path.parent for path in data.glob("relion_training/*/truth.tsv"))
+    if not folders:
         raise InputError(
             data / "relion_training", "folder", "no job with truth.tsv", "give the development data"
         )
-    return join(parts)
+    return [(_structures(folder), _relion(folder)) for folder in folders]
 
 
 def real(of: RealSet) -> Part:

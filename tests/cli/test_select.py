@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -63,6 +64,27 @@ def test_json_is_the_schema_and_nothing_else(relion_job: Path, capsys: pytest.Ca
     assert (few["particles"], few["score"], few["kept"]) == (5, None, False)
     kept = [row for row in told["classes"] if row["kept"]]
     assert told["kept"] == {"classes": len(kept), "particles": sum(row["particles"] for row in kept)}
+
+
+def test_fewer_particles_are_enough_where_the_user_says_so(
+    relion_job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored = {}
+    for fewest in (
+        None,
+        5,
+        6,
+        0,
+        20,
+    ):  # the classes have 40, 0 (blank), 25, 60, 5, 12 particles
+        typed = [] if fewest is None else ["--min-particles", str(fewest)]
+        assert main(["select", str(relion_job), "--json", "--force", *typed]) == 0
+        rows = json.loads(capsys.readouterr().out)["classes"]
+        scored[fewest] = [row["class_number"] for row in rows if row["score"] is not None]
+        shutil.rmtree(relion_job.with_name(f"{relion_job.name}_selected"))
+    assert scored[None] == scored[6] == [1, 3, 4, 6]
+    assert scored[5] == scored[0] == [1, 3, 4, 5, 6]
+    assert scored[20] == [1, 3, 4]
 
 
 def test_the_table_has_a_line_for_every_class_and_a_summary(

@@ -131,7 +131,7 @@ def tables(draw: st.DrawFn) -> tuple[str, list[str], list[int]]:
     return HEAD + names, rows, classes
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(table=tables(), keep=st.sets(st.integers(0, 250)), chunk=st.integers(1, 200))
 def test_any_table_in_any_chunks_is_the_plain_filter(
     tmp_path: Path,

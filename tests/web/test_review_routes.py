@@ -38,7 +38,7 @@ def client_of(gallery: Gallery, drafts: Path, save: Recorder, library: str = "")
 
 def request_of(gallery: Gallery, **changes: Any) -> dict[str, Any]:
     n = len(gallery)
-    draft = {"revision": 1, "threshold": 0.5, "hand": [0] * n, "reason": [-1] * n}
+    draft = {"revision": 0, "threshold": 0.5, "hand": [0] * n, "reason": [-1] * n}
     return {"key": content_key(gallery), "kept": [True] * n, "draft": draft, "labels": "none"} | changes
 
 
@@ -62,7 +62,7 @@ def test_thumbnails_and_zoom_have_the_sizes_that_the_page_expects(gallery: Galle
 
 def test_a_draft_comes_back_to_the_same_pictures_only(gallery: Gallery, drafts: Path) -> None:
     draft = request_of(gallery)["draft"] | {"hand": [1, -1] + [0] * 10}
-    assert client_of(gallery, drafts, Recorder()).put("/review/draft", json=draft).status_code == 204
+    assert client_of(gallery, drafts, Recorder()).put("/review/draft", json=draft).json() == {"revision": 1}
     again = client_of(gallery, drafts, Recorder()).get("/review/gallery").json()
     assert again["draft"]["hand"][:3] == [1, -1, 0]
     other = replace(gallery, averages=gallery.averages + 1)
@@ -83,7 +83,7 @@ def test_saving_hands_over_exactly_what_was_decided(gallery: Gallery, drafts: Pa
     answer = client_of(gallery, drafts, recorder, "site.db").post(
         "/review/save", json=request_of(gallery, kept=kept, draft=draft, labels="hand")
     )
-    assert answer.json() == {"written": ["wrote a file"]}
+    assert answer.json() == {"written": ["wrote a file"], "revision": 1}
     (decision,) = recorder.decisions
     assert decision.kept.tolist() == kept
     assert decision.by_hand.tolist() == [True] + [False] * 11
@@ -115,7 +115,8 @@ def test_a_save_that_fails_says_why_and_the_work_stays(
 ) -> None:
     client = client_of(gallery, drafts, Recorder(trouble))
     client.put("/review/draft", json=request_of(gallery)["draft"])
-    answer = client.post("/review/save", json=request_of(gallery))
+    draft = request_of(gallery)["draft"] | {"revision": 1}
+    answer = client.post("/review/save", json=request_of(gallery, draft=draft))
     assert answer.status_code == 422
     assert str(trouble) in answer.json()["detail"]
     assert client.get("/review/gallery").json()["draft"]["saved"] is False

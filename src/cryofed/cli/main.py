@@ -21,6 +21,7 @@ COMMANDS = {
     "cryosparc": "select in a running CryoSPARC, by a Select 2D job of its own",
     "simulate": "make class averages, jobs or whole sites with known truth",
     "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
+    "learnt": "what was learnt from selections at this site: list, remove",
     "library": "look after a library: info, verify, merge, export",
     "train": "fine-tune the model on a library's own labels, at home",
     "federation": "found, run and watch a federation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryofed.errors import InputError
@@ -62,7 +62,7 @@ def note_promotion(path: Path, promotion: Promotion) -> None:
     seal = START
     for line in content.split(b"\n")[:-1]:
         seal = _seal(seal, line)
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     append_line(path, asdict(promotion) | {"time": promotion.time or now, "previous": seal})
 
 

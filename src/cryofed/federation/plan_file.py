@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
@@ -12,11 +12,6 @@ from typing import Any, TypeVar, get_type_hints
 
 from cryofed.errors import InputError
 from cryofed.federation.plan import EnrolledSite, Plan, StrategyChoice
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 T = TypeVar("T")
 

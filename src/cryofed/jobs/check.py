@@ -8,7 +8,7 @@ from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob
 
 SMALLEST_BOX = 16  # pixels; below this no shape can be told
-FEW_PARTICLES = 10  # a class with fewer is never scored, so its average may be blank
+FEWEST_PARTICLES = 10  # an average of fewer shows noise, whatever it holds; users may name another number
 
 
 def check_job(job: ClassJob) -> ClassJob:
@@ -37,7 +37,7 @@ def check_job(job: ClassJob) -> ClassJob:
         )
     # An empty class is blank in RELION and CryoSPARC; any other blank average is an accident.
     particles = job.classes.particles
-    blank = (lowest == highest) & ((particles < 0) | (particles >= FEW_PARTICLES))
+    blank = (lowest == highest) & ((particles < 0) | (particles >= FEWEST_PARTICLES))
     if blank.any():
         found = f"class {number[blank][0]} is constant"
         raise InputError(where, "pixels", found, "leave it out, or copy the file again")

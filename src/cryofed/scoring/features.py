@@ -13,10 +13,10 @@ FEATURES = (
     "resolution_per_mask",  # log2 of mask diameter over resolution: resolved rings across the particle
     "accuracy_rotation_in_job",  # robust z of log accuracy, better is higher
     "accuracy_translation_in_job",
-    "contrast_in_job",  # log2 of an average's deviation over the job's median; unknown on grey scales of its own
+    "contrast_in_job",  # log2 of an average's deviation over the job's median, if the scale is one
 )
 LIMIT = 4.0  # every feature is clipped to ± this
-ONE_BY_ONE = 0.05  # quartile distance of log (highest - lowest) below which each average has its own grey scale
+ONE_BY_ONE = 0.05  # quartile distance of log (highest - lowest) below which each average has its own scale
 
 
 def features(job: ClassJob) -> NDArray[np.float32]:

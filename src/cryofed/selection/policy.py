@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import CryoFedError
-from cryofed.jobs.check import FEW_PARTICLES
+from cryofed.jobs.check import FEWEST_PARTICLES
 from cryofed.jobs.job import ClassJob
 from cryofed.scoring.reasons import REASONS
 from cryofed.selection.views import group_views, views_kept
@@ -44,7 +44,7 @@ class Policy:
     risk: float = 0.05
     least_score: float = 0.1
     max_loss: float = 0.6
-    min_particles: int = FEW_PARTICLES
+    min_particles: int = FEWEST_PARTICLES
     keep_views: bool = False
     view_floor: float = 0.2
 
@@ -57,6 +57,8 @@ class Policy:
             raise CryoFedError("most_lost must be below 1, got 1")
         if self.band < 0:
             raise CryoFedError(f"band must not be negative, got {self.band:g}")
+        if self.min_particles < 0:
+            raise CryoFedError(f"min_particles must not be negative, got {self.min_particles}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryofed.errors import OutputError
@@ -50,8 +51,17 @@ def check_folder(job: ClassJob, out: Path) -> None:
         raise OutputError(out, "--out", f"{above} cannot be written", "name a folder where you may write")
 
 
-def write_selection(job: ClassJob, selection: Selection, out: Path, *, model: str = "") -> list[Path]:
+def write_selection(
+    job: ClassJob,
+    selection: Selection,
+    out: Path,
+    *,
+    model: str = "",
+    beside: Mapping[str, str] | None = None,
+) -> list[Path]:
     """Write the program's files and the report into `out`; return their paths.
+
+    `beside` holds further small files, name to text.
 
     Everything is written into a hidden folder beside `out`, which then becomes `out` in one step. Where
     `out` exists (an External job of RELION, for instance) its files are moved in, or none.
@@ -63,6 +73,8 @@ def write_selection(job: ClassJob, selection: Selection, out: Path, *, model: st
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        for name, text in (beside or {}).items():
+            (hidden / name).write_text(text, encoding="utf-8")
         _write_files(job, selection, hidden, target, model)
         names = sorted(file.name for file in hidden.iterdir())
         _move(hidden, target, names)

@@ -114,9 +114,10 @@ def line(record: Record) -> str:
     if record.particles and record.particles_kept is not None:
         parts.append(f"{100 * record.particles_kept / record.particles:.0f} % of the particles")
     parts.append(f"{record.views_kept} of {record.views} views")
+    learnt = f"; {record.learnt}" if record.learnt else ""
     if record.outcome == "look":
-        return f"{record.name}: please look: {record.note}; nothing was written but a report"
-    return f"{record.name}: kept {', '.join(parts)}"
+        return f"{record.name}: please look: {record.note}; nothing was written but a report{learnt}"
+    return f"{record.name}: kept {', '.join(parts)}{learnt}"
 
 
 def say(text: str) -> None:

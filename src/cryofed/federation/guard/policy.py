@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,11 +10,6 @@ from typing import Any
 
 from cryofed.errors import InputError
 from cryofed.federation.guard.rules import GuardRules
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 
 def read_policy(path: Path) -> GuardRules:

@@ -35,6 +35,16 @@ def find(project: Path) -> Iterator[Found]:
             yield Passed(project=name, source=folder, reason=str(error))
 
 
+def read(folder: Path) -> Found | None:
+    """One Select 2D job of a project by its folder; None where it is none."""
+    project = folder.absolute().parent
+    try:
+        document = json.loads((folder / JOB).read_text())
+        return _selection(project, str(project.resolve()), folder, document)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
 def _jobs(folder: Path) -> Iterator[Path]:
     return (job for job in folder.glob("J[0-9]*") if job.name[1:].isdigit() and (job / JOB).is_file())
 

@@ -51,6 +51,14 @@ def find(project: Path) -> Iterator[Found]:
             yield Passed(project=name, source=folder, reason=str(error))
 
 
+def read(folder: Path) -> Found | None:
+    """One Select job of a project by its folder; None where it is none."""
+    project = folder.absolute().parent.parent
+    if folder.absolute().parent.name != "Select" or not is_project(project):
+        return None
+    return _selection(project, str(project.resolve()), folder)
+
+
 def _selection(project: Path, name: str, folder: Path) -> Found:
     options = _options(folder) or _pipeline_label(project, folder)
     who = chooser(options, [(folder / file).is_file() for file in RANKED], (folder / BACKUP).is_file())

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,7 @@ def check_chain(leaf: bytes, root: bytes, path: Path, now: datetime | None = Non
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 
-    now = now or datetime.now(timezone.utc)
+    now = now or datetime.now(UTC)
     certificate, authority = x509.load_pem_x509_certificate(leaf), x509.load_pem_x509_certificate(root)
     try:
         certificate.verify_directly_issued_by(authority)

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,6 @@ from cryofed.federation.orders import Answer
 from cryofed.federation.plan import Plan
 from cryofed.federation.plan_file import plan_of
 from cryofed.federation.storage import mapped_bytes
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 Reply = Callable[[Buffer, Plan], Answer]
 

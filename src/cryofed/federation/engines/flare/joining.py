@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sys
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,6 @@ from cryofed.federation.engines.flare import certificates
 from cryofed.federation.engines.flare.certificates import Request
 from cryofed.federation.engines.flare.homes import SiteHome, check_folder, organization_name
 from cryofed.federation.engines.flare.kits import harden_site
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,281 @@
+"""CryoFed's own model under the protocol: trained once for each molecule left out, judged on that molecule.
+
+Every training begins at the weights that the release of 2026-11-26 shipped, which saw simulation alone, and
+goes on with a mixture of simulated averages, RELION's own classifications of simulated particles, and real
+averages of the other molecules. A model is the mean of the weights of several seeds (Wortsman 2022, model
+soups): they begin at one point. What has been trained is kept, and a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.judging.sets import LabelledJob, relion_jobs
+from benchmarks.real.sets import RealSet
+from benchmarks.real.table import Answer
+from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
+from cryofed.learning.calibrate import Answered, answers, fit_calibration
+from cryofed.learning.corpus import make_shards, read_shards
+from cryofed.learning.metrics import auc
+from cryofed.learning.mixture import Mixture, Part
+from cryofed.learning.release import ReleaseSettings, train_release
+from cryofed.learning.vector import Vector
+from cryofed.library.labelled import Labelled
+from cryofed.library.pictures import wide
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.scorer import Scores, scorable
+from cryofed.selection.policy import Policy, decide
+
+SEEDS = (1, 2, 3)
+SIMULATED = (550, 301)  # jobs, seed of the corpus
+GOOD, BAD = 0.92, 0.04  # what an expert's yes and no are worth beside graded targets
+SHARES = {"real": 0.44, "relion": 0.19, "simulated": 0.37}
+SETTINGS = ReleaseSettings(steps=1600, learning_rate=7e-4, memory=0.996, feature_dropout=0.4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """What one training never sees: all real sets of some molecules, and RELION's jobs of some structures."""
+
+    molecules: tuple[str, ...]
+    structures: tuple[str, ...] = ()  # of relion_training; kin of the molecules, or of jobs in relion_jobs
+
+
+# Small molecules share a training: leaving out two is harder than leaving out one. RELION's judging jobs are
+# shared out so that none is judged by a model that saw a job of the same molecule.
+FOLDS: Mapping[str, Fold] = {
+    "trpv1": Fold(molecules=("TRPV1",), structures=("1igt", "1igy", "1lnl")),
+    "bgal": Fold(molecules=("β-galactosidase",), structures=("emd_2479", "polnet_6utj_5a", "6utj", "3j9i")),
+    "ribosome": Fold(molecules=("ribosome",), structures=("polnet_6qzp", "polnet_6pxm", "1xnr")),
+    "10880": Fold(molecules=("empiar10880", "cryosift20")),
+    "stain": Fold(molecules=("Nup82 complex", "Pom152")),
+    "all": Fold(molecules=()),  # judges the sets that are never trained on
+}
+
+
+def fold_of(molecule: str) -> str:
+    """The fold whose training never saw a molecule."""
+    return next((name for name, fold in FOLDS.items() if molecule in fold.molecules), "all")
+
+
+def fold_of_structures(structures: Sequence[str]) -> str:
+    """The same for a RELION job of some structures."""
+    return next((name for name, fold in FOLDS.items() if set(fold.structures) & set(structures)), "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What the trainings read, and where they keep what they gave."""
+
+    sets: Sequence[RealSet]
+    data: Path  # the development data, with relion_training and relion_jobs
+    begin: Vector
+    kept: Path
+
+    def mixture(self, fold: Fold, *, real: bool = True) -> Mixture:
+        """Everything but what the fold leaves out; `real`: with real averages at all."""
+        simulated = _simulated(self.kept / "shards")
+        relion = [job for structures, job in _relion(self.data) if not set(structures) & set(fold.structures)]
+        shown = [_real(one) for one in self.sets if one.training and one.molecule not in fold.molecules]
+        parts = [Part(labelled=_number(relion), share=SHARES["relion"])]
+        parts.append(Part(labelled=simulated, share=SHARES["simulated"], by_job=False))
+        if real:
+            parts.append(Part(labelled=_number(shown), share=SHARES["real"]))
+        return Mixture.of(parts)
+
+    def vector(self, fold: str, seed: int, say: Callable[[int, float], None] | None = None) -> Vector:
+        """The weights of one training, from the kept file where there is one."""
+        path = self.kept / f"{fold}-{seed}.npy"
+        if path.is_file():
+            return np.asarray(np.load(path), np.float32)
+        known = fold != "start"
+        mixture = self.mixture(FOLDS[fold] if known else Fold(molecules=()), real=known)
+        settings = replace(SETTINGS, seed=seed)
+        vector = train_release(mixture, settings, path.with_suffix(".checkpoint"), say, self.begin)
+        np.save(path, vector)
+        return vector
+
+    def soup(self, fold: str, seeds: Sequence[int] = SEEDS) -> Vector:
+        """The mean of the weights of some seeds."""
+        return np.mean([self.vector(fold, seed) for seed in seeds], axis=0, dtype=np.float64).astype("f4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a model that never saw its molecule says of one job."""
+
+    kind: str  # "real" or "relion"
+    name: str
+    fold: str
+    job: ClassJob
+    good: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    particles: NDArray[np.float64]  # 1 where unknown
+    logits: NDArray[np.float64]  # NaN where a class cannot be scored
+
+    @property
+    def answered(self) -> Answered:
+        """The counted classes alone."""
+        which = self.counted & np.isfinite(self.logits)
+        return Answered(self.logits[which], self.good[which])
+
+
+def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
+    """Every real set and every judging RELION job, each by the mean model of the seeds of its fold."""
+    models = cache(lambda fold: bench.soup(fold, seeds))
+    found = []
+    for one in bench.sets:
+        fold = fold_of(one.molecule)
+        found.append(
+            Told(
+                kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
+                particles=np.ones(len(one)), logits=logits_of(models(fold), one.job),
+            )
+        )  # fmt: skip
+    for structures, job in judged_relion(bench.data):
+        fold = fold_of_structures(structures)
+        found.append(
+            Told(
+                kind="relion", name=job.job.path.name, fold=fold, job=job.job, good=job.good,
+                counted=job.counted, particles=job.particles, logits=logits_of(models(fold), job.job),
+            )
+        )  # fmt: skip
+    return found
+
+
+def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
+    """`(n,)` logits over the scorer's views, NaN where a class cannot be scored."""
+    usable = scorable(job)
+    result = np.full(len(usable), np.nan)
+    if usable.any():
+        (answered,) = answers(vector, of_job(job, usable, usable))
+        result[usable] = answered.logits
+    return result
+
+
+def calibration(told: Sequence[Told], without: str = "") -> Calibration:
+    """Slope and offset over left-out real sets and RELION jobs, but for those of one fold.
+
+    A set is judged with the numbers that the other molecules gave; the release takes all. "all" is not left
+    out as one: its sets are of unlike molecules, and each is fitted without itself.
+    """
+    return fit_calibration(
+        [one.answered for one in told if without not in (one.fold, one.name) and len(one.answered.good)]
+    )
+
+
+def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, Answer]:
+    """Scores and decisions of the product's default policy, by set."""
+    found = {}
+    for one in told:
+        fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+        score = fitted.probabilities(one.logits)
+        scores = Scores(
+            score=score,
+            reasons=np.full((len(score), len(REASONS)), np.nan),
+            unsure=np.zeros(len(score), bool),
+        )
+        selection = decide(one.job, scores, policy)
+        found[one.name] = Answer(score=selection.score, kept=selection.kept)
+    return found
+
+
+def relion_line(told: Sequence[Told], answers: Mapping[str, Answer]) -> str:
+    """RELION's jobs on one scale: AUC over classes; kept and rejected by particles, and the worst job."""
+    jobs = [one for one in told if one.kind == "relion"]
+    good, score, kept, particles = (
+        np.concatenate([part(one)[one.counted] for one in jobs])
+        for part in (
+            lambda one: one.good,
+            lambda one: answers[one.name].score,
+            lambda one: np.asarray(answers[one.name].kept),
+            lambda one: one.particles,
+        )
+    )
+    scored = np.isfinite(score)
+    shares = {
+        one.name: float(np.mean(np.asarray(answers[one.name].kept)[one.good & one.counted]))
+        for one in jobs
+        if (one.good & one.counted).any()
+    }
+    least = min(shares, key=shares.__getitem__)
+    return (
+        f"{len(jobs)} RELION jobs: AUC {auc(score[scored], good[scored]):.3f}; particles of good classes "
+        "kept "
+        f"{particles[good & kept].sum() / particles[good].sum():.1%}; of bad classes rejected "
+        f"{particles[~good & ~kept].sum() / particles[~good].sum():.1%}; least share of a job's good classes "
+        f"kept {shares[least]:.0%} ({least})"
+    )
+
+
+def judged_relion(data: Path) -> Iterator[tuple[tuple[str, ...], LabelledJob]]:
+    """The judging RELION jobs and the structures in them."""
+    for job in relion_jobs(data):
+        yield _structures(job.job.path), job
+
+
+def of_job(job: ClassJob, good: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Labelled:
+    """The counted classes of a job as labelled averages."""
+    n, zero = int(counted.sum()), np.zeros(int(counted.sum()), np.int64)
+    return Labelled(
+        images=wide(job)[counted],
+        features=features(job)[counted],
+        target=np.where(good[counted], GOOD, BAD).astype(np.float32),
+        good=good[counted],
+        reason=np.full(n, -1, np.int8),
+        job=zero,
+        project=zero,
+    )
+
+
+@cache
+def _simulated(folder: Path) -> Labelled:
+    jobs, seed = SIMULATED
+    for done in make_shards(folder, jobs, seed, 2):
+        print(f"simulated {done} of {jobs} jobs", flush=True)
+    made = read_shards(folder, jobs, seed)
+    # Simulated averages have no program's grey scale: their contrast would teach the simulation's own.
+    made.features[:, FEATURES.index("contrast_in_job")] = np.nan
+    return made
+
+
+@cache
+def _relion(data: Path) -> tuple[tuple[tuple[str, ...], Labelled], ...]:
+    return tuple(
+        (_structures(folder), _relion_job(folder))
+        for folder in sorted(p.parent for p in data.glob("relion_training/*/truth.tsv"))
+    )
+
+
+def _relion_job(folder: Path) -> Labelled:
+    job = open_job(folder)
+    with (folder / "truth.tsv").open(newline="") as lines:
+        truth = {int(row["class"]): row for row in csv.DictReader(lines, delimiter="\t")}
+    rows = [truth.get(int(number)) for number in job.classes.number]
+    settled = np.array([row is not None and row["borderline"] == "0" for row in rows])
+    good = np.array([row is not None and row["good"] == "1" for row in rows])
+    return of_job(job, good, settled & scorable(job))
+
+
+def _structures(folder: Path) -> tuple[str, ...]:
+    told = json.loads((folder / "job.json").read_text())["spec"]["molecules"]
+    return tuple(str(name).lower() for name in told)
+
+
+def _real(one: RealSet) -> Labelled:
+    return of_job(one.job, one.good, one.counted & scorable(one.job))
+
+
+def _number(parts: Sequence[Labelled]) -> Labelled:
+    return Labelled.join(list(parts))
