@@ -77,6 +77,7 @@ def test_only_counted_classes_are_learnt_from(real_set: Make) -> None:
     assert np.allclose(part.own.target, [0.92, 0.04, 0.92])
 
 
+@pytest.mark.slow
 def test_every_peer_is_trained_and_a_second_run_finds_what_was_kept(real_set: Make, tmp_path: Path) -> None:
     sets = [real_set("a", [1, 0] * 4, "TRPV1"), real_set("b", [1, 0] * 4, "Pom152")]
     parts = {of.name: real(of) for of in sets}
