@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--kept", type=Path, default=KEPT, help=f"where trainings are kept ({KEPT})")
         command.add_argument("--seeds", default="1,2,3", help="with commas (default 1,2,3)")
         command.set_defaults(run=run)
+        if name == "ours":
+            command.add_argument("--sheets", type=Path, help="folder for contact sheets of wrong decisions")
         if name == "release":
             command.add_argument("--out", type=Path, required=True, help="folder of the model")
         else:
@@ -225,6 +227,10 @@ def _ours(options: argparse.Namespace) -> int:
     line = relion_line(told, answers)
     text = f"{markdown(mean)}\n\n{line}\n\n{side_by_side(programs)}"
     print(text)
+    if options.sheets:
+        from benchmarks.real.mistakes import write_sheets
+
+        print(f"wrote {len(write_sheets(told, answers, options.sheets))} sheets to {options.sheets}")
     if options.write:
         write_between(
             MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{line}", "seeds": side_by_side(programs)}
@@ -245,7 +251,7 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _federation(options: argparse.Namespace) -> int:
-    from benchmarks.real.federation import federations, key_of, table
+    from benchmarks.real.federation import federations, key_of, plot, table
 
     bench, seeds = _bench(options), _seeds(options)
     start = bench.vector("start", 1)
@@ -253,6 +259,8 @@ def _federation(options: argparse.Namespace) -> int:
     made = table(bench.sets, found)
     print(made)
     if options.write:
+        for dark, name in ((False, "light"), (True, "dark")):
+            plot(bench.sets, found, PAGE.with_name("images") / f"real-federation-{name}.svg", dark=dark)
         write_between(FEDERATION_PAGE, {"real": made})
     return 0
 

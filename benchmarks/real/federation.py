@@ -8,6 +8,7 @@ federation that is judged on it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -248,9 +249,54 @@ def _row(way: str, told: Sequence[tuple[float, float, str, float]]) -> str:
     return f"| {way} | {over(0)} | {over(1)} ({names}) | {over(3)} |"
 
 
+def plot(
+    sets: Sequence[RealSet],
+    found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]],
+    path: Path,
+    *,
+    dark: bool = False,
+) -> None:
+    """Mean AUC on molecules that nobody trained on: a dot a seed, a bar for the mean."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    alone_rows = {way: told for way, told in found.items() if way.startswith("alone")}
+    seeds = range(len(next(iter(found.values()))))
+    rows = {
+        way: [summary(sets, one)[0] for one in told] for way, told in found.items() if way not in alone_rows
+    }
+    rows["single sites, mean"] = [_over_sites(sets, alone_rows, seed, np.mean) for seed in seeds]
+    rows["best single site,\npicked afterwards"] = [
+        _over_sites(sets, alone_rows, seed, np.max) for seed in seeds
+    ]
+    order = sorted(rows, key=lambda way: float(np.mean(rows[way])))
+    ink, paper = ("#e7e5e4", "#1c1917") if dark else ("#292524", "#ffffff")
+    figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.42 * len(order)), constrained_layout=True)
+    figure.set_facecolor(paper)
+    axes.set_facecolor(paper)
+    low = min(min(values) for values in rows.values())
+    for place, way in enumerate(order):
+        together = not way.startswith(("single", "best", "start", "pooled"))
+        color = "#0d9488" if together else "#a8a29e"
+        middle = float(np.mean(rows[way]))
+        axes.barh(place, middle - low + 0.02, left=low - 0.02, color=color, height=0.6)
+        axes.plot(rows[way], [place] * len(rows[way]), "o", color=ink, ms=4)
+        axes.annotate(
+            f"{middle:.3f}", (middle, place), (8, 0), textcoords="offset points", va="center", color=ink
+        )
+    axes.set_yticks(range(len(order)), order, color=ink)
+    axes.set_xlim(low - 0.02, 1.02)
+    axes.set_xlabel("mean AUC on molecules that no site has; a dot is a seed", color=ink)
+    axes.tick_params(colors=ink)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(ink)
+    figure.savefig(path, facecolor=paper)
+    plt.close(figure)
+
+
 def key_of(start: Vector) -> str:
     """Names a run: the start, the plan and the sites."""
     facts = json.dumps([vector_hash(start), repr(TRAINING), ROUNDS, sorted(SITES), repr(RULES)])
-    import hashlib
-
     return hashlib.sha256(facts.encode()).hexdigest()[:12]
