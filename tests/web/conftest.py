@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cryofed.scoring.scorer import Scores
+from cryofed.selection.taught import Teachable
 from cryofed.web.review.gallery import Gallery
 
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
@@ -66,6 +69,17 @@ def make_gallery(n: int = 12, box: int = 32) -> Gallery:
 @pytest.fixture
 def gallery() -> Gallery:
     return make_gallery()
+
+
+@pytest.fixture
+def taught_gallery() -> Gallery:
+    """The same with pooled numbers: classes of odd number are one kind, those of even number the other."""
+    gallery = make_gallery()
+    pooled = np.random.default_rng(0).normal(0, 0.3, (12, 20)).astype(np.float32)
+    pooled[::2] += np.linspace(-1, 1, 20)
+    pooled[1::2] -= np.linspace(-1, 1, 20)
+    scores = Scores(score=gallery.score, reasons=np.zeros((12, 7)), unsure=gallery.unsure, pooled=pooled)
+    return replace(gallery, teachable=Teachable.of(scores, gallery.score, cut=0.5))
 
 
 @pytest.fixture
