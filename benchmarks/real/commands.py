@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "ours":
             command.add_argument("--sheets", type=Path, help="folder for contact sheets of wrong decisions")
+            command.add_argument("--clicks", type=Path, help="folder for what `benchmarks clicks` reads")
         if name == "release":
             command.add_argument("--out", type=Path, required=True, help="folder of the model")
         else:
@@ -212,7 +213,7 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _ours(options: argparse.Namespace) -> int:
-    from benchmarks.real.ours import answers_of, left_out, relion_line
+    from benchmarks.real.ours import answers_of, left_out, relion_line, write_for_clicks
 
     bench, seeds = _bench(options), _seeds(options)
     sets = bench.sets
@@ -227,6 +228,8 @@ def _ours(options: argparse.Namespace) -> int:
     line = relion_line(told, answers)
     text = f"{markdown(mean)}\n\n{line}\n\n{side_by_side(programs)}"
     print(text)
+    if options.clicks:
+        write_for_clicks(bench, told, seeds, options.clicks)
     if options.sheets:
         from benchmarks.real.mistakes import write_sheets
 

@@ -23,8 +23,9 @@ from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.learning.calibrate import SHARPNESS, Answered, answers, fit_calibration
+from cryofed.learning.calibrate import SHARPNESS, Answered, answers, fit_calibration, pooled_over_views
 from cryofed.learning.corpus import make_shards, read_shards
+from cryofed.learning.learner import network
 from cryofed.learning.metrics import auc
 from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
@@ -155,6 +156,24 @@ def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
             )
         )  # fmt: skip
     return found
+
+
+def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], folder: Path) -> None:
+    """`oof_NAME.npz` of every real set for `benchmarks clicks`: pooled numbers, calibrated logit, label."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in told:
+        usable = np.isfinite(one.logits)
+        if one.kind == "real" and usable.any():
+            fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+            seen = one.logits + fitted.sharpness * one.sharper
+            job = of_job(one.job, usable, usable)
+            model = network(bench.soup(one.fold, seeds)).eval()
+            np.savez(
+                folder / f"oof_{one.name}.npz",
+                features=pooled_over_views(model, job),
+                logit=(fitted.slope * seen + fitted.offset)[usable],
+                label=np.where(one.counted, one.good, -1)[usable],
+            )
 
 
 def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import prepare_again
 from cryofed.scoring.calibration import Calibration, Numbers, fit_platt
+from cryofed.scoring.network import Network
 from cryofed.scoring.scorer import SHARP, VIEWS, turned
 from cryofed.scoring.sharpness import beside_job, sharpness
 
@@ -45,6 +46,18 @@ def answers(vector: Vector, labelled: Labelled) -> Iterator[Answered]:
         with torch.inference_mode():
             logits = torch.stack([model(torch.from_numpy(view), features)[:, 0] for view in views]).mean(0)
         yield Answered(logits.double().numpy(), beside_job(sharpness(views[SHARP])), part.good)
+
+
+def pooled_over_views(model: Network, labelled: Labelled) -> Numbers:
+    """`(n, POOLED)` numbers of the trunk, means over the scorer's views, as `Scores.pooled` has them."""
+    images = labelled.images.astype(np.float16)
+    with torch.inference_mode():
+        views = [
+            model.pooled(torch.from_numpy(turned(prepare_again(images, crop), turns, mirrored)))
+            for crop, turns, mirrored in VIEWS
+        ]
+    mean: Numbers = torch.stack(views).mean(0).double().numpy()
+    return mean
 
 
 def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration) -> Numbers:
