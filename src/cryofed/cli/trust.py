@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 import tomllib
 
+_ITSELF = ", it says itself"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`verify`, with what the officer expects."""
@@ -94,7 +96,7 @@ def _short_of(verdict: Verdict, missing: tuple[str, ...]) -> Verdict:
 
     codes = {field.replace("_", "-") for field in missing}
     seen = [
-        replace(check, words=f"{check.words}, it says itself") if check.code in codes else check
+        replace(check, words=f"{check.words}{_ITSELF}") if check.code in codes else check
         for check in verdict.checks
     ]
     options = ", ".join("--certificate" if field == "tls_key" else f"--{field}" for field in missing)
@@ -132,7 +134,8 @@ def _key(path: Path) -> bytes:
 def _print(verdict: Verdict, without_policy: bool) -> None:
     print(f"{verdict.platform}: {verdict.status}")
     for check in verdict.checks:
-        print(f"  {'yes' if check.passed else ' NO'}  {check.code:<16} {check.words}")
+        sign = " NO" if not check.passed else "  ?" if check.words.endswith(_ITSELF) else "yes"
+        print(f"  {sign}  {check.code:<16} {check.words}")
     if without_policy and verdict.measured:
         print("no --policy was given; the evidence says of its machine:")
         for name, value in verdict.measured.items():
