@@ -14,7 +14,7 @@ from cryofed.selection.table import write_csv
 FILES = ("kept.mrcs", "classes.csv")
 
 
-def write_images(job: ClassJob, selection: Selection, folder: Path) -> None:
+def write(job: ClassJob, selection: Selection, folder: Path, _final: Path) -> None:
     """`kept.mrcs` in the order of the stack (not written where nothing is kept) and `classes.csv`."""
     import mrcfile
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cryofed import __version__
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.programs import program
 from cryofed.selection.pictures import data_uris
 from cryofed.selection.policy import Selection
 from cryofed.selection.table import ClassRow, class_rows, kept
@@ -79,8 +80,7 @@ def _card(row: ClassRow, picture: str, place: int) -> str:
 
 
 def _facts(job: ClassJob, model: str) -> str:
-    program = {"relion": "RELION", "cryosparc": "CryoSPARC", "images": "image stack"}[job.program]
-    facts = [program, f"{len(job.classes)} classes", f"box {job.box} px"]
+    facts = [program(job.program).words, f"{len(job.classes)} classes", f"box {job.box} px"]
     if job.pixel_size_angstrom:
         facts.append(f"{job.pixel_size_angstrom:.3g} Å per pixel")
     if job.mask_diameter_angstrom:
