@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 EXTRAS ?= dev,flare
 ENGINE ?= embedded
 
-.PHONY: demo test test-flare check bench clean
+.PHONY: demo test test-flare check fuzz bench clean
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "CryoFed needs Python 3.10, 3.11 or 3.12; found none. Install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -38,6 +38,10 @@ check: $(READY)
 	$(VENV)/bin/lint-imports
 	$(PY) -m pytest -W error
 	$(PY) -m pytest -W error tests/federation/flare -m processes
+
+# A hundred times as many damaged files as the tests try: half an hour or so.
+fuzz: $(READY)
+	CRYOFED_FUZZ=1000000 $(PY) -m pytest tests/fuzz -s
 
 bench: $(READY)
 	$(PY) -m benchmarks

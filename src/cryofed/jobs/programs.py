@@ -30,7 +30,11 @@ class Reader(Protocol):
     """What a program's file in `jobs/` holds."""
 
     def starts(self, path: Path) -> Path | None:
-        """The file that `open_job` takes for this one; None where it tells no classes of this program."""
+        """The file that `open_job` takes for this one; None where it tells no classes of this program.
+
+        Raises:
+            InputError: it is this program's, but must be converted first; the message says how.
+        """
         ...
 
     def find(self, folder: Path) -> Sequence[Start]:
@@ -85,6 +89,9 @@ TABLE: list[Program] = [
         reads="cryofed.jobs.cryosparc",
         writes="cryofed.selection.cryosparc",
     ),
+    Program(name="cistem", words="cisTEM", reads="cryofed.jobs.cistem"),
+    Program(name="simple", words="SIMPLE", reads="cryofed.jobs.simple"),
+    Program(name="eman2", words="EMAN2", reads="cryofed.jobs.eman2"),
     Program(name="images", words="image stack", reads="cryofed.jobs.images"),
 ]
 
