@@ -124,9 +124,10 @@ ROWS = "1@a 2 0.9\n2@a 3 .8\n3@a 2 .7\n"
         TABLE + ROWS.replace("1@a", '"1@a b"').replace("3@a", "'3@a b'"),
         TABLE + ROWS.replace("1@a", "data_1").replace("2@a", "loop_").replace("3@a", "_x"),
         TABLE + "1@it's 2 0.9\n2@a#b 3 .8\n3@a 2 .7\n",
+        "\n# version 50001\n\ndata_general\n\n_rlnTomoSubTomosAre2DStacks 1\n\n" + TABLE + ROWS,
     ],
     ids=["blank", "comment", "indented", "crlf", "comment-in-rows", "bom", "tabs", "utf-8", "quotes", "words",
-         "marks"],
+         "marks", "relion-5-tomo"],
 )  # fmt: skip
 def test_a_table_is_read_however_it_is_laid_out(tmp_path: Path, text: str) -> None:
     rows = written(tmp_path, text)

@@ -23,7 +23,7 @@ from cryofed.jobs.reading import AGAIN, check_file, translated
 NAME = re.compile(r"class_averages_(\d{1,9})\.mrc")
 PLACE = Path("Assets/ClassAverages")  # in the project's folder
 SQLITE = b"SQLite format 3\0"
-STEPS, MOST_STEPS = 100_000, 20_000  # of SQLite's machine between looks, and looks: a minute or so
+STEPS, MOST_STEPS = 100_000, 2_000  # of SQLite's machine between looks, and looks: some seconds
 
 
 def starts(path: Path) -> Path | None:

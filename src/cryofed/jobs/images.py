@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -119,7 +120,7 @@ def _read_hdf(path: Path) -> Stack:
         shapes = [
             _shape(path, n, one, isinstance(one, h5py.Dataset)) for n, one in zip(names, held, strict=True)
         ]
-        check_pixels(path, (len(shapes), 1, max(map(int, map(np.prod, shapes)))))
+        check_pixels(path, (len(shapes), 1, max(map(math.prod, shapes))))
         images = [np.asarray(one[()], np.float32) for one in held]
         pixel = float(group[names[0]].attrs.get("EMAN.apix_x", 0))
         counts = [group[n].attrs.get("EMAN.ptcl_repr") for n in names]
@@ -180,7 +181,7 @@ def _read_tiff(path: Path) -> Images:
         if len(pages) > 1 and len(set(shapes)) > 1:
             found = f"pages of {shapes[0]} and of {next(s for s in shapes if s != shapes[0])} pixels"
             raise InputError(path, "image size", found, "give averages of one size")
-        check_pixels(path, (len(pages), 1, int(np.prod(shapes[0], dtype=object))))
+        check_pixels(path, (len(pages), 1, math.prod(map(int, shapes[0]))))
         images = [np.asarray(page.asarray(), np.float32) for page in pages]
     data = images[0] if len(images) == 1 else np.stack(images)
     data = data[None] if data.ndim == 2 else data

@@ -55,7 +55,7 @@ def gallery_of_job(job: ClassJob, selection: Selection, label: NDArray[np.float6
         threshold=selection.cut,
         view_floor=selection.view_floor,
         dark=is_dark(job.averages),
-        warnings=(selection.note,) if selection.note else (),
+        warnings=(*job.notes, selection.note) if selection.note else job.notes,
     )
 
 
