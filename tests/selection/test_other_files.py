@@ -70,6 +70,7 @@ def test_the_groups_join_what_was_computed_with_what_was_passed_through(cryospar
     passed["uid"], passed["ctf/df1_A"] = rng.permutation(uid), rng.uniform(size=len(uid))
     with passthrough.open("wb") as file:
         np.save(file, passed)
+    (cryosparc_job / "job.json").write_text('{"version": "v4.6.2"}')
     out = cryosparc_job.parent / "selected"
     job = open_job(cryosparc_job)
     write_selection(job, decide(job, scores([0.9, 0, 0.04, 0.8, 0.9, 0.7])), out)
@@ -79,7 +80,7 @@ def test_the_groups_join_what_was_computed_with_what_was_passed_through(cryospar
         assert computed["uid"].tolist() == through["uid"].tolist()  # in one order, whatever it was before
         assert [df[u] for u in computed["uid"].tolist()] == through["ctf/df1_A"].tolist()
         group = yaml.safe_load((out / f"particles_{word}.csg").read_text())
-        assert group["group"]["type"] == "particle"
+        assert (group["group"]["type"], group["version"]) == ("particle", "v4.6.2")
         assert {name: result["metafile"] for name, result in group["results"].items()} == {
             "alignments2D": f">particles_{word}.cs",
             "blob": f">passthrough_particles_{word}.cs",

@@ -21,6 +21,7 @@ CLASS = "alignments2D/class"
 OTHER = "give the job folder of a CryoSPARC 2D Classification (versions 3 to 5)"
 NO_DATASET = "not a CryoSPARC dataset"
 LARGEST_HEADER = 1 << 20  # bytes; the names of some thousand fields
+MOST_ROWS = 100_000_000
 
 Rows = NDArray[Any]  # a structured array: one row per particle or class, fields as CryoSPARC names them
 
@@ -83,6 +84,8 @@ def read_cs(path: Path) -> Rows:
     if start + shape[0] * kind.itemsize > size:
         found = f"{size:,} bytes, but its header tells {shape[0]:,} rows of {kind.itemsize:,}"
         raise InputError(path, "CryoSPARC dataset", found, AGAIN)
+    if shape[0] > MOST_ROWS:
+        raise InputError(path, "CryoSPARC dataset", f"{shape[0]:,} rows", f"give at most {MOST_ROWS:,}")
     if not shape[0] or not kind.itemsize:
         return np.zeros(0, kind)
     with translated(path, "CryoSPARC dataset"):

@@ -14,7 +14,7 @@ from cryofed.errors import CryoFedError, InputError
 AGAIN = "copy the file again, or give another one"
 MOST_IMAGES = 20_000  # RELION and CryoSPARC make some hundred classes; more are particles
 MOST_DECODED = 512 << 20  # bytes of pixels held in memory as float32 (HDF5, TIFF, PNG, converted MRC)
-MOST_MAPPED = 16 << 30  # bytes of pixels of a memory map
+MOST_MAPPED = 4 << 30  # bytes of pixels of a memory map
 MOST_JSON = 64 << 20  # bytes; a job.json of CryoSPARC has some hundred kB
 
 

@@ -24,7 +24,7 @@ from cryofed.jobs.reading import check_file
 BLOCK = 1 << 20  # bytes of rows held at a time
 DIGITS = 9  # of a class number; more are no class
 CLASS = b"rlnClassNumber"
-ODD = (b'"', b"'", b"#", b"\r", b"\0")  # bytes for which every row is looked at
+ODD = (b'"', b"'", b"#", b"\0")  # bytes for which every row is looked at
 MOST_AROUND = 64 << 20  # bytes before the rows, and behind them
 
 
@@ -42,7 +42,7 @@ class ParticleRows:
     tail: bytes
     classes: NDArray[np.int32]
     first: NDArray[np.int64]
-    size: NDArray[np.int64]
+    size: NDArray[np.int32]
     plain: bool
     stamp: tuple[int, int]  # bytes and time of change of the file that was read
 
@@ -62,12 +62,12 @@ def read_particles(path: Path) -> ParticleRows:
         head, labels, number, start, plain, empty = _head(path, file)
         reader = _Reader(path, labels, number)
         classes: list[NDArray[np.int32]] = []
-        sizes: list[NDArray[np.int64]] = []
+        sizes: list[NDArray[np.int32]] = []
         firsts: list[NDArray[np.int64]] = []
         file.seek(start)
         tail_at, at = start if empty else None, start
         for block in () if empty else _blocks(path, file):
-            found, first, size, ended = reader.block(block)
+            (found, first, size), ended = reader.block(block)
             classes.append(found)
             firsts.append(first + at)
             sizes.append(size)
@@ -83,7 +83,7 @@ def read_particles(path: Path) -> ParticleRows:
         tail=tail,
         classes=np.concatenate(classes) if classes else np.zeros(0, np.int32),
         first=np.concatenate(firsts) if firsts else np.zeros(0, np.int64),
-        size=np.concatenate(sizes) if sizes else np.zeros(0, np.int64),
+        size=np.concatenate(sizes) if sizes else np.zeros(0, np.int32),
         plain=plain and reader.plain and clean_tail,
         stamp=stamp,
     )
@@ -160,6 +160,9 @@ def _check_written(rows: ParticleRows, target: Path, kept: int, size: int | None
         raise OutputError(target, "particles", found, "is the disk full or failing? write to another place")
 
 
+Found = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]  # class, place and length of rows
+
+
 class _Reader:
     """Finds the class, place and length of every row of a block of whole lines."""
 
@@ -168,20 +171,17 @@ class _Reader:
         self.number = number  # of the line before the next block
         self.plain = True
 
-    def block(
-        self, block: bytes
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], int | None]:
+    def block(self, block: bytes) -> tuple[Found, int | None]:
         """Classes, places and lengths of the rows, and where the table ends in this block, if it does."""
         odd = any(mark in block for mark in ODD)
         found = None if odd else self._fast(np.frombuffer(block, np.uint8))
         if found is None:
             return self._slow(block)
         self.number += len(found[0])
-        return (*found, None)
+        self.plain &= b"\r" not in block
+        return found, None
 
-    def _fast(
-        self, block: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]] | None:
+    def _fast(self, block: NDArray[np.uint8]) -> Found | None:
         """The same where every line is a row of plain words; None where one is not."""
         width = self.width
         ends = np.flatnonzero(block == 10)
@@ -197,11 +197,9 @@ class _Reader:
             return None  # one row has a word too few, another one too many
         classes = _numbers(block, table[:, self.field])
         first = np.concatenate([[0], ends[:-1] + 1])
-        return None if classes is None else (classes, first, ends + 1 - first)
+        return None if classes is None else (classes, first, (ends + 1 - first).astype(np.int32))
 
-    def _slow(
-        self, block: bytes
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], int | None]:
+    def _slow(self, block: bytes) -> tuple[Found, int | None]:
         classes: list[int] = []
         first: list[int] = []
         size: list[int] = []
@@ -211,7 +209,7 @@ class _Reader:
             self.number += 1
             if not text or (text.startswith((b"data_", b"loop_")) and self._ends(text)):
                 self.number -= 1
-                return *_arrays(classes, first, size), at
+                return _found(classes, first, size), at
             if text.startswith(b"#"):
                 self.plain = False  # RELION takes it for a row
             else:
@@ -222,7 +220,7 @@ class _Reader:
                 size.append(len(raw))
                 self.plain &= b"\r" not in raw
             at += len(raw)
-        return *_arrays(classes, first, size), None
+        return _found(classes, first, size), None
 
     def _ends(self, text: bytes) -> bool:
         return self.width > 1 and len(star.values(self.path, text, self.number)) == 1
@@ -235,10 +233,8 @@ class _Reader:
         return int(word)
 
 
-def _arrays(
-    classes: list[int], first: list[int], size: list[int]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    return np.array(classes, np.int32), np.array(first, np.int64), np.array(size, np.int64)
+def _found(classes: list[int], first: list[int], size: list[int]) -> Found:
+    return np.array(classes, np.int32), np.array(first, np.int64), np.array(size, np.int32)
 
 
 def _numbers(block: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int32] | None:

@@ -7,6 +7,7 @@ Source: exports of CryoSPARC 3 and 4.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -20,6 +21,7 @@ from cryofed import __version__
 from cryofed.errors import InputError, OutputError
 from cryofed.jobs.cryosparc import CLASS, Rows, need_field, read_cs
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.reading import read_json
 from cryofed.selection.policy import Selection
 from cryofed.selection.table import write_csv
 
@@ -38,6 +40,7 @@ FILES = (
 )
 ROWS = 1 << 16  # rows copied at a time
 UID = "uid"
+VERSION = "v4.0.0"  # of CryoSPARC, where the job does not tell its own
 
 
 def write(job: ClassJob, selection: Selection, folder: Path, _final: Path) -> None:
@@ -63,7 +66,7 @@ def write(job: ClassJob, selection: Selection, folder: Path, _final: Path) -> No
                 file = f"{name}_{word}.cs"
                 write_rows(folder / file, rows, order[mask])
                 slots |= dict.fromkeys(_slots(rows), file)
-            text = group_text(kind, word, slots, int(mask.sum()))
+            text = group_text(kind, word, slots, int(mask.sum()), _version(job))
             (folder / f"{kind}_{word}.csg").write_text(text, encoding="utf-8")
     write_csv(job, selection, folder / "classes.csv")
 
@@ -91,7 +94,7 @@ def write_rows(path: Path, rows: Rows, chosen: NDArray[np.int64]) -> None:
         )
 
 
-def group_text(kind: str, word: str, slots: Mapping[str, str], count: int) -> str:
+def group_text(kind: str, word: str, slots: Mapping[str, str], count: int, version: str = VERSION) -> str:
     """A result group as CryoSPARC exports it; `slots` are the names of its results and their datasets."""
     singular = kind.removesuffix("s")  # the type: particle or template
     lines = [f"created: '{datetime.now(timezone.utc).isoformat(timespec='seconds')}'", "group:"]
@@ -105,7 +108,17 @@ def group_text(kind: str, word: str, slots: Mapping[str, str], count: int) -> st
     for slot, file in sorted(slots.items()):
         lines += [f"  {slot}:", f"    metafile: '>{file}'", f"    num_items: {count}"]
         lines += [f"    type: {singular}.{slot}"]
-    return "\n".join([*lines, "version: v4.0.0", ""])
+    return "\n".join([*lines, f"version: {version}", ""])
+
+
+def _version(job: ClassJob) -> str:
+    """The version of CryoSPARC that made the job."""
+    try:
+        told = read_json(job.files["templates"].with_name("job.json"))
+    except InputError:
+        return VERSION
+    version = str(told.get("version", "")) if isinstance(told, dict) else ""
+    return version if re.fullmatch(r"v[0-9]+(\.[0-9]+){1,3}", version) else VERSION
 
 
 def _slots(rows: Rows) -> set[str]:

@@ -21,7 +21,7 @@ LOOK = PAGE.with_name("look.css")  # shared with the other reports
 
 def write_report(job: ClassJob, selection: Selection, path: Path, *, model: str = "") -> None:
     """Write the page; it opens without a network, in light and dark."""
-    path.write_text(report_html(job, selection, model=model), encoding="utf-8")
+    path.write_text(report_html(job, selection, model=model), encoding="utf-8", errors="replace")
 
 
 def report_html(job: ClassJob, selection: Selection, *, model: str = "") -> str:
