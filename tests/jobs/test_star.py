@@ -169,6 +169,12 @@ def test_a_block_follows_the_same_rules(tmp_path: Path) -> None:
         star.need_block(path, "c")
 
 
+def test_a_list_and_a_loop_in_one_block_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.star").write_text("data_a\n\n_x 1\n\nloop_\n_y\n_z\n1 2\n3 4\n\n")
+    with pytest.raises(InputError, match="a list and a loop in one block"):
+        star.need_block(tmp_path / "model.star", "a")
+
+
 def test_a_written_loop_is_read_back_whatever_its_values(tmp_path: Path) -> None:
     columns = {"a": ["two words", "", "it's", '"quoted', "#1", "größe", "\udcff"], "b": list("1234567")}
     path = tmp_path / "t.star"

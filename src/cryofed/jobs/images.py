@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable
@@ -163,6 +164,7 @@ def _read_tiff(path: Path) -> Images:
     """All pages of one size; a stack in one page (ImageJ) counts as its images."""
     import tifffile
 
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong is said here, in one line
     check_file(path, "TIFF file")
     with (
         translated(path, "TIFF file", f"{AGAIN}, saved without compression"),

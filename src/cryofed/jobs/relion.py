@@ -136,7 +136,8 @@ def _last(sets: dict[str, dict[str, Path]], stems: list[str]) -> Start:
     note = ""
     if chosen != newest:
         missing = [role + SUFFIX[role] for role in SUFFIX if role in needed - set(sets[newest])]
-        note = f"read {chosen}: {newest} is not whole, {' and '.join(missing)} are missing"
+        verb = "is" if len(missing) == 1 else "are"
+        note = f"read {chosen}: {newest} is not whole, {' and '.join(missing)} {verb} missing"
     elif len(runs := {_age(next(iter(sets[stem].values())))[:2] for stem in stems}) > 1 and max(runs)[0]:
         note = f"read {chosen}, the continued run"
     # optimiser > model > data > classes as the file to start from

@@ -147,6 +147,8 @@ def read_block(path: Path, name: str) -> Table | None:
                 found = values(path, line.raw, line.number)[1:2]
                 _new(path, table, line).append(text(found[0]) if found else "")
             refuse_stray(path, line)
+    if table and len({len(column) for column in table.values()}) > 1:
+        raise InputError(path, f"data_{name}", "a list and a loop in one block", OTHER)
     return table
 
 
