@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def write_rows(path: Path, rows: Rows, chosen: NDArray[np.int64]) -> None:
 def group_text(kind: str, word: str, slots: Mapping[str, str], count: int, version: str = VERSION) -> str:
     """A result group as CryoSPARC exports it; `slots` are the names of its results and their datasets."""
     singular = kind.removesuffix("s")  # the type: particle or template
-    lines = [f"created: '{datetime.now(timezone.utc).isoformat(timespec='seconds')}'", "group:"]
+    lines = [f"created: '{datetime.now(UTC).isoformat(timespec='seconds')}'", "group:"]
     lines += [f"  description: {kind.capitalize()} of the classes that CryoFed {__version__} {word}"]
     lines += [
         f"  name: {kind}_{word}",

@@ -39,9 +39,9 @@ def read(folder: Path) -> Found | None:
     """One Select 2D job of a project by its folder; None where it is none."""
     project = folder.absolute().parent
     try:
-        document = json.loads((folder / JOB).read_text())
+        document = read_json(folder / JOB)
         return _selection(project, str(project.resolve()), folder, document)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (InputError, OSError, ValueError, TypeError, AttributeError):
         return None
 
 
