@@ -13,7 +13,7 @@ LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
 WORKERS ?= auto
 ENGINE ?= embedded
 
-.PHONY: demo test test-flare test-pythons lint check build lock fuzz bench clean
+.PHONY: demo test test-flare test-silent test-pythons lint check build lock fuzz bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@python=$$(sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
@@ -33,6 +33,10 @@ test: $(READY)
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
 test-flare: $(READY)
 	$(PY) -m pytest tests/federation/flare -m processes --durations=0
+
+# Under strace for over a minute each: no socket but the named ones, no file outside the named folders.
+test-silent: $(READY)
+	CRYOFED_SILENT_SECONDS=75 $(PY) -m pytest tests/silence --durations=0
 
 # What needs no PyTorch, from the built wheel, on every other Python of this machine that CryoFed supports.
 test-pythons: $(READY)

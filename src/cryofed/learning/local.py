@@ -61,6 +61,7 @@ def fine_tune(
     seed: int,
     *,
     epochs: int = EPOCHS,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> LocalModel:
     """Train from `vector` on the site's own labels and compare both on the held-out projects.
@@ -81,7 +82,7 @@ def fine_tune(
         if progress:
             progress(step, settings.steps)
 
-    trained = train(vector, learn, settings, seed, progress=tell)
+    trained = train(vector, learn, settings, seed, device=device, progress=tell)
     fitted = _fitted(trained.vector, fit, calibration)
     return LocalModel(
         vector=trained.vector,
