@@ -25,11 +25,11 @@ demo: $(READY)
 # The second run, of real FLARE processes, is on its own: FLARE in the tests' own process would disturb them.
 test: $(READY)
 	$(PY) -m pytest
-	$(PY) -m pytest tests/federation/flare -m processes
+	$(PY) -m pytest tests/federation/engines/flare -m processes
 
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
 test-flare: $(READY)
-	$(PY) -m pytest tests/federation/flare -m processes --durations=0
+	$(PY) -m pytest tests/federation/engines/flare -m processes --durations=0
 
 check: $(READY)
 	$(PY) -m ruff format --check src tests benchmarks
@@ -37,7 +37,7 @@ check: $(READY)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(PY) -m pytest -W error
-	$(PY) -m pytest -W error tests/federation/flare -m processes
+	$(PY) -m pytest -W error tests/federation/engines/flare -m processes
 
 bench: $(READY)
 	$(PY) -m benchmarks

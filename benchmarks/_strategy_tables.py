@@ -15,8 +15,8 @@ from benchmarks._cells import NAMES, ROOT, Cell, arrays_of
 from benchmarks._page import write_between
 from benchmarks._strategy_plots import IMAGES, LINE, plot_attacks, plot_courses
 from benchmarks._worlds import OTHER_SPLITS, SITES, SPLITS
-from cryofed.federation.personalize import gain
 from cryofed.federation.strategies.registry import STRATEGIES
+from cryofed.learning.personalize import gain
 from cryofed.library.labelled import Labelled
 
 PAGE = ROOT / "docs" / "strategies.md"

@@ -23,9 +23,9 @@ from benchmarks._page import write_between
 from benchmarks._peer_corpus import ROOT, SEED, cache, training_and_left_out
 from benchmarks._peers import answers, train_ours
 from benchmarks._training import Half, Learnt, Recipe
-from cryofed.federation.personalize import gain
 from cryofed.learning.learner import TrainingSettings, batch_loss
 from cryofed.learning.metrics import auc, brier, calibration_error
+from cryofed.learning.personalize import gain
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import fit_platt, sigmoid
 

@@ -23,13 +23,13 @@ from tests.contract import toy
 from tests.contract.flare_learner import set_toys
 from tests.contract.harness import Outcome
 
-from cryofed.federation.engines.flare.carrier import FlareCarrier
-from cryofed.federation.engines.flare.executor import SiteExecutor
-from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.plan import Plan
-from cryofed.federation.plan_file import commented_plan
-from cryofed.federation.rounds import open_rounds
-from cryofed.federation.storage import read_lines
+from cryofed.disk.lines import read_lines
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.flare.aggregator.carrier import FlareCarrier
+from cryofed.federation.engines.flare.site.executor import SiteExecutor
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,7 +114,7 @@ class FlareInProcess:
 
     name = "flare-in-process"
     survives = frozenset(toy.FAULTS)
-    kills = False  # the aggregator's process is FLARE's; tests/federation/flare kill the real one
+    kills = False  # the aggregator's process is FLARE's; tests/federation/engines/flare kill the real one
 
     def __init__(self) -> None:
         self.wire: Wire | None = None

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cryofed.federation.engines.flare.child import serve
-from cryofed.federation.guard.compress import Buffer
-from cryofed.federation.orders import Answer
-from cryofed.federation.plan import Plan
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.engines.remote.learner_child import serve
+from cryofed.federation.wire.codecs import Buffer
+from cryofed.federation.wire.orders import Answer
 
 
 @dataclass(frozen=True)

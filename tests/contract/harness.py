@@ -2,7 +2,7 @@
 
 To plug in an engine, write a class with these two methods and add an instance to `HARNESSES`. It must
 carry to sites that answer with `tests.contract.toy.answer` (give your site-side process a class of your
-tests that calls it) and let `cryofed.federation.rounds.Rounds` decide, in `folder`.
+tests that calls it) and let `cryofed.federation.aggregator.rounds.Rounds` decide, in `folder`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 from tests.contract import toy
 
+from cryofed.disk.lines import read_lines
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.embedded import embedded
-from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.plan import Plan
-from cryofed.federation.plan_file import commented_plan
-from cryofed.federation.rounds import open_rounds
-from cryofed.federation.storage import read_lines
 from cryofed.learning.vector import Vector
 
 

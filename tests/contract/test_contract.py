@@ -10,7 +10,7 @@ from tests.contract import toy
 from tests.contract.harness import HARNESSES as OWN
 from tests.contract.harness import Embedded, Harness, flare_harnesses
 
-from cryofed.federation.storage import read_lines
+from cryofed.disk.lines import read_lines
 from cryofed.federation.strategies.registry import STRATEGIES
 
 HARNESSES = OWN + flare_harnesses()

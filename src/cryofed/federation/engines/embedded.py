@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.errors import InputError
-from cryofed.federation.campaign import Campaign, run_campaign
-from cryofed.federation.orders import Answer, unpack_order
-from cryofed.federation.plan import Plan
-from cryofed.federation.rounds import Hook
-from cryofed.federation.site import LibraryFile, Site, SiteFunction, answer
+from cryofed.federation.aggregator.campaign import Campaign, run_campaign
+from cryofed.federation.aggregator.rounds import Hook
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
+from cryofed.federation.wire.orders import Answer, unpack_order
 
 
 @contextmanager

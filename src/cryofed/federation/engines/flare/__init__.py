@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cryofed.federation.campaign import Campaign
-    from cryofed.federation.plan import Plan
-    from cryofed.federation.rounds import Hook
+    from cryofed.federation.aggregator.campaign import Campaign
+    from cryofed.federation.aggregator.rounds import Hook
+    from cryofed.federation.agreement.plan import Plan
 
 
 def run_plan(plan: Plan, path: Path, home: Path, hooks: Sequence[Hook]) -> Campaign:
@@ -17,6 +17,6 @@ def run_plan(plan: Plan, path: Path, home: Path, hooks: Sequence[Hook]) -> Campa
 
     The aggregator is started if it does not run, and goes on running afterwards.
     """
-    from cryofed.federation.engines.flare.running import run_on_flare
+    from cryofed.federation.engines.flare.coordinator.running import run_on_flare
 
     return run_on_flare(plan, home, hooks)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare import connection, processes
+from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.flare.certificates import need_flare
-from cryofed.federation.engines.flare.greeter import MARK
-from cryofed.federation.engines.flare.homes import Home, SiteHome
-from cryofed.federation.engines.flare.joining import read_invitation
-from cryofed.federation.engines.flare.settings import library_path, read_settings
-from cryofed.federation.plan import Plan
+from cryofed.federation.engines.flare.site.greeter import MARK
+from cryofed.federation.engines.remote import connection, processes
+from cryofed.federation.engines.remote.homes import Home, SiteHome
+from cryofed.federation.engines.remote.joining import read_invitation
+from cryofed.federation.engines.remote.settings import library_path, read_settings
 
 START_S = 60.0  # FLARE needs 2 to 5 s on an idle machine
 
