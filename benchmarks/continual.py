@@ -35,7 +35,7 @@ from cryofed.federation.agreement.plan import (
     RoundRules,
     StrategyChoice,
 )
-from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.federation.site.answering import InMemory, Site
 from cryofed.federation.site.trainer import one_thread
 from cryofed.learning.learner import evaluate, initial_vector, layout

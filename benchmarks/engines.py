@@ -25,7 +25,7 @@ from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan import AdmissionRules, EnrolledSite, NetworkRules, Plan, RoundRules
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.federation.site.answering import Site
 from cryofed.learning.vector import Layout
 
@@ -107,25 +107,21 @@ class Running:
     """Owns a provisioned federation of echoing sites."""
 
     def __init__(self, home: Path, sites: int) -> None:
-        from cryofed.federation.engines.flare.coordinator.local import (
-            join_here,
-            local_federation,
-            with_free_port,
-        )
-        from cryofed.federation.engines.flare.coordinator.provision import provision
-        from cryofed.federation.engines.flare.coordinator.running import flare_home
+        from cryofed.federation.engines.flare.machines import FlareMachines
+        from cryofed.federation.engines.remote.here import federation_here, join_here, with_free_port
         from cryofed.federation.engines.remote.homes import SiteHome
 
-        self.plan = with_free_port(plan_of(sites, 1, 8102))
-        self.flare = flare_home(home)
+        self.plan, self.home, machines = with_free_port(plan_of(sites, 1, 8102)), home, FlareMachines()
+        self.flare = machines.home(home)
         library = home.with_suffix(".db")
         library.touch()
-        provision(self.plan, self.flare)
+        machines.found(self.plan, home)
         for name in self.plan.site_names:
-            join_here(self.plan, self.flare, SiteHome(home / "sites" / name), name, library)
+            join_here(machines, self.plan, home, SiteHome(home / "sites" / name), name=name, library=library)
         self.begun = time.monotonic()  # certificates are made once; what is timed is starting
         self.first = self.peak = 0.0
-        self._federation = local_federation(self.plan, dict.fromkeys(self.plan.site_names, library), home)
+        libraries = dict.fromkeys(self.plan.site_names, library)
+        self._federation = federation_here(machines, self.plan, libraries, home)
 
     def __enter__(self) -> Running:
         self._federation.__enter__()
@@ -150,7 +146,7 @@ class Running:
             self.peak = max(self.peak, segment_memory(self.flare.aggregator))
             tick()
 
-        Supervisor(plan, self.flare, name).run(look)
+        Supervisor(plan, self.home, name).run(look)
         return median_round(folder)
 
     def killed(self) -> float:

@@ -20,8 +20,8 @@ from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey
 from nvflare.fuel.f3.message import Message
 from nvflare.fuel.utils import fobs
 from tests.contract import toy
-from tests.contract.flare_learner import set_toys
 from tests.contract.harness import Outcome
+from tests.contract.toy_learner import set_toys
 
 from cryofed.disk.lines import read_lines
 from cryofed.federation.aggregator.carrier import run_rounds
@@ -122,7 +122,7 @@ class FlareInProcess:
 
     def run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:
         """Rounds with these toys."""
-        with learner_of("tests.contract.flare_learner"):
+        with learner_of("tests.contract.toy_learner"):
             return self._run(plan, folder, behaviours)
 
     def _run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:

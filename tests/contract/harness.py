@@ -21,7 +21,7 @@ from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.learning.vector import Vector
 
 

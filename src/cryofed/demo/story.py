@@ -25,7 +25,8 @@ from cryofed.federation.agreement.plan import (
     StrategyChoice,
 )
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.embedded import cores, run_plan
+from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.engines.embedded.carrier import cores
 from cryofed.federation.releases.store import first_release
 from cryofed.federation.site.answering import LibraryFile
 from cryofed.federation.site.trainer import one_thread, seed_of
@@ -158,11 +159,9 @@ def make_plan(settings: Settings, world: World) -> Plan:
 
 
 def _campaign(home: Path, plan: Plan, world: World, hook: Hook) -> Campaign:
-    if plan.engine == "flare":
-        from cryofed.federation.engines.flare.coordinator.local import run_local_federation
-
-        return run_local_federation(plan, world.libraries, home, hooks=[hook])[0]
-    return run_plan(plan, home / "plan.toml", home, hooks=[hook])
+    engine = deployment_of(plan.engine)
+    with engine.here(plan, world.libraries, home) as running:
+        return engine.run(running, home / "plan.toml", home, [hook])
 
 
 def _without_federation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, field
 from typing import Any
 
@@ -25,6 +26,11 @@ def word(
 def needed(help_text: str) -> Any:
     """A field that every file must have."""
     return field(default=MISSING, metadata={"help": help_text})
+
+
+def inner(factory: Callable[[], Any]) -> Any:
+    """A field that no file says: the program fills it in."""
+    return field(default_factory=factory, metadata={"inner": True})
 
 
 def switch(default: bool, help_text: str) -> Any:

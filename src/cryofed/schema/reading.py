@@ -80,7 +80,8 @@ def noun_of(
     """
     if not isinstance(table, Mapping):
         raise InputError(path, where or "content", shown(table), f"write a table, [{where}]")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # every kind is a dataclass
+    rules = fields(kind)  # type: ignore[arg-type]  # every kind is a dataclass
+    known = {f.name: f for f in rules if not f.metadata.get("inner")}
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for key, value in table.items():

@@ -13,7 +13,7 @@ from tests.federation.labelled_blobs import source
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.aggregator.campaign import Campaign, mixed, run_campaign
 from cryofed.federation.agreement.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules
-from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.federation.releases.history import promotions
 from cryofed.federation.releases.store import HISTORY, current_release, first_release, read_release, rollback
 from cryofed.federation.site.answering import Site

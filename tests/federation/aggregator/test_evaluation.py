@@ -13,7 +13,7 @@ from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.evaluation import cross_site_matrix
 from cryofed.federation.aggregator.rounds import Rounds, open_rounds
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules
-from cryofed.federation.engines.embedded import InlineCarrier, WorkerCarrier, embedded
+from cryofed.federation.engines.embedded.carrier import InlineCarrier, WorkerCarrier, embedded
 from cryofed.federation.site.answering import Site, answer
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, unpack_order

@@ -17,13 +17,13 @@ from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan import (
     AdmissionRules,
-    EmbeddedRules,
     EnrolledSite,
     LocalTraining,
     Plan,
     RoundRules,
 )
-from cryofed.federation.engines.embedded import Dropouts, embedded, run_plan
+from cryofed.federation.engines.embedded import EmbeddedRules
+from cryofed.federation.engines.embedded.carrier import Dropouts, embedded, run_plan
 from cryofed.federation.site.answering import Site
 from cryofed.federation.wire.orders import Answer, order, pack_order
 from cryofed.learning.learner import initial_vector, layout
@@ -33,7 +33,7 @@ def test_two_workers_train_to_the_same_bits_as_one_process(tmp_path: Path) -> No
     plan = Plan(
         rounds=RoundRules(count=2),
         training=LocalTraining(steps=1, batch=8),
-        embedded=EmbeddedRules(workers=2),
+        tables={"embedded": EmbeddedRules(workers=2)},
         sites=tuple(EnrolledSite(name=name) for name in ("alpha", "beta", "gamma")),
     )
     sites = {name: Site(name=name, source=source(seed, 30)) for seed, name in enumerate(plan.site_names)}
@@ -54,7 +54,7 @@ def test_a_thousand_sites_take_part_in_turns_and_some_drop_out(tmp_path: Path) -
     plan = replace(
         toy.plan(names),
         rounds=RoundRules(count=3, sites_per_round=40, min_updates=20),
-        embedded=EmbeddedRules(dropout=0.25),
+        tables={"embedded": EmbeddedRules(dropout=0.25)},
         admission=AdmissionRules(max_norm=1e6),  # a thousand toys strive for up to 1,000
     )
     sites = toy.toys(dict.fromkeys(names, "honest"), tmp_path)
@@ -74,7 +74,7 @@ def test_a_thousand_sites_take_part_in_turns_and_some_drop_out(tmp_path: Path) -
 
 def test_who_drops_out_depends_on_seed_round_and_attempt_alone() -> None:
     names = [f"site-{i}" for i in range(200)]
-    plan = replace(toy.plan(tuple(names)), embedded=EmbeddedRules(dropout=0.3))
+    plan = replace(toy.plan(tuple(names)), tables={"embedded": EmbeddedRules(dropout=0.3)})
 
     def gone(number: int, attempt: int = 1) -> set[str]:
         made = order(
@@ -94,7 +94,9 @@ def run_with_dropouts(folder: Path, fatal: int = 0) -> list[dict[str, Any]]:
     """Ten sites of which 6 in 10 drop out and 6 must answer; stops before the `fatal`-th answer in all."""
     names = tuple(f"site-{i}" for i in range(10))
     plan = replace(
-        toy.plan(names, count=2, min_updates=6, retries=9), embedded=EmbeddedRules(dropout=0.6), seed=3
+        toy.plan(names, count=2, min_updates=6, retries=9),
+        tables={"embedded": EmbeddedRules(dropout=0.6)},
+        seed=3,
     )
     seen = 0
 
@@ -144,7 +146,7 @@ def test_a_patient_round_waits_for_every_site_and_a_hanging_one_only_until_its_d
     names = ("alpha", "beta", "gamma")
     plan = replace(
         toy.plan(names, grace_s=0.0, deadline_s=5.0, count=2, min_updates=1),
-        embedded=EmbeddedRules(workers=1),
+        tables={"embedded": EmbeddedRules(workers=1)},
     )
     sites = toy.toys({"alpha": "hangs", "beta": "honest", "gamma": "honest"}, tmp_path, seconds=0.2)
     with (

@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "monitor": "follow a federation in the browser",
     "stop": "stop the aggregator and all that it started",
 }
+FILES = {"run": "running"}  # `run` is this package's own function
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     for name, purpose in SUBCOMMANDS.items():
         child = commands.add_parser(name, help=purpose, description=purpose)
-        module = import_module(f"cryofed.cli.federation.{name}")
+        module = import_module(f"cryofed.cli.federation.{FILES.get(name, name)}")
         module.add_arguments(child)
         child.set_defaults(run_subcommand=module.run)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cryofed.federation.engines.flare.certificates import Request
+    from cryofed.trust.requests import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The request, and the fingerprint from the telephone."""
     parser.add_argument("plan", type=Path, help="PLAN.toml")
-    parser.add_argument("request", type=Path, help="NAME.request.zip, as the site sent it")
+    parser.add_argument("request", type=Path, help="NAME.request.pem, as the site sent it")
     parser.add_argument(
         "--fingerprint", help="of the site's key, as its people read it out (default: ask for it)"
     )
@@ -26,19 +26,16 @@ def run(options: argparse.Namespace) -> None:
     """Show, compare, sign."""
     from cryofed.errors import FederationError
     from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.engines.flare.certificates import same_fingerprint
-    from cryofed.federation.engines.flare.coordinator.provision import approve
-    from cryofed.federation.engines.flare.coordinator.running import flare_home
+    from cryofed.federation.engines.deployment import machines_of
+    from cryofed.trust.keys import same_fingerprint
 
     plan = read_plan(options.plan)
-    home = flare_home((options.home or options.plan.parent / plan.name).resolve())
+    home = options.home or options.plan.parent / plan.name
 
     def agrees(request: Request) -> bool:
         print(f"name          {request.name}", file=sys.stderr)
         print(f"organization  {request.organization}", file=sys.stderr)
         print(f"role          {request.role}", file=sys.stderr)
-        if plan.site(request.name) is None:
-            raise FederationError(f"{request.name} is not in the plan; add a [[sites]] table for it first")
         told = options.fingerprint or _ask()
         print(f"fingerprint   {request.fingerprint}", file=sys.stderr)
         if not same_fingerprint(told, request.fingerprint):
@@ -48,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
             )
         return True
 
-    answer = approve(plan, home, options.request, agrees, renew=options.renew)
+    answer = machines_of(plan.engine).admit(plan, home, options.request, agrees, renew=options.renew)
     print(f"send this file back to the site: {answer}")
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryofed.errors import InputError, OutputError
-from cryofed.federation.agreement.plan import ENGINES, EnrolledSite, Plan, RoundRules, StrategyChoice
+from cryofed.federation.agreement.engines import load_engine
+from cryofed.federation.agreement.plan import EnrolledSite, Plan, RoundRules, StrategyChoice
 from cryofed.federation.agreement.plan_file import commented_plan, read_plan
 from cryofed.schema.fields import NAME
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[=LIBRARY],...",
         help="sites, with their library files for the embedded engine (default: %(default)s)",
     )
-    parser.add_argument("--engine", choices=ENGINES, default="embedded", help="default: %(default)s")
+    parser.add_argument("--engine", default="embedded", help="who carries the vectors (default: %(default)s)")
     parser.add_argument("--strategy", default="fedavg", help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=RoundRules().count, help="default: %(default)s")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
         raise OutputError(options.plan, "plan", "there already", "give another name, or --force")
     if not options.plan.parent.is_dir():
         raise OutputError(options.plan.parent, "folder", "not there", "make it first")
+    load_engine(options.engine, "--engine")
     sites = tuple(_site(word) for word in options.sites.split(",") if word)
     plan = Plan(
         name=options.name,

@@ -17,14 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Start it, or write its unit file."""
     from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.engines.flare import serving
-    from cryofed.federation.engines.flare.coordinator.running import flare_home
-    from cryofed.federation.engines.remote import units
+    from cryofed.federation.engines.deployment import machines_of
+    from cryofed.federation.engines.remote.units import write_aggregator_unit
 
     plan = read_plan(options.plan)
-    folder = (options.home or options.plan.parent / plan.name).resolve()
+    machines, home = machines_of(plan.engine), options.home or options.plan.parent / plan.name
     if options.systemd:
-        print(f"wrote {units.write_aggregator_unit(options.systemd, plan, options.plan.resolve(), folder)}")
+        print(f"wrote {write_aggregator_unit(options.systemd, plan, options.plan, home)}")
         return
-    serving.start_aggregator(plan, flare_home(folder), foreground=options.foreground)
+    machines.start(plan, home, foreground=options.foreground)
     print(f"the aggregator of {plan.name} listens on port {plan.network.port}")

@@ -59,7 +59,7 @@ def watch(home: Path, seconds: float = 1.0) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from cryofed.cli.federation.view import view
+    from cryofed.cli.federation.view import refusals_of, view
     from cryofed.web.monitor.budget import Budgets
     from cryofed.web.monitor.facts import version
 
@@ -71,9 +71,9 @@ def watch(home: Path, seconds: float = 1.0) -> None:
     with Live(console=Console(stderr=True), auto_refresh=False) as live:
         try:
             while True:
-                refusals = home / "flare" / "refusals.jsonl"
+                refusals = refusals_of(home)
                 privacy = budgets.of(home)
-                now = (version(home, 0), privacy, refusals.stat().st_size if refusals.exists() else 0)
+                now = (version(home, 0), privacy, [path.stat().st_size for path in refusals])
                 if now != seen:
                     live.update(view(home, privacy), refresh=True)
                     seen = now

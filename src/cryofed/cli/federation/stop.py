@@ -15,9 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Stop it; a campaign resumes with the next `run`."""
     from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.engines.flare.coordinator.running import flare_home
-    from cryofed.federation.engines.remote.processes import stop
+    from cryofed.federation.engines.deployment import machines_of
 
     plan = read_plan(options.plan)
-    home = flare_home((options.home or options.plan.parent / plan.name).resolve())
-    print(f"ended {stop([home.aggregator])} processes; a campaign resumes with: cryofed federation run")
+    ended = machines_of(plan.engine).stop(plan, options.home or options.plan.parent / plan.name)
+    print(f"ended {ended} processes; a campaign resumes with: cryofed federation run")

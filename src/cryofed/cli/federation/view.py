@@ -121,9 +121,15 @@ def _privacy(plan: Told | None, privacy: Mapping[str, Told]) -> Iterator[str]:
         yield f"privacy of {site}: {told['text']}"
 
 
+def refusals_of(home: Path) -> list[Path]:
+    """The files of the engines in which a federation's aggregator says whom it did not let in."""
+    return sorted(home.glob("*/refusals.jsonl"))
+
+
 def _refused(home: Path) -> Iterator[str]:
-    for told in read_lines(home / "flare" / "refusals.jsonl")[-3:]:
-        yield f"refused at the door {told['time']}: {told['reason']}"
+    told = [line for path in refusals_of(home) for line in read_lines(path)]
+    for line in sorted(told, key=lambda line: str(line["time"]))[-3:]:
+        yield f"refused at the door {line['time']}: {line['reason']}"
 
 
 def _shown(value: float | None) -> str:

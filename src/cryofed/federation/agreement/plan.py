@@ -7,11 +7,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
 
 from cryofed.federation.agreement.rules import GuardRules
-from cryofed.schema.fields import NAME, NAME_REMEDY, number, switch, word
+from cryofed.schema.fields import NAME, NAME_REMEDY, inner, number, switch, word
 
-ENGINES = ("embedded", "flare", "openfl", "flower")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,22 +85,11 @@ class GateRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddedRules:
-    """How the embedded engine runs on this machine."""
-
-    workers: int = number(0, "worker processes; 0 takes one per core")
-    dropout: float = number(0.0, "share of asked sites that do not answer, drawn per attempt", most=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRules:
     """Where the aggregator of a real engine listens."""
 
     host: str = word("localhost", "name by which the sites reach the aggregator")
     port: int = number(8102, "one port for everything", least=1, most=65535)
-    admin_port: int = number(
-        0, "a port of its own for the coordinator's commands; 0 shares the one", most=65535
-    )
     host_names: str = word("127.0.0.1", "other names and addresses of the aggregator, between blanks")
     organization: str = word("coordinator", "who runs the aggregator; letters, digits and _")
     certificate_days: int = number(90, "how long a certificate is valid", least=1, most=3650)
@@ -113,7 +103,7 @@ class Plan:
     """One federation's agreement; its hash is in every order, report and release."""
 
     name: str = word("cryofed", "of the federation", pattern=NAME, remedy=NAME_REMEDY)
-    engine: str = word("embedded", "who carries the vectors", choices=ENGINES)
+    engine: str = word("embedded", "who carries the vectors")
     tracking: str = word("none", "where round reports are sent, too", choices=("none", "mlflow"))
     seed: int = number(1, "of site sampling and local training", most=2**63 - 1)
     rounds: RoundRules = RoundRules()
@@ -122,17 +112,26 @@ class Plan:
     admission: AdmissionRules = AdmissionRules()
     guard: GuardRules = field(default_factory=GuardRules)
     gate: GateRules = GateRules()
-    embedded: EmbeddedRules = EmbeddedRules()
     network: NetworkRules = NetworkRules()
     sites: tuple[EnrolledSite, ...] = ()
+    tables: Mapping[str, Any] = inner(dict)  # each engine's own, by its name
 
     @property
     def hash(self) -> str:
-        """SHA-256 over all that was agreed: not comments, order in the file, places on a disk or tracking."""
+        """SHA-256 over all that decides what becomes of the model.
+
+        Not in it: comments, order in the file, places on a disk, tracking, and how the vectors are carried
+        (engine, its table, the network): a campaign goes on at another address, or on another engine.
+        """
         told = asdict(self) | {"strategy": [self.strategy.name, dict(self.strategy.parameters)]}
-        del told["tracking"]
+        for name in ("tracking", "engine", "network", "tables"):
+            del told[name]
         told["sites"] = [[site.name, site.max_examples] for site in self.sites]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    def table(self, kind: type[T]) -> T:
+        """An engine's own table; its defaults where the plan has none."""
+        return next((one for one in self.tables.values() if isinstance(one, kind)), None) or kind()
 
     def learning_rate(self, round_number: int) -> float:
         """Of local training in a round (from 1): a half cosine from all of it to the share `last_rate`.

@@ -14,7 +14,7 @@ from cryofed.errors import TrainingError
 from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan import LocalTraining, Plan
-from cryofed.federation.engines.embedded import embedded
+from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
 from cryofed.federation.site.memory import load_memory
 from cryofed.federation.site.trainer import one_thread, training_settings

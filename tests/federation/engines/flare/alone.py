@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.contract import toy
 from tests.contract.flare_harness import learner_of
 
-from cryofed.federation.engines.flare.coordinator.local import local_federation, with_free_port
+from cryofed.federation.engines.flare import FLARE
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
@@ -18,8 +19,8 @@ if __name__ == "__main__":
     library = folder / "library.db"
     library.touch()
     with (
-        learner_of("tests.contract.flare_learner"),
-        local_federation(with_free_port(toy.plan(("alpha",))), {"alpha": library}, folder / "home"),
+        learner_of("tests.contract.toy_learner"),
+        FLARE.here(replace(toy.plan(("alpha",)), engine="flare"), {"alpha": library}, folder / "home"),
     ):
         print("runs", flush=True)
         time.sleep(600)

@@ -11,11 +11,14 @@ import pytest
 pytest.importorskip("nvflare", reason="the engine of real sites is not installed: pip install '.[flare]'")
 
 from cryofed.federation.agreement.plan import EnrolledSite, NetworkRules, Plan, RoundRules
-from cryofed.federation.engines.flare.coordinator import provision
-from cryofed.federation.engines.remote import joining
+from cryofed.federation.engines.flare import FlareRules
+from cryofed.federation.engines.flare.machines import FlareMachines
 from cryofed.federation.engines.remote.homes import Home, SiteHome
 
 SITES = ("site-1", "site-2", "site-3")
+
+
+MACHINES = FlareMachines()
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,12 @@ class Founded:
     """A federation's folders."""
 
     plan: Plan
-    home: Home
+    federation: Path  # the coordinator's
     sites: dict[str, SiteHome]
+
+    @property
+    def home(self) -> Home:
+        return MACHINES.home(self.federation)
 
 
 def free_port() -> int:
@@ -33,23 +40,23 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def found(folder: Path, name: str = "demo", sites: tuple[str, ...] = SITES, **network: int) -> Founded:
-    rules = NetworkRules(**{"port": free_port(), **network})  # type: ignore[arg-type]
+def found(folder: Path, name: str = "demo", sites: tuple[str, ...] = SITES, admin_port: int = 0) -> Founded:
     plan = Plan(
         name=name,
         engine="flare",
-        network=rules,
+        network=NetworkRules(port=free_port()),
+        tables={"flare": FlareRules(admin_port=admin_port)},
         rounds=RoundRules(count=3, deadline_s=60, grace_s=2),
         sites=tuple(EnrolledSite(name=site, max_examples=1000) for site in SITES),
     )
-    home = Home(folder / "coordinator")
-    provision.provision(plan, home)
-    homes = {site: SiteHome(folder / site) for site in sites}
-    for site, site_home in homes.items():
-        join(plan, home, site_home, site)
-    return Founded(plan, home, homes)
+    one = Founded(plan, folder / "coordinator", {site: SiteHome(folder / site) for site in sites})
+    MACHINES.found(plan, one.federation)
+    for site in sites:
+        join(one, site)
+    return one
 
 
-def join(plan: Plan, home: Home, site_home: SiteHome, site: str) -> None:
-    request, _ = joining.ask(home.invitation, site_home, site, f"Lab of {site}")
-    joining.accept(provision.approve(plan, home, request, lambda _: True), site_home)
+def join(one: Founded, site: str) -> None:
+    home = one.sites[site].folder
+    request, _ = MACHINES.ask(one.home.invitation, home, site, f"Lab of {site}")
+    MACHINES.accept(MACHINES.admit(one.plan, one.federation, request, lambda _: True), home)

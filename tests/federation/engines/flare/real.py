@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from tests.contract import toy
 from tests.contract.flare_harness import learner_of
-from tests.contract.flare_learner import set_toys
+from tests.contract.toy_learner import set_toys
 from tests.federation.engines.flare.founding import free_port
 
 from cryofed.disk.arrays import read_arrays
@@ -25,14 +25,13 @@ from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import NetworkRules
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.flare import serving
-from cryofed.federation.engines.flare.coordinator import provision
-from cryofed.federation.engines.flare.coordinator.local import join_here
 from cryofed.federation.engines.flare.coordinator.segments import Desk, until
 from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
+from cryofed.federation.engines.flare.machines import FlareMachines, coordinator_name
 from cryofed.federation.engines.remote import processes
 from cryofed.federation.engines.remote.conduct import write_trial
-from cryofed.federation.engines.remote.homes import Home, SiteHome
+from cryofed.federation.engines.remote.here import join_here
+from cryofed.federation.engines.remote.homes import SiteHome
 
 NAMES = ("alpha", "beta", "delta", "gamma")
 HONEST = dict.fromkeys(NAMES, "honest")
@@ -63,17 +62,18 @@ class Federation:
 
     def __init__(self, folder: Path) -> None:
         self.plan = replace(toy.plan(NAMES), engine="flare", network=NetworkRules(port=free_port()))
-        self.home = Home(folder / "toys" / "flare")
+        self.machines, self.federation = FlareMachines(), folder / "toys"
+        self.home = self.machines.home(self.federation)
         self.sites = {name: SiteHome(folder / "sites" / name) for name in NAMES}
         library = folder / "library.db"
         library.touch()  # toys have none
-        provision.provision(self.plan, self.home)
+        self.machines.found(self.plan, self.federation)
         for name, site in self.sites.items():
-            join_here(self.plan, self.home, site, name, library)
+            join_here(self.machines, self.plan, self.federation, site, name=name, library=library)
         set_toys(folder / "sites", HONEST)
-        with learner_of("tests.contract.flare_learner"):
-            serving.start_aggregator(self.plan, self.home)
-            serving.start_sites(list(self.sites.values()))
+        with learner_of("tests.contract.toy_learner"):
+            self.machines.start(self.plan, self.federation)
+            self.machines.start_sites(list(self.sites.values()))
 
     def trial(
         self,
@@ -88,15 +88,15 @@ class Federation:
         plan = replace(toy.plan(NAMES, **rounds), network=self.plan.network)
         folder = self.home.folder / name
         write_trial(folder, commented_plan(plan), toy.LAYOUT, toy.START)
-        with learner_of("tests.contract.flare_learner"):
-            return Trial(Supervisor(plan, self.home, name, wait_s=wait_s), folder)
+        with learner_of("tests.contract.toy_learner"):
+            return Trial(Supervisor(plan, self.federation, name, wait_s=wait_s), folder)
 
     def start_site(self, name: str) -> None:
-        with learner_of("tests.contract.flare_learner"):
-            serving.start_site(self.sites[name])
+        with learner_of("tests.contract.toy_learner"):
+            self.machines.start_site(self.sites[name].folder)
 
     def start_aggregator(self) -> None:
-        serving.start_aggregator(self.plan, self.home)
+        self.machines.start(self.plan, self.federation)
 
     def kill_site(self, name: str) -> None:
         """Signal 9 to every process of the site at once."""
@@ -116,7 +116,7 @@ class Federation:
             assert until(lambda: _all_fresh(desk), 120, 0.5), "the sites did not find the aggregator again"
 
     def desk(self) -> Desk:
-        return Desk(self.home.coordinator, provision.coordinator_name(self.plan))
+        return Desk(self.home.coordinator, coordinator_name(self.plan))
 
     def stop(self) -> None:
         processes.stop([self.home.aggregator, *(site.kit for site in self.sites.values())])

@@ -16,7 +16,7 @@ from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 from tests.contract import toy
 from tests.contract.flare_harness import FlareInProcess, Wire, learner_of
-from tests.contract.flare_learner import set_toys
+from tests.contract.toy_learner import set_toys
 
 from cryofed import __version__
 from cryofed.federation.agreement.plan_file import commented_plan
@@ -31,7 +31,7 @@ SITE = "alpha"
 @pytest.fixture(scope="module")
 def harness() -> Iterator[FlareInProcess]:
     made = FlareInProcess()
-    with learner_of("tests.contract.flare_learner"):
+    with learner_of("tests.contract.toy_learner"):
         made._start([SITE])
         yield made
 

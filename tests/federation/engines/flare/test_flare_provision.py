@@ -4,57 +4,62 @@ from __future__ import annotations
 
 import json
 import stat
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.federation.engines.flare.founding import Founded, found
+from tests.federation.engines.flare.founding import MACHINES, Founded, found
 
 from cryofed.errors import FederationError, InputError, OutputError
-from cryofed.federation.engines.flare import certificates, kits
-from cryofed.federation.engines.flare.certificates import Request, same_fingerprint
-from cryofed.federation.engines.flare.coordinator import provision
-from cryofed.federation.engines.flare.registry import read_registry
-from cryofed.federation.engines.remote import joining
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.engines.flare import files
 from cryofed.federation.engines.remote.homes import SiteHome
+from cryofed.trust.certificates import read_certificate
+from cryofed.trust.keys import same_fingerprint
+from cryofed.trust.members import read_members
+from cryofed.trust.requests import Request, make_request
 
 KEY = b"PRIVATE KEY"
 
 
-def test_no_private_key_but_the_own_ones_is_ever_at_the_coordinator(founded: Founded) -> None:
-    keys = sorted(
-        str(path.relative_to(founded.home.folder))
-        for path in founded.home.folder.rglob("*")
-        if path.is_file() and KEY in path.read_bytes()
+def keys_in(folder: Path) -> list[str]:
+    """Files with a private key inside; links to them are FLARE's names of the same file."""
+    return sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and KEY in path.read_bytes()
     )
-    assert keys == [
-        "aggregator/startup/server.key",
-        "authority/rootCA.key",
-        "coordinator/startup/client.key",
-    ]
+
+
+def test_no_private_key_but_the_own_ones_is_ever_at_the_coordinator(founded: Founded) -> None:
+    keys = keys_in(founded.home.folder)
+    assert keys == ["authority/root.key", "coordinator-identity/key.pem", "identity/key.pem"]
     for name in keys:
         assert stat.S_IMODE((founded.home.folder / name).stat().st_mode) == 0o600
 
 
 def test_a_site_holds_one_key_and_what_it_sends_holds_none(founded: Founded) -> None:
-    for site, home in founded.sites.items():
-        with_key = [path for path in home.folder.rglob("*") if path.is_file() and KEY in path.read_bytes()]
-        assert with_key == [home.kit / "startup" / "client.key"]
-        for name in (f"{site}.request.zip", f"{site}.signed.zip"):
-            with zipfile.ZipFile(home.folder / name) as archive:
-                assert not any(KEY in archive.read(part) for part in archive.namelist())
+    for home in founded.sites.values():
+        assert keys_in(home.folder) == ["identity/key.pem"]
+
+
+def test_nobody_else_on_the_machine_reads_what_a_site_or_the_aggregator_keeps(founded: Founded) -> None:
+    for folder in (founded.home.folder, *(home.folder for home in founded.sites.values())):
+        open_to_others = [
+            path for path in folder.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o077
+        ]
+        assert open_to_others == []
 
 
 def test_the_registry_records_the_key_that_the_site_holds(founded: Founded) -> None:
-    members = read_registry(founded.home.registry)
+    members = read_members(founded.home.registry)
     assert {name: member.role for name, member in members.items()} == {
-        "coordinator@demo.org": "lead",
+        "coordinator@demo.org": "coordinator",
         "localhost": "aggregator",
         **dict.fromkeys(founded.sites, "site"),
     }
     for site, home in founded.sites.items():
-        certificate = certificates.read_certificate(home.kit / "startup" / "client.crt")
+        certificate = read_certificate(home.identity.certificate)
         assert certificate.name == site
         assert certificate.fingerprint == members[site].fingerprint
         assert members[site].organization == f"Lab_of_{site.replace('-', '_')}"
@@ -62,10 +67,10 @@ def test_the_registry_records_the_key_that_the_site_holds(founded: Founded) -> N
 
 def test_kits_allow_one_class_each_no_code_and_no_log_streaming(founded: Founded) -> None:
     server = json.loads((founded.home.aggregator / "local" / "resources.json").read_text())
-    assert server["class_allow_list"] == [kits.CONTROLLER]
+    assert server["class_allow_list"] == [files.CONTROLLER]
     for home in founded.sites.values():
         site = json.loads((home.kit / "local" / "resources.json").read_text())
-        assert site["class_allow_list"] == [kits.EXECUTOR]
+        assert site["class_allow_list"] == [files.EXECUTOR]
         assert site["allow_log_streaming"] is False
         assert not [part for part in site["components"] if "log" in part["id"]]
         rights = json.loads((home.kit / "local" / "authorization.json").read_text())["permissions"]
@@ -75,9 +80,6 @@ def test_kits_allow_one_class_each_no_code_and_no_log_streaming(founded: Founded
 
 
 def test_nothing_of_a_kit_lies_in_a_shared_temporary_folder(founded: Founded) -> None:
-    for kit in (founded.home.aggregator, *(home.kit for home in founded.sites.values())):
-        settings = (kit / "local" / "resources.json").read_text()
-        assert '"/tmp/nvflare' not in settings
     storage = json.loads((founded.home.aggregator / "local" / "resources.json").read_text())
     places = json.dumps(storage["snapshot_persistor"]) + json.dumps(storage["components"])
     assert places.count(str(founded.home.aggregator / "storage")) == 2  # jobs and snapshots
@@ -85,18 +87,17 @@ def test_nothing_of_a_kit_lies_in_a_shared_temporary_folder(founded: Founded) ->
 
 def test_a_second_request_for_a_known_name_is_refused_whoever_sends_it(tmp_path: Path) -> None:
     one = found(tmp_path, sites=("site-1",))
-    stranger = SiteHome(tmp_path / "stranger")
-    request, _ = joining.ask(one.home.invitation, stranger, "site-1", "Evil Inc")
+    request, _ = MACHINES.ask(one.home.invitation, tmp_path / "stranger", "site-1", "Evil Inc")
     with pytest.raises(FederationError, match="already approved"):
-        provision.approve(one.plan, one.home, request, lambda _: True)
+        MACHINES.admit(one.plan, one.federation, request, lambda _: True)
     with pytest.raises(FederationError, match="belongs to Lab_of_site_1"):
-        provision.approve(one.plan, one.home, request, lambda _: True, renew=True)
-    assert not list(tmp_path.rglob("stranger/*.signed.zip"))
+        MACHINES.admit(one.plan, one.federation, request, lambda _: True, renew=True)
+    assert not list(tmp_path.rglob("stranger/*.signed.pem"))
 
 
 def test_nothing_is_signed_when_the_coordinator_does_not_agree(tmp_path: Path) -> None:
     one = found(tmp_path, sites=())
-    request, told = joining.ask(one.home.invitation, SiteHome(tmp_path / "a"), "site-1", "Lab A")
+    request, told = MACHINES.ask(one.home.invitation, tmp_path / "a", "site-1", "Lab A")
     shown: list[Request] = []
 
     def compare(asked: Request) -> bool:
@@ -104,77 +105,55 @@ def test_nothing_is_signed_when_the_coordinator_does_not_agree(tmp_path: Path) -
         return same_fingerprint(asked.fingerprint, "SHA256:" + "00" * 32)
 
     with pytest.raises(FederationError, match="not approved; nothing was signed"):
-        provision.approve(one.plan, one.home, request, compare)
+        MACHINES.admit(one.plan, one.federation, request, compare)
     assert shown == [told]  # name, organization, role and fingerprint, as the site sees them
-    assert "site-1" not in read_registry(one.home.registry)
+    assert "site-1" not in read_members(one.home.registry)
 
 
-def test_a_request_whose_words_differ_from_its_key_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["aggregator", "coordinator", "project_admin"])
+def test_only_a_site_joins_by_request(tmp_path: Path, role: str) -> None:
     one = found(tmp_path, sites=())
-    request, _ = joining.ask(one.home.invitation, SiteHome(tmp_path / "a"), "site-1", "Lab A")
-    forged = tmp_path / "forged.request.zip"
-    with zipfile.ZipFile(request) as old, zipfile.ZipFile(forged, "w") as new:
-        for part in old.namelist():
-            data = old.read(part)
-            new.writestr(part, data.replace(b'"Lab_A"', b'"Lab_B"') if part == "request.json" else data)
-    with pytest.raises(InputError, match="words and key do not agree"):
-        provision.approve(one.plan, one.home, forged, lambda _: True)
-
-
-def test_a_request_that_shows_a_site_and_asks_to_be_the_aggregator_is_not_signed(tmp_path: Path) -> None:
-    one = found(tmp_path, sites=())
-    work = tmp_path / "evil"
-    participant: dict[str, object] = {"name": "site-1", "type": "server", "org": "Lab_A"}
-    request = certificates.make_request(work, one.plan.name, participant)
-    forged = tmp_path / "forged.request.zip"
-    with zipfile.ZipFile(request) as old, zipfile.ZipFile(forged, "w") as new:
-        for part in old.namelist():
-            data = old.read(part)
-            if part == "request.json":
-                told = json.loads(data)
-                assert told["cert_type"] == "server"
-                data = json.dumps(told | {"cert_type": "client"}).encode()
-            new.writestr(part, data)
-    assert certificates.read_request(forged).role == "site"
-    with pytest.raises((FederationError, InputError)):
-        provision.approve(one.plan, one.home, forged, lambda _: True)
-    assert not list(tmp_path.glob("*.signed.zip"))
-    assert "site-1" not in read_registry(one.home.registry)
-
-
-def test_a_certificate_that_is_not_what_was_shown_is_not_handed_out(founded: Founded) -> None:
-    startup = founded.sites["site-1"].kit / "startup"
-    leaf, path = (startup / "client.crt").read_bytes(), startup / "client.crt"
-    known = certificates.read_certificate(path)
-    same = Request(name="site-1", organization="Lab_of_site_1", role="site", fingerprint=known.fingerprint)
-    certificates._check_is(leaf, same, path)
-    for change in ({"name": "site-2"}, {"role": "lead"}, {"fingerprint": "SHA256:00"}, {"organization": "x"}):
-        with pytest.raises(InputError, match="its parts do not agree"):
-            certificates._check_is(leaf, replace(same, **change), path)
+    asked = Request(name="site-1", organization="Lab_A", role=role, fingerprint="")
+    request = make_request(tmp_path / "evil", asked, "rsa")
+    with pytest.raises(FederationError, match=f"asks for the role '{role}'; only sites"):
+        MACHINES.admit(one.plan, one.federation, request, lambda _: True)
+    assert not list(tmp_path.rglob("*.signed.pem"))
+    assert "site-1" not in read_members(one.home.registry)
 
 
 def test_an_answer_of_another_authority_is_refused_at_the_site(tmp_path: Path) -> None:
     one, other = found(tmp_path / "one", sites=()), found(tmp_path / "other", sites=())
     site = SiteHome(tmp_path / "site")
-    request, _ = joining.ask(one.home.invitation, site, "site-1", "Lab A")
-    answer = provision.approve(other.plan, other.home, request, lambda _: True)
-    with pytest.raises(InputError, match="ROOTCA_FINGERPRINT_MISMATCH"):
-        joining.accept(answer, site)
+    request, _ = MACHINES.ask(one.home.invitation, site.folder, "site-1", "Lab A")
+    answer = MACHINES.admit(other.plan, other.federation, request, lambda _: True)
+    with pytest.raises(InputError, match="authority is not the one of the invitation"):
+        MACHINES.accept(answer, site.folder)
     assert not site.kit.exists()
+
+
+def test_an_answer_to_another_request_is_refused_at_the_site(tmp_path: Path) -> None:
+    one = found(tmp_path, sites=())
+    request, _ = MACHINES.ask(one.home.invitation, tmp_path / "a", "site-1", "Lab A")
+    MACHINES.ask(one.home.invitation, tmp_path / "b", "site-2", "Lab B")
+    answer = MACHINES.admit(one.plan, one.federation, request, lambda _: True)
+    with pytest.raises(InputError, match="the certificate of another key"):
+        MACHINES.accept(answer, tmp_path / "b")
 
 
 def test_a_certificate_is_renewed_with_a_new_key_for_the_same_organization(tmp_path: Path) -> None:
     one = found(tmp_path, sites=("site-1",))
     home = one.sites["site-1"]
-    before = certificates.read_certificate(home.kit / "startup" / "client.crt")
+    before = read_certificate(home.identity.certificate)
     with pytest.raises(OutputError, match="joined already"):
-        joining.ask(one.home.invitation, home, "site-1", "Lab of site-1")
-    request, _ = joining.ask(one.home.invitation, home, "site-1", "Lab of site-1", renew=True)
-    joining.accept(provision.approve(one.plan, one.home, request, lambda _: True, renew=True), home)
-    after = certificates.read_certificate(home.kit / "startup" / "client.crt")
+        MACHINES.ask(one.home.invitation, home.folder, "site-1", "Lab of site-1")
+    request, _ = MACHINES.ask(one.home.invitation, home.folder, "site-1", "Lab of site-1", renew=True)
+    MACHINES.accept(
+        MACHINES.admit(one.plan, one.federation, request, lambda _: True, renew=True), home.folder
+    )
+    after = read_certificate(home.identity.certificate)
     assert after.name == before.name
     assert after.fingerprint != before.fingerprint
-    assert read_registry(one.home.registry)["site-1"].fingerprint == after.fingerprint
+    assert read_members(one.home.registry)["site-1"].fingerprint == after.fingerprint
 
 
 def test_an_invitation_from_another_version_names_the_command_to_run(
@@ -184,25 +163,34 @@ def test_an_invitation_from_another_version_names_the_command_to_run(
     path = tmp_path / "invitation.toml"
     path.write_text(text.replace('cryofed = "', 'cryofed = "9'))
     with pytest.raises(InputError, match=r"pip install 'cryofed\[flare\]==9"):
-        joining.ask(path, SiteHome(tmp_path / "site"), "site-1", "Lab A")
+        MACHINES.ask(path, tmp_path / "site", "site-1", "Lab A")
+
+
+def test_the_invitation_follows_the_plan(founded: Founded, tmp_path: Path) -> None:
+    one = found(tmp_path, sites=())
+    moved = replace(one.plan, network=replace(one.plan.network, host="agg.example.org"))
+    again = MACHINES.invite(moved, one.federation)
+    assert 'host = "agg.example.org"' in again.path.read_text()
+    assert again.authority in again.path.read_text()
+    with pytest.raises(FederationError, match="not founded"):
+        MACHINES.invite(Plan(), tmp_path / "elsewhere")
 
 
 def test_a_folder_with_a_blank_is_refused_because_flare_would_split_it(
     founded: Founded, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="a blank or a quote in its path"):
-        joining.ask(founded.home.invitation, SiteHome(tmp_path / "my site"), "site-1", "Lab A")
+        MACHINES.ask(founded.home.invitation, tmp_path / "my site", "site-1", "Lab A")
 
 
 def test_provisioning_twice_keeps_the_authority(founded: Founded) -> None:
-    root = (founded.home.authority / "rootCA.pem").read_bytes()
+    root = (founded.home.authority / "root.pem").read_bytes()
     with pytest.raises(OutputError, match="already provisioned"):
-        provision.provision(founded.plan, founded.home)
-    assert (founded.home.authority / "rootCA.pem").read_bytes() == root
+        MACHINES.found(founded.plan, founded.federation)
+    assert (founded.home.authority / "root.pem").read_bytes() == root
 
 
-def test_no_temporary_folder_is_left_behind(founded: Founded) -> None:
-    left = [
-        path for path in founded.home.folder.parent.rglob(".*") if path.name.startswith((".temp", ".pack"))
-    ]
-    assert left == []
+def test_nothing_half_written_is_left_behind(founded: Founded) -> None:
+    folders = (founded.home.folder, *(home.folder for home in founded.sites.values()))
+    assert [path for folder in folders for path in folder.rglob(".*")] == []
+    assert [path for folder in folders for path in folder.glob("*request*/*")] == []

@@ -12,17 +12,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.federation.engines.flare.founding import Founded, found, free_port
+from tests.federation.engines.flare.founding import MACHINES, Founded, found, free_port
 from tests.federation.engines.flare.real import Federation
 
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.engines.flare import serving
-from cryofed.federation.engines.flare.coordinator.provision import coordinator_name
 from cryofed.federation.engines.flare.coordinator.segments import Desk, until, write_job
-from cryofed.federation.engines.flare.kits import EXECUTOR
+from cryofed.federation.engines.flare.files import EXECUTOR
+from cryofed.federation.engines.flare.machines import coordinator_name
 from cryofed.federation.engines.remote import connection, processes
-from cryofed.federation.engines.remote.homes import SiteHome
 from cryofed.federation.engines.remote.settings import SiteSettings, write_settings
+from cryofed.trust.identity import Identity
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -161,22 +160,22 @@ def test_a_site_with_another_version_of_cryofed_is_not_let_in(
     (tmp_path / "sitecustomize.py").write_text("import cryofed\ncryofed.__version__ = '0.0.9'\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(FederationError, match="runs another version of cryofed"):
-        serving.start_site(running.sites["delta"])
+        running.machines.start_site(running.sites["delta"].folder)
     last = (running.home.folder / "refusals.jsonl").read_text().splitlines()[-1]
     assert "delta runs cryofed 0.0.9, the aggregator" in last
 
 
 def test_an_expired_certificate_is_refused_on_both_sides(running: Federation, tmp_path: Path) -> None:
-    kit = tmp_path / "expired"
-    shutil.copytree(running.sites["delta"].kit / "startup", kit / "startup")
-    expire(kit / "startup" / "client.crt", running.home.authority)
+    own = Identity(tmp_path / "expired")
+    shutil.copytree(running.sites["delta"].identity.folder, own.folder)
+    expire(own.certificate, running.home.authority)
     with pytest.raises(InputError, match=r"expired on 20.*renew it"):
-        connection.check_own_certificate(kit)
+        own.check()
     with pytest.raises(
         FederationError,
         match=r"(refused us|closed the connection|broke off).*has expired there; join or renew",
     ):
-        connection.check_aggregator(kit, "localhost", running.plan.network.port)
+        connection.check_aggregator(own, "localhost", running.plan.network.port)
 
 
 def test_two_federations_on_one_host_do_not_collide(running: Federation, desk: Desk, tmp_path: Path) -> None:
@@ -187,17 +186,19 @@ def test_two_federations_on_one_host_do_not_collide(running: Federation, desk: D
     settings = SiteSettings(name="site-1", organization="a", library=str(library))
     write_settings(other.sites["site-1"], settings)
     try:
-        serving.start_aggregator(other.plan, other.home)
-        serving.start_site(other.sites["site-1"])
+        MACHINES.start(other.plan, other.federation)
+        MACHINES.start_site(other.sites["site-1"].folder)
         assert "site-1" not in desk.heard_of()
         with closing(Desk(other.home.coordinator, coordinator_name(other.plan))) as theirs:
             assert set(theirs.heard_of()) == {"site-1"}
         kit = other.home.coordinator
-        for port in (other.plan.network.port, other.plan.network.admin_port):
+        for port in MACHINES.ports(other.plan):
             assert speaks(port, clients(kit))
             assert not speaks(port, clients(running.sites["alpha"].kit))
         with pytest.raises(FederationError, match="certificate of another federation or name"):
-            connection.check_aggregator(other.sites["site-1"].kit, "localhost", running.plan.network.port)
+            connection.check_aggregator(
+                other.sites["site-1"].identity, "localhost", running.plan.network.port
+            )
     finally:
         processes.stop([other.home.aggregator, other.sites["site-1"].kit])
 
@@ -206,17 +207,17 @@ def test_starting_says_what_is_missing(founded: Founded, tmp_path: Path) -> None
     site = founded.sites["site-2"]
     write_settings(site, SiteSettings(name="site-2", organization="a", library="none.db"))
     with pytest.raises(InputError, match=r"library: no file .*none\.db; make one: cryofed harvest"):
-        serving.start_site(site)
+        MACHINES.start_site(site.folder)
     (site.folder / "none.db").touch()
     with pytest.raises(FederationError, match=r"does not answer .*ask the coordinator whether it runs"):
-        serving.start_site(site)
+        MACHINES.start_site(site.folder)
     with pytest.raises(InputError, match="join a federation first"):
-        serving.start_site(SiteHome(tmp_path))
+        MACHINES.start_site(tmp_path)
     with (
         socket.create_server(("", founded.plan.network.port)),
         pytest.raises(FederationError, match=r"is in use on this machine; .*network\.port"),
     ):
-        serving.start_aggregator(founded.plan, founded.home)
+        MACHINES.start(founded.plan, founded.federation)
 
 
 def expire(path: Path, authority: Path) -> None:
@@ -226,7 +227,7 @@ def expire(path: Path, authority: Path) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
     old = x509.load_pem_x509_certificate(path.read_bytes())
-    key = load_pem_private_key((authority / "rootCA.key").read_bytes(), None)
+    key = load_pem_private_key((authority / "root.key").read_bytes(), None)
     now = datetime.datetime.now(datetime.timezone.utc)
     new = (
         x509.CertificateBuilder()

@@ -1,4 +1,4 @@
-"""Try the way to the aggregator before FLARE does, because FLARE only ever says that it is still waiting."""
+"""Try the way to the aggregator before an engine does: engines only ever say that they are still waiting."""
 
 from __future__ import annotations
 
@@ -6,27 +6,11 @@ import contextlib
 import errno
 import socket
 import ssl
-from pathlib import Path
 
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.certificates import check_chain
+from cryofed.trust.identity import Identity
 
 SECONDS = 5.0
-
-
-def check_own_certificate(kit: Path, name: str = "client") -> None:
-    """Refuse an expired certificate, or one of another authority, before anything is started.
-
-    Args:
-        kit: the kit's folder.
-        name: `client` for sites and coordinator, `server` for the aggregator.
-    """
-    path = kit / "startup" / f"{name}.crt"
-    try:
-        leaf, root = path.read_bytes(), (kit / "startup" / "rootCA.pem").read_bytes()
-    except OSError as error:
-        raise FederationError(f"{path}: {error.strerror}; join the federation again") from error
-    check_chain(leaf, root, path)
 
 
 def check_port_free(port: int) -> None:
@@ -44,18 +28,17 @@ def check_port_free(port: int) -> None:
             ) from error
 
 
-def check_aggregator(kit: Path, host: str, port: int) -> None:
-    """Shake hands with the aggregator as this kit, TLS 1.3 and both certificates included.
+def check_aggregator(identity: Identity, host: str, port: int) -> None:
+    """Shake hands with the aggregator by this identity, TLS 1.3 and both certificates included.
 
     Raises:
         FederationError: one line that says which side must do what.
     """
     where = f"{host}:{port}"
-    startup = kit / "startup"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(startup / "rootCA.pem")
-    context.load_cert_chain(startup / "client.crt", startup / "client.key")
+    context.load_verify_locations(identity.authority)
+    context.load_cert_chain(identity.certificate, identity.key)
     context.set_alpn_protocols(["h2"])
     try:
         plain = socket.create_connection((host, port), SECONDS)

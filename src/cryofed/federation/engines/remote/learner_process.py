@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cryofed.disk.logs import open_log
+
 MODULE = "cryofed.federation.engines.remote.learner_child"
 
 
@@ -23,7 +25,7 @@ class LearnerProcess:
         # Tests and benchmarks put a faulty or an echoing learner here; whoever can set a site's environment
         # owns the site anyway.
         module = os.environ.get("CRYOFED_LEARNER", MODULE)
-        with log.open("ab") as errors:
+        with open_log(log) as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, str(home / "kit")],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,

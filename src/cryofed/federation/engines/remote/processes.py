@@ -6,78 +6,52 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+from cryofed.disk.logs import open_log
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.certificates import read_certificate
-from cryofed.federation.engines.flare.inside import LARGEST_MESSAGE, RETRY_S
-from cryofed.federation.engines.flare.site.greeter import MARK
 from cryofed.federation.engines.remote.homes import TRANSFER
 
-# Both sides hold RSA keys, so no cipher of TLS 1.2 fits this one; those of TLS 1.3 are always on. gRPC has no
-# setting for the lowest version.
-_ONLY_TLS_1_3 = "ECDHE-ECDSA-AES256-GCM-SHA384"
+MARK = "registered"  # a file in a site's kit: the aggregator has let this process in
+CONSOLE = "console.log"  # in a kit: what its processes print
 
 
-def aggregator_command(kit: Path) -> list[str]:
-    """What runs the aggregator."""
-    return _command(kit, "server", f"org={read_certificate(kit / 'startup/server.crt').organization}")
-
-
-def site_command(kit: Path) -> list[str]:
-    """What runs a site."""
-    own = read_certificate(kit / "startup/client.crt")
-    beat = "heart_beat_interval=3"  # FLARE's 10 s would tell late that a site has come back
-    return _command(kit, "client", f"uid={own.name}", f"org={own.organization}", beat)
-
-
-def environment(kit: Path) -> dict[str, str]:
-    """The environment of a kit's processes: their temporary files lie in the kit, and TLS is 1.3."""
+def environment(kit: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """A kit's processes see this environment, temporary files in the kit, and what the engine adds."""
     temporary = kit / "temporary"
     temporary.mkdir(mode=0o700, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     paths = os.environ.get("PYTHONPATH", "")
     if paths:
         kept["PYTHONPATH"] = os.pathsep.join(str(Path(part).resolve()) for part in paths.split(os.pathsep))
-    return kept | {
-        "TMPDIR": str(temporary),
-        "GRPC_SSL_CIPHER_SUITES": _ONLY_TLS_1_3,
-        "GRPC_VERBOSITY": "ERROR",
-        "NVFLARE_STREAMING_MAX_BLOB_SIZE": str(LARGEST_MESSAGE),
-        "NVFLARE_STREAMING_RETRY_TIMEOUT": str(RETRY_S),
-        # One heap has fewer gaps than many; a site's threads also train, and are not to wait for each other.
-        "MALLOC_ARENA_MAX": "1" if (kit / "startup/server.crt").exists() else "2",
-        "PYTHONUNBUFFERED": "1",
-    }
+    return kept | {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"} | dict(extra)
 
 
-def start(kit: Path, command: list[str]) -> subprocess.Popen[bytes]:
+def start(kit: Path, command: Sequence[str], extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a kit's process in a session of its own, its output in the kit's `console.log`."""
     _prepare(kit)
-    with (kit / "console.log").open("ab") as log:
+    with open_log(kit / CONSOLE) as log:
         return subprocess.Popen(
-            command, cwd=kit, env=environment(kit), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            list(command), cwd=kit, env=environment(kit, extra), stdin=subprocess.DEVNULL, stdout=log,
+            stderr=log, start_new_session=True,
         )  # fmt: skip
 
 
-def become(kit: Path, command: list[str]) -> None:
+def become(kit: Path, command: Sequence[str], extra: Mapping[str, str]) -> None:
     """Turn this process into the kit's (for systemd, which then owns and restarts it)."""
     _prepare(kit)
     os.chdir(kit)
-    os.execve(command[0], command, environment(kit))
+    os.execve(command[0], list(command), environment(kit, extra))
 
 
 def _prepare(kit: Path) -> None:
     if running(kit):
         raise FederationError(f"{kit.parent}: runs already; stop it first")
     (kit / MARK).unlink(missing_ok=True)
-    (kit / "transfer").mkdir(exist_ok=True)  # FLARE's own
     shutil.rmtree(kit.parent / TRANSFER, ignore_errors=True)  # of processes that were killed
 
 
@@ -134,9 +108,3 @@ def stop(kits: Sequence[Path], seconds: float = 3.0) -> int:
 def _signal(send: Callable[[], None]) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         send()
-
-
-def _command(kit: Path, kind: str, *settings: str) -> list[str]:
-    module = f"nvflare.private.fed.app.{kind}.{kind}_train"
-    words = ["-m", module, "-m", str(kit), "-s", f"fed_{kind}.json", "--set", "secure_train=true", *settings]
-    return [sys.executable, "-u", *words, "config_folder=config"]

@@ -33,6 +33,7 @@ from cryofed.federation.engines.flare.envelopes import (
     opened,
     ticket_in,
 )
+from cryofed.federation.engines.flare.inside import engine_of
 from cryofed.federation.engines.flare.notes import must_give_way, write_presence
 from cryofed.federation.engines.flare.transfer import Offer
 from cryofed.federation.engines.remote.homes import TRANSFER
@@ -136,7 +137,7 @@ class FlareCarrier:
 
     @property
     def _engine(self) -> Any:
-        return self._controller._engine
+        return engine_of(self._controller)
 
     def _received(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
         """A site has answered; by a thread of FLARE's."""

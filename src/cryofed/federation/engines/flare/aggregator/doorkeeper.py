@@ -15,10 +15,10 @@ from nvflare.private.defs import ClientType
 
 from cryofed import __version__
 from cryofed.federation.engines.flare.inside import refuse_references
-from cryofed.federation.engines.flare.registry import now, read_registry
 from cryofed.federation.engines.flare.site.greeter import VERSION
+from cryofed.federation.engines.remote.homes import REFUSALS
+from cryofed.trust.members import now, read_members
 
-REFUSALS = "refusals.jsonl"  # beside the registry
 AGAIN_S = 60.0  # how soon the same refusal is written down again
 MOST = 50  # refusals written down in this time
 
@@ -49,7 +49,7 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         peer = fl_ctx.get_peer_context()
         name = _plain(peer.get_identity_name() if peer else "")
         version = _plain(peer.get_prop(VERSION) if peer else "")
-        member = read_registry(Path(self.registry)).get(name)
+        member = read_members(Path(self.registry)).get(name)
         if member is None or member.role != "site":
             reason = f"{name} is not in the registry; approve its request first"
         elif version != __version__:

@@ -11,12 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cryofed.disk.logs import LARGEST, OLDER
 from cryofed.errors import FederationError
+from cryofed.federation.engines.flare import inside
 from cryofed.federation.engines.flare.envelopes import TASK
-from cryofed.federation.engines.flare.kits import CONTROLLER, EXECUTOR, TASK_SECONDS
+from cryofed.federation.engines.flare.files import CONTROLLER, EXECUTOR, TASK_SECONDS
 
 T = TypeVar("T")
 _CALL_S = 20.0  # no call to the aggregator may take longer
@@ -58,7 +61,9 @@ class Desk:
         log = logging.getLogger("nvflare")
         log.propagate = False
         if not log.handlers:
-            log.addHandler(logging.FileHandler(kit / "session.log", delay=True))
+            log.addHandler(
+                RotatingFileHandler(kit / "session.log", maxBytes=LARGEST, backupCount=OLDER, delay=True)
+            )
 
     def heard_of(self) -> dict[str, float]:
         """Sites that are registered, and when their last sign of life came (seconds of the epoch)."""
@@ -92,9 +97,7 @@ class Desk:
     def _call(self, action: Callable[[Any], T]) -> T:
         def act() -> T:
             if self._session is None:
-                from nvflare.fuel.flare_api.flare_api import new_secure_session
-
-                self._session = new_secure_session(self._name, str(self._kit), timeout=10)
+                self._session = inside.new_session(self._name, self._kit, 10.0)
             return action(self._session)
 
         try:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.engines.flare import serving
-from cryofed.federation.engines.flare.coordinator.provision import coordinator_name
+from cryofed.federation.engines.flare import inside
 from cryofed.federation.engines.flare.coordinator.segments import Desk, write_job
+from cryofed.federation.engines.flare.machines import FlareMachines, coordinator_name
 from cryofed.federation.engines.flare.notes import NOBODY, SEGMENTS, Note, give_way, read_note, read_presence
 from cryofed.federation.engines.remote import processes
-from cryofed.federation.engines.remote.homes import Home
 
 POLL_S = 0.1  # how often files are looked at
 LOOK_S = 1.0  # how often the aggregator is asked
@@ -31,10 +31,12 @@ class Supervisor:
     all rounds are done.
     """
 
-    def __init__(self, plan: Plan, home: Home, trial: str = "", wait_s: float = 60.0) -> None:
-        self.plan, self.home, self.trial, self.wait_s = plan, home, trial, wait_s
+    def __init__(self, plan: Plan, federation: Path, trial: str = "", wait_s: float = 60.0) -> None:
+        self.plan, self.trial, self.wait_s = plan, trial, wait_s
+        self.federation, self._machines = federation, FlareMachines()
+        self.home = self._machines.home(federation)
         self.segments = 0
-        self._desk = Desk(home.coordinator, coordinator_name(plan))
+        self._desk = Desk(self.home.coordinator, coordinator_name(plan))
         self.quorum = min(plan.rounds.min_updates, len(plan.site_names))
         self._segment = self._job = ""
         self._looked = self._submitted = 0.0
@@ -145,7 +147,7 @@ class Supervisor:
     def _aggregator_alive(self) -> bool:
         """Whether its own process is there, not only a segment's that it left behind."""
         return any(
-            "nvflare.private.fed.app.server.server_train" in process.info["cmdline"]
+            inside.SERVER_MODULE in process.info["cmdline"]
             for process in processes.running(self.home.aggregator)
         )
 
@@ -153,7 +155,7 @@ class Supervisor:
         processes.stop([self.home.aggregator], 0.5)
         self._desk.close()
         self._segment = self._job = ""
-        serving.start_aggregator(self.plan, self.home)
+        self._machines.start(self.plan, self.federation)
 
     def _patience(self, words: str) -> None:
         if self._waited() > self.wait_s:

@@ -11,9 +11,9 @@ from nvflare.apis.fl_context import FLContext
 
 from cryofed import __version__
 from cryofed.federation.engines.flare.inside import reconnect_soon, refuse_references
+from cryofed.federation.engines.remote.processes import MARK
 
 VERSION = "cryofed_version"
-MARK = "registered"  # a file in the kit: the aggregator has let this process in
 
 
 class Greeter(FLComponent):  # type: ignore[misc]  # FLARE is untyped

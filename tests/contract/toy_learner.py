@@ -1,4 +1,4 @@
-"""A site's learner's process that answers as a toy: python -m tests.contract.flare_learner KIT."""
+"""A site's learner's process that answers as a toy: python -m tests.contract.toy_learner KIT."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Site:
 def main(home: Path) -> None:
     """Read the toy anew for each order: tests change it while the process runs."""
     # The real module imports torch, which takes seconds in each of dozens of processes, and toys need none.
-    stand_in = ModuleType("cryofed.federation.site")
+    stand_in = ModuleType("cryofed.federation.site.answering")
     stand_in.Site = Site  # type: ignore[attr-defined]
-    sys.modules["cryofed.federation.site"] = stand_in
+    sys.modules["cryofed.federation.site.answering"] = stand_in
     from tests.contract import toy
 
     def reply(data: Buffer, plan: Plan) -> Answer:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from cryofed.disk.lock import held
+from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.engines.flare.certificates import Request, same_fingerprint
+from cryofed.trust.keys import same_fingerprint
+from cryofed.trust.requests import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Member:
     last_day: str  # of its certificate, UTC
 
 
-def read_registry(path: Path) -> dict[str, Member]:
+def read_members(path: Path) -> dict[str, Member]:
     """Members by name; none where nothing was approved yet."""
     try:
         rows = json.loads(path.read_text())
@@ -64,23 +64,15 @@ def check_new(members: dict[str, Member], request: Request, *, renew: bool) -> N
 
 
 def write_member(path: Path, member: Member) -> None:
-    """Add or renew a member; call inside `locked`."""
-    members = read_registry(path) | {member.name: member}
+    """Add or renew a member; call inside `one_approval`."""
+    members = read_members(path) | {member.name: member}
     rows = [asdict(members[name]) for name in sorted(members)]
-    temporary = path.with_suffix(".new")
-    with temporary.open("w") as file:
-        file.write(json.dumps(rows, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, json.dumps(rows, indent=1).encode() + b"\n")
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
+def one_approval(path: Path) -> AbstractContextManager[None]:
     """One approval at a time."""
-    with path.with_suffix(".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return held(path.with_suffix(".lock"))
 
 
 def now() -> str:

@@ -14,9 +14,10 @@ import pytest
 from tests.federation.engines.flare.founding import Founded, found, free_port
 
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.engines.flare.certificates import check_chain
 from cryofed.federation.engines.remote import connection
 from cryofed.federation.engines.remote.homes import SiteHome
+from cryofed.trust.certificates import check_chain, load_certificates
+from cryofed.trust.identity import Identity
 
 
 @contextmanager
@@ -44,16 +45,16 @@ def listening(context: ssl.SSLContext | None, answer: bytes = b"x" * 64) -> Iter
 
 
 def aggregators(one: Founded) -> ssl.SSLContext:
-    startup = one.home.aggregator / "startup"
+    own = one.home.identity
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(startup / "server.crt", startup / "server.key")
-    context.load_verify_locations(startup / "rootCA.pem")
+    context.load_cert_chain(own.certificate, own.key)
+    context.load_verify_locations(own.authority)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
-def site_1(one: Founded) -> Path:
-    return one.sites["site-1"].kit
+def site_1(one: Founded) -> Identity:
+    return one.sites["site-1"].identity
 
 
 def test_the_right_aggregator_passes(founded: Founded) -> None:
@@ -89,8 +90,7 @@ def test_the_aggregator_of_another_federation(founded: Founded, tmp_path: Path) 
 
 def test_the_aggregator_refuses_a_site_of_another_federation(founded: Founded, tmp_path: Path) -> None:
     other = found(tmp_path, sites=("site-1",))
-    startup = site_1(other) / "startup"
-    (startup / "rootCA.pem").write_bytes((site_1(founded) / "startup" / "rootCA.pem").read_bytes())
+    site_1(other).authority.write_bytes(site_1(founded).authority.read_bytes())
     with (
         listening(aggregators(founded)) as port,
         pytest.raises(FederationError, match=r"refused us .*join or renew"),
@@ -99,29 +99,28 @@ def test_the_aggregator_refuses_a_site_of_another_federation(founded: Founded, t
 
 
 def test_an_expired_certificate_names_the_day_and_how_to_renew(founded: Founded) -> None:
-    startup = site_1(founded) / "startup"
-    leaf, root = (startup / "client.crt").read_bytes(), (startup / "rootCA.pem").read_bytes()
+    own = site_1(founded)
+    leaf, root = load_certificates(own.certificate, "")[0], load_certificates(own.authority, "")[0]
     later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=91)  # valid for 90
     with pytest.raises(InputError, match=r"expired on 20.*renew it"):
-        check_chain(leaf, root, startup / "client.crt", later)
+        check_chain(leaf, root, own.certificate, later)
     earlier = later - datetime.timedelta(days=100)
     with pytest.raises(InputError, match="set this machine's clock"):
-        check_chain(leaf, root, startup / "client.crt", earlier)
+        check_chain(leaf, root, own.certificate, earlier)
 
 
 def test_another_federations_certificate_is_refused_before_anything_starts(
     founded: Founded, tmp_path: Path
 ) -> None:
     other = found(tmp_path, sites=("site-1",))
-    certificate = site_1(other) / "startup" / "client.crt"
-    certificate.write_bytes((site_1(founded) / "startup" / "client.crt").read_bytes())
+    site_1(other).certificate.write_bytes(site_1(founded).certificate.read_bytes())
     with pytest.raises(InputError, match="not issued by this federation's authority"):
-        connection.check_own_certificate(site_1(other))
+        site_1(other).check()
 
 
-def test_a_kit_without_certificate_says_to_join_again(tmp_path: Path) -> None:
-    with pytest.raises(FederationError, match="join the federation again"):
-        connection.check_own_certificate(SiteHome(tmp_path).kit)
+def test_a_site_without_certificate_says_to_join_again(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="join the federation again"):
+        SiteHome(tmp_path).identity.check()
 
 
 def test_a_port_in_use_is_named() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryofed.cli.federation.first_model import add_first_model, first_model
-from cryofed.errors import FederationError, InputError, MissingPackageError
+from cryofed.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
     from cryofed.federation.aggregator.campaign import Campaign
@@ -34,38 +33,25 @@ def run(options: argparse.Namespace) -> None:
     if find_spec("torch") is None:
         raise MissingPackageError("torch", "train")
     from cryofed.federation.aggregator.campaign import next_campaign
-    from cryofed.federation.agreement.plan import ENGINES
     from cryofed.federation.agreement.plan_file import read_plan
+    from cryofed.federation.engines.deployment import deployment_of
     from cryofed.federation.telling.campaign_report import write_report
     from cryofed.federation.telling.tracking import tracking
-    from cryofed.schema.reading import checked
 
     plan = read_plan(options.plan)
     if options.engine:
-        plan = replace(
-            plan, engine=checked(str, {"choices": ENGINES}, options.engine, path="--engine", where="engine")
-        )
+        plan = replace(plan, engine=options.engine)
+    engine = deployment_of(plan.engine, "--engine" if options.engine else options.plan)
+    engine.check(plan, options.plan)
     if not plan.sites:
         raise InputError(options.plan, "sites", "none", "enroll at least one with a [[sites]] table")
-    engine = _engine(plan.engine)
     home = options.home or options.plan.parent / plan.name
     _begin(home, plan, options)
     for _ in range(options.campaigns):
         with tracking(plan, next_campaign(home)[0]) as tracked, Display(plan) as display:
-            campaign: Campaign = engine.run_plan(plan, options.plan, home, [display.note, *tracked])
+            campaign: Campaign = engine.run(plan, options.plan, home, [display.note, *tracked])
         report = write_report(campaign.folder)
         _say(campaign, report)
-
-
-def _engine(name: str) -> Any:
-    module = f"cryofed.federation.engines.{name}"
-    try:
-        found = find_spec(module)
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
-        raise FederationError(f"engine {name}: not part of this version of CryoFed; use embedded")
-    return import_module(module)
 
 
 def _begin(home: Path, plan: Plan, options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from cryofed.errors import InputError
 from cryofed.federation.aggregator.campaign import Campaign, run_campaign
 from cryofed.federation.aggregator.rounds import Hook
 from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.engines.embedded import EmbeddedRules
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
 from cryofed.federation.wire.orders import Answer, unpack_order
 
@@ -39,7 +40,7 @@ def embedded(
     if inline:
         yield InlineCarrier(plan, sites, function)
         return
-    carrier = WorkerCarrier(plan, sites, function, plan.embedded.workers or cores())
+    carrier = WorkerCarrier(plan, sites, function, plan.table(EmbeddedRules).workers or cores())
     try:
         yield carrier
     finally:
@@ -236,7 +237,7 @@ class Dropouts:
 
     def of(self, order: bytes, sites: Sequence[str]) -> set[str]:
         """The same for the same seed, round and attempt."""
-        share = self.plan.embedded.dropout
+        share = self.plan.table(EmbeddedRules).dropout
         if share <= 0:
             return set()
         draw = f"{self.plan.seed}:{unpack_order(order, len(order)).round_number}:{self._attempt}"
