@@ -14,7 +14,7 @@ from cryofed.federation.engines.remote.units import quoted, write_aggregator_uni
 
 
 def line(unit: Path, key: str) -> list[str]:
-    """The words of one setting; in these tests no word holds a sign that shells and systemd read otherwise."""
+    """The words of one setting, which here hold no sign that a shell reads otherwise than systemd."""
     (found,) = [text for text in unit.read_text().splitlines() if text.startswith(f"{key}=")]
     return shlex.split(found.partition("=")[2])
 
