@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME ...]`: every file here with a `main()` is a benchmark of its name.
 
 Without a name: those whose figures stand in README (a quarter of an hour); the others take minutes to hours.
+A folder here is a benchmark with commands of its own: `python -m benchmarks real build --out DIR`.
 """
 
 import sys
@@ -9,12 +10,16 @@ from pathlib import Path
 
 README = ("select_job", "filter_particles", "demo")
 
-names = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
+here = Path(__file__).parent
+rooms = sorted(p.parent.name for p in here.glob("*/commands.py"))
+names = sorted([p.stem for p in here.glob("*.py") if not p.stem.startswith("__")] + rooms)
+if sys.argv[1:2] and sys.argv[1] in rooms:
+    sys.exit(import_module(f"benchmarks.{sys.argv[1]}.commands").main(sys.argv[2:]))
 unknown = set(sys.argv[1:]) - set(names)
 if unknown:
     sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
 for name in sys.argv[1:] or README:
     print(f"== {name}", flush=True)
-    import_module(f"benchmarks.{name}").main()
+    import_module(f"benchmarks.{name}.commands" if name in rooms else f"benchmarks.{name}").main()
 if not sys.argv[1:]:
     print(f"others, by name: {', '.join(n for n in names if n not in README)}")

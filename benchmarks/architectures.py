@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks._architectures import ALL, Architecture, as_onnx
-from benchmarks._page import write_between
-from benchmarks._peer_corpus import ROOT, SEED, cache, training_and_left_out
-from benchmarks._peers import answers, train_ours
-from benchmarks._training import Half, Learnt, Recipe
+from benchmarks.measuring.page import write_between
+from benchmarks.peers.architectures import ALL, Architecture, as_onnx
+from benchmarks.peers.corpus import ROOT, SEED, cache, training_and_left_out
+from benchmarks.peers.peers import answers, train_ours
+from benchmarks.peers.training import Half, Learnt, Recipe
 from cryofed.learning.learner import TrainingSettings, batch_loss
 from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.learning.personalize import gain

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._cells import Cell, network_of
+from benchmarks.federations.cells import Cell, network_of
 from cryofed.federation.aggregator.campaign import mixed
 from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.gate import Measured, decide
@@ -44,8 +44,8 @@ from cryofed.library.labelled import Labelled
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.prepare import prepare_job
 from cryofed.scoring.scorer import scorable
-from cryofed.simulation.job import simulate_job
-from cryofed.simulation.shapes import random_molecule
+from cryofed.simulation.classes.job import simulate_job
+from cryofed.simulation.molecules.shapes import random_molecule
 from cryofed.simulation.spec import random_spec
 
 ROOT = Path(__file__).parent.parent

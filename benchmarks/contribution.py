@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._attacks import flipped
-from benchmarks._cells import CACHE, NAMES, Cell, network_of, plan_of, starting_vector
+from benchmarks.federations.attacks import flipped
+from benchmarks.federations.cells import CACHE, NAMES, Cell, network_of, plan_of, starting_vector
 from cryofed.disk.lines import read_lines
 from cryofed.federation.site.answering import InMemory, Site
 from cryofed.federation.site.trainer import one_thread

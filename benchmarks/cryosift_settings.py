@@ -10,10 +10,9 @@ import sys
 
 import torch
 
-from benchmarks._peer_corpus import cache, training_and_left_out
-from benchmarks._peers import cryosift, train_peer
-from benchmarks._training import Recipe
-from benchmarks.selection import PEER_JOBS
+from benchmarks.peers.corpus import PEER_JOBS, cache, training_and_left_out
+from benchmarks.peers.peers import cryosift, train_peer
+from benchmarks.peers.training import Recipe
 
 SETTINGS = ((64, 2e-3), (64, 5e-4), (96, 2e-3))  # side in pixels, learning rate
 LEVEL = 180  # steps before the rate falls; 240 in all

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks._sets import simulated_jobs
-from benchmarks.selection import TEST_SEED
+from benchmarks.judging.figures import TEST_SEED
+from benchmarks.judging.sets import simulated_jobs
 from cryofed.scoring.scorer import score_job
 from cryofed.selection.policy import Policy, job_cut
 

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks._process import machine, measure, told
+from benchmarks.measuring.process import machine, measure, told
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._echo import site_echo
+from benchmarks.federations.echo import site_echo
 from cryofed.disk.lines import read_lines
 from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
@@ -37,7 +37,8 @@ HERE = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # what is measured is this tree, wha
 
 def main() -> None:
     """Everything, smallest first."""
-    os.environ |= {"CRYOFED_LEARNER": "benchmarks._echo", "PYTHONPATH": HERE, "OMP_NUM_THREADS": "1"}
+    learner = "benchmarks.federations.echo"
+    os.environ |= {"CRYOFED_LEARNER": learner, "PYTHONPATH": HERE, "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         own = embedded_round(folder / "embedded", SMALL)
@@ -197,7 +198,7 @@ def stock_round(folder: Path, size: int) -> float:
     start = folder / f"{size}.npy"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(start, np.zeros(size, np.float32))
-    script = str(Path(__file__).with_name("_stock_site.py"))
+    script = str(Path(__file__).parent / "federations" / "stock_site.py")
     recipe = NumpyFedAvgRecipe(
         name="stock", initial_ckpt=str(start), min_clients=3, num_rounds=5, train_script=script
     )

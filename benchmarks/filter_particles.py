@@ -4,8 +4,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks._process import machine, measure, told
-from benchmarks._relion_job import write_particles
+from benchmarks.measuring.process import machine, measure, told
+from benchmarks.measuring.relion_job import write_particles
 
 ROWS, CLASSES, KEPT = 1_000_000, 100, 49
 RUNS = 5

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._browser import chromium, served
+from benchmarks.measuring.browser import chromium, served
 
 N, BOX = 500, 256
 LIMITS = {"first paint": 1000, "toggle": 50}  # ms; the promises that a test holds

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._sets import LabelledJob
-from benchmarks.selection import Seen, look, row, sets
+from benchmarks.judging.figures import Seen, look, row, sets
+from benchmarks.judging.sets import LabelledJob
 from cryofed.scoring.scorer import SHIPPED, score_job
 
 SEEDS = Path(__file__).parent.parent / "build" / "seeds"

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks._process import machine, measure, told
+from benchmarks.measuring.process import machine, measure, told
 
 RUNS = 7
 
@@ -16,7 +16,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder) / "Class2D/job001"
         # In a process of its own: a child's peak memory is never told as less than its parent's.
-        make = "import sys; from pathlib import Path; from benchmarks._relion_job import write_job;"
+        make = "import sys; from pathlib import Path; from benchmarks.measuring.relion_job import write_job;"
         subprocess.run([sys.executable, "-c", make + " write_job(Path(sys.argv[1]))", str(job)], check=True)
         out = Path(folder) / "out"
         command = [sys.executable, "-m", "cryofed", "select", str(job), "--out", str(out), "--force"]

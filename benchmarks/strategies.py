@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._attacks import ATTACKS
-from benchmarks._cells import BASELINES, Cell, result
-from benchmarks._strategy_tables import CODECS, write_page
-from benchmarks._worlds import OTHER_SPLITS, SITES
+from benchmarks.federations.attacks import ATTACKS
+from benchmarks.federations.cells import BASELINES, Cell, result
+from benchmarks.federations.tables import CODECS, write_page
+from benchmarks.federations.worlds import OTHER_SPLITS, SITES
 from cryofed.federation.strategies.registry import STRATEGIES
 
 QUICK = 14  # cells: baselines, FedAvg, robust, their finish, robust under attacks

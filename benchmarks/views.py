@@ -4,7 +4,7 @@ import numpy as np
 
 from cryofed.scoring.prepare import prepare_job
 from cryofed.selection.views import SAME_VIEW, average_linkage, similarity
-from cryofed.simulation.job import simulate_job
+from cryofed.simulation.classes.job import simulate_job
 from cryofed.simulation.spec import random_spec
 
 JOBS = 40

@@ -12,17 +12,17 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks._browser import chromium, served
+from benchmarks.measuring.browser import chromium, served
 
 IMAGES = Path(__file__).with_name("images")
 
 
 def simulated_project(folder: Path) -> Path:
     """A RELION project with one 2D classification of 100 classes; returns the job's folder."""
-    from cryofed.simulation.job import simulate_job
-    from cryofed.simulation.particles import particles
-    from cryofed.simulation.relion_files import write_class2d
-    from cryofed.simulation.shapes import random_molecule
+    from cryofed.simulation.classes.job import simulate_job
+    from cryofed.simulation.particles.table import particles
+    from cryofed.simulation.files.relion import write_class2d
+    from cryofed.simulation.molecules.shapes import random_molecule
     from cryofed.simulation.spec import Spec
 
     molecule = random_molecule(np.random.default_rng(1), "molecule", "dihedral")

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from cryofed.simulation.job import simulate_job
-from cryofed.simulation.shapes import KINDS, random_molecule
+from cryofed.simulation.classes.job import simulate_job
+from cryofed.simulation.molecules.shapes import KINDS, random_molecule
 from cryofed.simulation.spec import JUNK_SHARES, Spec, random_spec
-from cryofed.simulation.truth import SimulatedJob
+from cryofed.simulation.classes.truth import SimulatedJob
 
 IMAGES = Path(__file__).parent / "images"
 SIDE = 62  # pixels of a tile

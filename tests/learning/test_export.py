@@ -21,7 +21,11 @@ def test_onnx_runtime_and_torch_agree(tmp_path: Path) -> None:
     told = rng.normal(size=(150, len(FEATURES))).astype(np.float32)
     told[::2, 1] = np.nan
     with torch.inference_mode():
-        expected = network(vector).eval().both(torch.from_numpy(images), torch.from_numpy(told))
+        model = network(vector).eval()
+        expected = (
+            model(torch.from_numpy(images), torch.from_numpy(told)),
+            model.pooled(torch.from_numpy(images)),
+        )
     for found, wanted in zip(run(open_model(tmp_path / "model.onnx"), images, told), expected, strict=True):
         np.testing.assert_allclose(found, wanted.numpy(), atol=1e-5)
 

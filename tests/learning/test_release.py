@@ -7,6 +7,7 @@ import pytest
 
 from cryofed.errors import InputError
 from cryofed.learning import release
+from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, one_cycle, train_release
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.features import FEATURES
@@ -25,6 +26,10 @@ def small_set(n: int = 24) -> Labelled:
     )
 
 
+def mixed() -> Mixture:
+    return Mixture.of([Part(labelled=small_set(), share=1.0)])
+
+
 class StopHereError(Exception):
     pass
 
@@ -34,17 +39,17 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
 ) -> None:
     monkeypatch.setattr(release, "EVERY", 2)
     settings = ReleaseSettings(steps=5, batch=8)
-    whole = train_release(small_set(), settings, tmp_path / "whole.safetensors")
+    whole = train_release(mixed(), settings, tmp_path / "whole.safetensors")
 
     def stop_at_3(step: int, loss: float) -> None:
         if step == 3:
             raise StopHereError
 
     with pytest.raises(StopHereError):
-        train_release(small_set(), settings, tmp_path / "cut.safetensors", stop_at_3)
+        train_release(mixed(), settings, tmp_path / "cut.safetensors", stop_at_3)
     steps: list[int] = []
     resumed = train_release(
-        small_set(), settings, tmp_path / "cut.safetensors", lambda step, loss: steps.append(step)
+        mixed(), settings, tmp_path / "cut.safetensors", lambda step, loss: steps.append(step)
     )
     assert steps == [3, 4, 5]  # from the checkpoint after step 2
     np.testing.assert_array_equal(resumed, whole)
@@ -52,9 +57,9 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.safetensors"
-    train_release(small_set(), ReleaseSettings(steps=1, batch=8), path)
+    train_release(mixed(), ReleaseSettings(steps=1, batch=8), path)
     with pytest.raises(InputError, match="of another run"):
-        train_release(small_set(), ReleaseSettings(steps=2, batch=8), path)
+        train_release(mixed(), ReleaseSettings(steps=2, batch=8), path)
 
 
 def test_the_learning_rate_rises_for_a_tenth_and_falls_to_a_hundredth() -> None:

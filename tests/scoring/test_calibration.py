@@ -1,30 +1,9 @@
 """Probabilities out of logits."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from cryofed.scoring.calibration import LIMIT, Calibration, Context, context_columns, fit_platt, sigmoid
-from cryofed.scoring.detail import DETAIL
-
-
-def plain_context(hidden: int = 3, size: int = 4, k: int = 2) -> Context:
-    rng = np.random.default_rng(0)
-    columns = 2 + k + len(DETAIL)
-    return Context(
-        middle=rng.normal(size=size),
-        axes=rng.normal(size=(size, k)),
-        hidden_weight=rng.normal(size=(hidden, columns)),
-        hidden_bias=rng.normal(size=hidden),
-        out_weight=np.zeros(hidden),
-        linear=np.zeros(columns),
-        bias=np.array(0.0),
-    )
-
-
-def plain_detail(n: int) -> np.ndarray:
-    return np.zeros((n, len(DETAIL)))
+from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
 
 def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
@@ -37,51 +16,27 @@ def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
     assert found.offset == pytest.approx(-1, abs=0.06)
 
 
-def test_a_context_of_zeros_changes_nothing() -> None:
-    logits, embedding = np.array([-1.0, 0.0, 2.0]), np.ones((3, 4))
-    found = Calibration(context=plain_context()).probabilities(logits, embedding, plain_detail(3))
-    np.testing.assert_allclose(found, sigmoid(logits))
-
-
-def test_a_context_moves_a_logit_by_less_than_the_limit() -> None:
-    logits, embedding = np.array([-1.0, 0.0, 2.0]), np.ones((3, 4))
-    context = replace(plain_context(), bias=np.array(-1e6))
-    np.testing.assert_allclose(context.logits(logits, embedding, plain_detail(3)), logits - LIMIT)
-
-
-def test_columns_hold_the_distance_from_what_looks_good_in_the_job() -> None:
-    logits = np.array([50.0, -50.0])  # surely good, surely bad
-    reduced = np.array([[1.0, 2.0], [5.0, 5.0]])
-    detail = np.array([[1.0] * len(DETAIL), [0.5] * len(DETAIL)])
-    columns = context_columns(logits, reduced, detail)
-    np.testing.assert_allclose(columns[:, 0], logits / 3)
-    np.testing.assert_allclose(columns[:, 1], [0, -100 / 3], atol=1e-9)
-    np.testing.assert_allclose(columns[:, 2:4], [[0, 0], [4, 3]], atol=1e-9)
-    np.testing.assert_allclose(columns[:, 4:], [[0] * len(DETAIL), [-0.5] * len(DETAIL)], atol=1e-9)
-
-
-def test_the_order_of_classes_does_not_matter() -> None:
+def test_a_weight_of_two_counts_as_a_class_that_is_there_twice() -> None:
     rng = np.random.default_rng(1)
-    logits, embedding = rng.normal(size=6), rng.normal(size=(6, 4))
-    calibration = Calibration(context=plain_context())
-    detail, order = rng.normal(size=(6, len(DETAIL))), rng.permutation(6)
-    np.testing.assert_allclose(
-        calibration.probabilities(logits[order], embedding[order], detail[order]),
-        calibration.probabilities(logits, embedding, detail)[order],
-    )
+    logits = rng.normal(0, 2, 60)
+    good = rng.random(60) < sigmoid(logits)
+    twice = np.repeat(np.arange(60), np.where(good, 2, 1))
+    weighted = fit_platt(logits, good, np.where(good, 2.0, 1.0))
+    repeated = fit_platt(logits[twice], good[twice])
+    assert weighted.slope == pytest.approx(repeated.slope, abs=1e-6)
+    assert weighted.offset == pytest.approx(repeated.offset, abs=1e-6)
 
 
-def test_json_keeps_seven_digits() -> None:
-    calibration = Calibration(slope=1.5, offset=0.25, unsure=(0.3, 0.6), context=plain_context())
-    again = Calibration.from_json(calibration.to_json())
-    logits, embedding = np.array([0.3, -0.7]), np.arange(8.0).reshape(2, 4)
-    np.testing.assert_allclose(
-        again.probabilities(logits, embedding, plain_detail(2)),
-        calibration.probabilities(logits, embedding, plain_detail(2)),
-        rtol=1e-5,
-    )
-    assert again.unsure == (0.3, 0.6)
+def test_a_probability_is_the_sigmoid_of_slope_times_logit_and_offset() -> None:
+    found = Calibration(slope=2.0, offset=-1.0).probabilities(np.array([0.5, 1.0]))
+    np.testing.assert_allclose(found, [0.5, 1 / (1 + np.exp(-1))])  # sigmoid(0) and sigmoid(1)
 
 
-def test_nan_is_never_unsure() -> None:
-    assert Calibration().is_unsure(np.array([np.nan, 0.5, 0.9])).tolist() == [False, True, False]
+def test_json_keeps_every_number() -> None:
+    calibration = Calibration(slope=1.5, offset=0.25, unsure=(0.3, 0.6))
+    assert Calibration.from_json(calibration.to_json()) == calibration
+
+
+def test_unsure_lies_between_the_bounds_and_not_scored_is_never_unsure() -> None:
+    found = Calibration(unsure=(0.3, 0.6)).is_unsure(np.array([0.2, 0.4, 0.7, np.nan]))
+    assert found.tolist() == [False, True, False, False]

@@ -46,6 +46,8 @@ def test_flat_unreadable_and_tiny_classes_are_not_scored() -> None:
     scores = score_job(job_of(averages, particles=[500, 500, 9, 10]))
     assert np.isnan(scores.score).tolist() == [True, True, True, False]
     assert not scores.unsure[:3].any()
+    assert scores.pooled.shape == (4, 192)  # mean and largest of the trunk's 96 channels
+    assert np.isfinite(scores.pooled).all(axis=1).tolist() == [False, False, False, True]
 
 
 def test_a_linear_grey_scale_does_not_change_scores() -> None:

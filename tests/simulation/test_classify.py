@@ -14,11 +14,11 @@ from cryofed.errors import InputError
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.simulation.classify import PROGRAM, Run, classify
-from cryofed.simulation.projection import project
-from cryofed.simulation.relion_truth import aligned, class_truth
-from cryofed.simulation.shapes import random_molecule
+from cryofed.simulation.imaging.projection import project
+from cryofed.simulation.molecules.shapes import random_molecule
+from cryofed.simulation.particles.class_truth import aligned, class_truth
+from cryofed.simulation.particles.stack import Stack, particle_stack
 from cryofed.simulation.spec import random_spec
-from cryofed.simulation.stack import Stack, particle_stack
 
 
 def five_particles() -> Stack:

@@ -16,10 +16,10 @@ from cryofed.cli.main import main
 from cryofed.errors import InputError, OutputError
 from cryofed.jobs.opening import open_job
 from cryofed.learning.corpus import read_shards
-from cryofed.simulation.habits import HABITS, Habit, label
-from cryofed.simulation.shapes import KINDS
+from cryofed.simulation.classes.habits import HABITS, Habit, label
+from cryofed.simulation.classes.truth import Truth
+from cryofed.simulation.molecules.shapes import KINDS
 from cryofed.simulation.sites import apart, draw_site, write_sites
-from cryofed.simulation.truth import Truth
 
 
 @pytest.fixture(scope="module")

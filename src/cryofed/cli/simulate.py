@@ -71,7 +71,7 @@ def _corpus(options: argparse.Namespace) -> None:
 
     from cryofed.errors import OutputError
     from cryofed.learning.corpus import make_shards
-    from cryofed.simulation.structures import structure_files
+    from cryofed.simulation.molecules.structures import structure_files
 
     if options.structures:
         structure_files(options.structures)  # says at once what is wrong with the folder

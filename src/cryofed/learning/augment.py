@@ -10,18 +10,22 @@ from torch import Tensor, nn
 
 from cryofed.scoring.prepare import CLIP, SIDE, circle
 
+OCTAVES = 6  # of cycles across the picture: 1, 2, 4, 8, 16, 32
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
     """Ranges and shares of each change. A share is the part of the averages that it happens to."""
 
-    zoom: tuple[float, float] = (0.77, 1.33)  # 1 / crop: the mask diameter that another user would type
+    zoom: tuple[float, float] = (0.7, 1.4)  # 1 / crop: the mask diameter that another user would type
     shift_px: float = 2.0
     interpolated: float = 0.75  # the rest only takes quarter turns, and stays as sharp as when scored
     rim: float = 0.3  # a mask's edge drawn inside the picture
     gamma: tuple[float, float] = (0.75, 1.35)
     regraded: float = 0.4  # gamma or 8 bit
     blurred: float = 0.2
+    filtered: float = 0.5  # amplitudes changed smoothly with resolution: what each program filters otherwise
+    gain: float = 0.5  # deviation of the natural logarithm of an amplitude's change
 
 
 def augmented(images: Tensor, rng: np.random.Generator, changes: Augmentation, side: int = SIDE) -> Tensor:
@@ -45,6 +49,9 @@ def augmented(images: Tensor, rng: np.random.Generator, changes: Augmentation, s
     rimmed = rng.random(n) < changes.rim
     if rimmed.any():
         result[rimmed] = _rimmed(result[rimmed], rng)
+    filtered = rng.random(n) < changes.filtered
+    if filtered.any():
+        result[filtered] = _filtered(normalized(result[filtered]), rng, changes.gain)
     return normalized(result)
 
 
@@ -99,6 +106,18 @@ def _regraded(images: Tensor, rng: np.random.Generator, changes: Augmentation) -
     gamma = np.exp(rng.uniform(np.log(changes.gamma[0]), np.log(changes.gamma[1]), n)).astype(np.float32)
     graded = ((images - low) / span) ** torch.from_numpy(gamma)[:, None, None]
     return torch.round(graded * 255)
+
+
+def _filtered(images: Tensor, rng: np.random.Generator, gain: float) -> Tensor:
+    """Each picture through a filter of its own: a gain for every octave, straight between them."""
+    n, side = images.shape[:2]
+    y, x = np.fft.fftfreq(side) * side, np.arange(side // 2 + 1)
+    octave = np.log2(np.hypot(y[:, None], x[None, :]) + 0.5)
+    knots = np.log2(2.0 ** np.arange(OCTAVES) + 0.5)
+    gains = np.stack([np.interp(octave, knots, told) for told in rng.normal(0, gain, (n, OCTAVES))])
+    spectra = torch.fft.rfft2(images) * torch.from_numpy(np.exp(gains).astype(np.float32))
+    filtered: Tensor = torch.fft.irfft2(spectra, s=(side, side))
+    return filtered
 
 
 def _rimmed(images: Tensor, rng: np.random.Generator) -> Tensor:

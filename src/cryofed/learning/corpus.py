@@ -12,8 +12,8 @@ from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
 from cryofed.scoring.features import features
 from cryofed.scoring.scorer import scorable
+from cryofed.simulation.classes.truth import SimulatedJob
 from cryofed.simulation.corpus import corpus
-from cryofed.simulation.truth import SimulatedJob
 
 SHARD = 50  # jobs in one file
 

@@ -21,9 +21,8 @@ from cryofed.errors import InputError
 from cryofed.learning.learner import layout, network
 from cryofed.learning.vector import Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
-from cryofed.scoring.detail import DETAIL
 from cryofed.scoring.features import FEATURES
-from cryofed.scoring.network import EMBEDDING, Network, Residual
+from cryofed.scoring.network import POOLED, Network, Residual
 from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.reasons import REASONS
 
@@ -57,7 +56,10 @@ def read_vector(path: Path) -> Vector:
 
 
 def to_onnx(vector: Vector, calibration: Calibration) -> onnx.ModelProto:
-    """The network as an ONNX model: `images` `(n, 64, 64)`, `features` `(n, F)` to `logits`, `embedding`."""
+    """The network as an ONNX model, from `images` `(n, 64, 64)` and `features` `(n, F)`.
+
+    It gives `logits` and `pooled`, the numbers that the trunk ends in.
+    """
     graph = _Graph()
     graph.network(network(vector).eval())
     model = helper.make_model(
@@ -65,7 +67,10 @@ def to_onnx(vector: Vector, calibration: Calibration) -> onnx.ModelProto:
             graph.nodes,
             "cryofed",
             [_value("images", "n", SIDE, SIDE), _value("features", "n", len(FEATURES))],
-            [_value("logits", "n", 1 + len(REASONS)), _value("embedding", "n", EMBEDDING)],
+            [
+                _value("logits", "n", 1 + len(REASONS)),
+                _value("pooled", "n", POOLED),
+            ],
             graph.constants,
         ),
         producer_name="cryofed",
@@ -77,7 +82,6 @@ def to_onnx(vector: Vector, calibration: Calibration) -> onnx.ModelProto:
         {
             "cryofed.features": ",".join(FEATURES),
             "cryofed.reasons": ",".join(REASONS),
-            "cryofed.detail": ",".join(DETAIL),
             "cryofed.calibration": calibration.to_json(),
             "cryofed.vector": vector_hash(vector),
         },
@@ -116,9 +120,9 @@ class _Graph:
         flag = self.node("Cast", [unknown], to=TensorProto.FLOAT)
         mean = self.node("ReduceMean", [seen], axes=[2, 3], keepdims=0)
         most = self.node("ReduceMax", [seen], axes=[2, 3], keepdims=0)
-        hidden = self.layer(model.head[:2], self.node("Concat", [mean, most, told, flag], axis=1))
-        self.nodes.append(helper.make_node("Identity", [hidden], ["embedding"]))
-        self.nodes.append(helper.make_node("Identity", [self.layer(model.head[2], hidden)], ["logits"]))
+        self.nodes.append(helper.make_node("Concat", [mean, most], ["pooled"], axis=1))
+        logits = self.layer(model.head, self.node("Concat", ["pooled", told, flag], axis=1))
+        self.nodes.append(helper.make_node("Identity", [logits], ["logits"]))
 
     def layer(self, layer: nn.Module, x: str) -> str:
         if isinstance(layer, nn.Sequential):

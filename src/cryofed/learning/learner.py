@@ -14,11 +14,14 @@ from torch import nn
 from cryofed.errors import TrainingError
 from cryofed.learning.augment import Augmentation, augmented, middle, normalized
 from cryofed.learning.metrics import auc, brier, calibration_error
+from cryofed.learning.pooled import pooled_views
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.network import Network
 
 AUGMENTATION = Augmentation()
+PARTS = ("all", "head")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,11 @@ class TrainingSettings:
     feature_dropout: float = 0.5  # share of averages whose features are hidden, so that images alone suffice
     augment: bool = True
     pull: float = 0.0
+    part: str = "all"  # or "head": the trunk stays as it is, and is run once for all steps
+
+    def __post_init__(self) -> None:
+        if self.part not in PARTS:
+            raise TrainingError(f"part: found {self.part!r}; use 'all' or 'head'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +112,16 @@ def train(
     rng = np.random.default_rng(seed)
     model = network(vector)
     model.train()
+    model.trunk.requires_grad_(settings.part == "all")
+    views = None
+    if settings.part == "head":
+        trunk = vector[layout().span("trunk.")].tobytes()
+        views = pooled_views(model, trunk, labelled, AUGMENTATION if settings.augment else None)
     parameters = list(model.parameters())
     start = [p.detach().clone() for p in parameters]
     extra = None if drift is None else [torch.tensor(a) for a in layout().split(drift).values()]
     total = None if extra is None else [torch.zeros_like(a) for a in extra]
-    optimizer = make_optimizer(parameters, settings)
+    optimizer = make_optimizer([p for p in parameters if p.requires_grad], settings)
     schedule = (
         torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
         if settings.one_cycle and settings.steps > 1
@@ -117,17 +130,12 @@ def train(
     losses = []
     for step, rows in enumerate(_batches(len(labelled), settings, rng)):
         optimizer.zero_grad(set_to_none=True)
-        loss = batch_loss(model, labelled, rows, settings, rng)
+        if views is None:
+            loss = batch_loss(model, labelled, rows, settings, rng)
+        else:
+            loss = head_loss(model, views, labelled, rows, settings=settings, rng=rng)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        with torch.no_grad():
-            for index, parameter in enumerate(parameters):
-                assert parameter.grad is not None
-                if total is not None:
-                    total[index] += parameter.grad
-                if settings.pull:
-                    parameter.grad += settings.pull * (parameter - start[index])
-                if extra is not None:
-                    parameter.grad += extra[index]
+        _correct(parameters, start, settings.pull, extra, total)
         optimizer.step()
         if schedule:
             schedule.step()
@@ -149,6 +157,26 @@ def train(
     )
 
 
+def _correct(
+    parameters: list[nn.Parameter],
+    start: list[torch.Tensor],
+    pull: float,
+    extra: list[torch.Tensor] | None,
+    total: list[torch.Tensor] | None,
+) -> None:
+    """Add up the gradients in `total`, then add pull and drift to them."""
+    with torch.no_grad():
+        for index, parameter in enumerate(parameters):
+            if parameter.grad is None:  # of a trunk that stays
+                continue
+            if total is not None:
+                total[index] += parameter.grad
+            if pull:
+                parameter.grad += pull * (parameter - start[index])
+            if extra is not None:
+                parameter.grad += extra[index]
+
+
 def batch_loss(
     model: Network,
     labelled: Labelled,
@@ -158,9 +186,27 @@ def batch_loss(
 ) -> torch.Tensor:
     """Cross-entropy of the graded target, and of the reason where one is known, over fresh views."""
     images, features = view(labelled, rows, settings, rng)
+    return _loss(model(images, features), labelled, rows)
+
+
+def head_loss(
+    model: Network,
+    views: NDArray[np.float32],
+    labelled: Labelled,
+    rows: NDArray[np.int64],
+    *,
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+) -> torch.Tensor:
+    """The same from `(views, n, POOLED)` numbers of the trunk; each average in one of its views."""
+    pooled = torch.from_numpy(views[rng.integers(len(views), size=len(rows)), rows])
+    features = torch.from_numpy(shown_features(labelled, rows, settings, rng))
+    return _loss(model.judge(pooled, features), labelled, rows)
+
+
+def _loss(logits: torch.Tensor, labelled: Labelled, rows: NDArray[np.int64]) -> torch.Tensor:
     target = torch.from_numpy(labelled.target[rows])
     reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
-    logits = model(images, features)
     loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target)
     if (reason >= 0).any():
         loss = loss + 0.3 * nn.functional.cross_entropy(logits[:, 1:], reason, ignore_index=-1)
@@ -179,9 +225,14 @@ def logits(vector: Vector, labelled: Labelled, batch: int = 256) -> NDArray[np.f
     return np.concatenate(parts) if parts else np.zeros((0, 8), np.float32)
 
 
+def plain_logits(vector: Vector, labelled: Labelled) -> NDArray[np.float64]:
+    """`(n,)` logits that an expert keeps the class, in one view."""
+    return logits(vector, labelled)[:, 0].astype(np.float64)
+
+
 def evaluate(vector: Vector, labelled: Labelled) -> Metrics:
     """Metrics of the plain sigmoid of the logit."""
-    scores = 1 / (1 + np.exp(-logits(vector, labelled)[:, 0].astype(np.float64)))
+    scores = sigmoid(plain_logits(vector, labelled))
     good = labelled.good
     return Metrics(
         examples=len(labelled),
@@ -216,9 +267,18 @@ def view(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The chosen averages and their features, as training shows them."""
     images = torch.from_numpy(labelled.images[rows].astype(np.float32))
-    features = labelled.features[rows].copy()
     if not settings.augment:
-        return normalized(middle(images)), torch.from_numpy(features)
-    features[rng.random(len(rows)) < settings.feature_dropout] = np.nan
-    features[rng.random(features.shape) < settings.feature_dropout / 5] = np.nan
-    return augmented(images, rng, AUGMENTATION), torch.from_numpy(features)
+        return normalized(middle(images)), torch.from_numpy(labelled.features[rows])
+    features = torch.from_numpy(shown_features(labelled, rows, settings, rng))
+    return augmented(images, rng, AUGMENTATION), features
+
+
+def shown_features(
+    labelled: Labelled, rows: NDArray[np.int64], settings: TrainingSettings, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The features of the chosen averages, many of them hidden, so that images alone suffice."""
+    features = labelled.features[rows].copy()
+    if settings.augment:
+        features[rng.random(len(rows)) < settings.feature_dropout] = np.nan
+        features[rng.random(features.shape) < settings.feature_dropout / 5] = np.nan
+    return features

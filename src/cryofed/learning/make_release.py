@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cryofed import __version__
-from cryofed.learning.calibrate import Answered, answers, fit_calibration, restyled_answers
+from cryofed.learning.calibrate import Answered, answers, fit_calibration
 from cryofed.learning.corpus import make_shards, read_shards
 from cryofed.learning.export import read_vector, write_model
 from cryofed.learning.metrics import auc, brier, calibration_error
+from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
-from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
 
@@ -38,7 +38,7 @@ class Corpus:
 
     seed: int = 101
     jobs: int = 1800
-    fitting_jobs: int = 200  # of seed + 1: three in five for the context, the rest for slope and offset
+    fitting_jobs: int = 200  # of seed + 1, for slope and offset
     test_jobs: int = 50  # of seed + 2
 
 
@@ -55,17 +55,9 @@ def make_corpus(folder: Path, corpus: Corpus, workers: int) -> tuple[Labelled, L
     return parts[0], parts[1], parts[2]
 
 
-def calibrate(vector: Vector, fitting: Labelled, seed: int) -> Calibration:
-    """Context, slope and offset of a trained network; odd styles serve the context only."""
-    plain = list(answers(vector, fitting))
-    odd = list(restyled_answers(vector, fitting, np.random.default_rng([seed, 7])))
-    last = len(plain) * 3 // 5
-    return fit_calibration([*plain[:last], *odd[:last]], plain[last:], seed)
-
-
 def measured(calibration: Calibration, jobs: list[Answered], targets: list[np.ndarray[Any, Any]]) -> Any:
     """AUC, Brier score and calibration error over jobs on one scale."""
-    score = np.concatenate([calibration.probabilities(j.logits, j.embedding, j.detail) for j in jobs])
+    score = np.concatenate([calibration.probabilities(j.logits) for j in jobs])
     good = np.concatenate([j.good for j in jobs])
     target = np.concatenate(targets)
     settled = (target < SETTLED[0]) | (target > SETTLED[1])
@@ -96,9 +88,10 @@ def main() -> None:
         def tell(step: int, loss: float) -> None:
             bar.update(task, completed=step, description=f"training, loss {loss:.3f}")
 
-        vector = train_release(training, settings, options.out / "checkpoint.safetensors", tell, begin)
+        mixture = Mixture.of([Part(labelled=training, share=1.0, by_job=False)])
+        vector = train_release(mixture, settings, options.out / "checkpoint.safetensors", tell, begin)
     minutes = (time.monotonic() - started) / 60
-    calibration = calibrate(vector, fitting, settings.seed)
+    calibration = fit_calibration(answers(vector, fitting))
     card = _card(corpus, settings, training, minutes)
     targets = [test.target[test.job == job] for job in np.unique(test.job)]
     card["metrics_simulated"] = measured(calibration, list(answers(vector, test)), targets)

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import TrainingError
-from cryofed.learning.calibrate import seen_logits
-from cryofed.learning.learner import TrainingSettings, layout, train
+from cryofed.learning.learner import TrainingSettings, layout, plain_logits, train
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
+from cryofed.scoring.calibration import Calibration, fit_platt
 
 FEWEST = 20  # good, and as many bad: below, two numbers are not fitted
 HEAD = "head."
@@ -79,14 +78,14 @@ def personalize(
     Args:
         models: by name; the first is what is used where nothing is surely better.
         judge: averages of the site that no model was trained on. Report on others: these chose.
-        calibration: of the release; its context and bounds stay.
+        calibration: of the release; its bounds stay.
 
     Raises:
         TrainingError: too few good or bad averages to choose by.
     """
     release = calibration or Calibration()
     enough(judge)
-    seen = {name: seen_logits(vector, release.context, judge) for name, vector in models.items()}
+    seen = {name: plain_logits(vector, judge) for name, vector in models.items()}
     first = next(iter(models))
     gains = {name: gain(scores, seen[first], judge) for name, scores in seen.items()}
     sure = {name: more - error for name, (more, error) in gains.items() if name != first}
@@ -127,14 +126,13 @@ def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = 
     """
     enough(labelled)
     release = common or Calibration()
-    fitted = fit_platt(seen_logits(vector, release.context, labelled), labelled.good)
+    fitted = fit_platt(plain_logits(vector, labelled), labelled.good)
     return replace(release, slope=fitted.slope, offset=fitted.offset)
 
 
 def site_scores(vector: Vector, calibration: Calibration, labelled: Labelled) -> NDArray[np.float64]:
     """Probabilities `(n,)` by the site's slope and offset."""
-    told = seen_logits(vector, calibration.context, labelled)
-    return sigmoid(calibration.slope * told + calibration.offset)
+    return calibration.probabilities(plain_logits(vector, labelled))
 
 
 def two_halves(labelled: Labelled) -> tuple[Labelled, Labelled]:

@@ -59,10 +59,15 @@ def train_privately(
     rng = np.random.default_rng(privacy.secret_seed)
     generator = torch.Generator().manual_seed(privacy.secret_seed % 2**63)
     model = network(vector).train()
+    model.trunk.requires_grad_(settings.part == "all")
     hooked = GradSampleModule(model, loss_reduction="sum")
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
     start = [p.detach().clone() for p in parameters]
-    extra = None if drift is None else [torch.tensor(a) for a in layout().split(drift).values()]
+    extra = None
+    if drift is not None:
+        told = layout().split(drift)
+        extra = [torch.tensor(told[name]) for name in names]
     total = [torch.zeros_like(p) for p in parameters]
     optimizer = DPOptimizer(
         make_optimizer(parameters, settings),
@@ -86,8 +91,8 @@ def train_privately(
         optimizer.original_optimizer.step()
         if progress:
             progress(step + 1, float("nan"))
-    names = [name for name, _ in model.named_parameters()]
-    mean = {n: (t / settings.steps).numpy() for n, t in zip(names, total, strict=True)}
+    mean = {n: np.zeros_like(a) for n, a in layout().split(vector).items()}
+    mean |= {n: (t / settings.steps).numpy() for n, t in zip(names, total, strict=True)}
     return Trained(
         vector=layout().join({n: a.detach().numpy() for n, a in model.state_dict().items()}),
         examples=len(labelled),
@@ -106,7 +111,7 @@ def _sample_gradients(
 ) -> None:
     """Leave each average's own gradient in `parameter.grad_sample`, `(rows, *shape)`."""
     if not len(rows):  # an empty Poisson batch is a step of pure noise
-        for parameter in hooked.parameters():
+        for parameter in (p for p in hooked.parameters() if p.requires_grad):
             # Opacus hangs this attribute on parameters; torch's types do not know it.
             parameter.grad_sample = torch.zeros((0, *parameter.shape))  # type: ignore[attr-defined]
         return

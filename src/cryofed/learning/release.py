@@ -1,4 +1,4 @@
-"""Train the network that CryoFed ships on simulated averages: long, seeded, with checkpoints."""
+"""Train the network that CryoFed ships: long, seeded, with checkpoints."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from cryofed.errors import InputError
 from cryofed.learning.learner import TrainingSettings, batch_loss, initial_vector, layout, network
+from cryofed.learning.mixture import Mixture
 from cryofed.learning.vector import Vector, vector_hash
-from cryofed.library.labelled import Labelled
 from cryofed.scoring.network import Network
 
 EVERY = 200  # steps between checkpoints
@@ -34,17 +33,23 @@ class ReleaseSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 2e-2
     memory: float = 0.998  # of the running mean of the weights, per step
+    feature_dropout: float = 0.5  # share of averages whose features are hidden
     begin: str = ""
     stop: int = 0  # step after which training ends before its time; 0: at `steps`
 
     @property
     def training(self) -> TrainingSettings:
         """The part that a batch needs."""
-        return TrainingSettings(steps=self.steps, batch=self.batch, learning_rate=self.learning_rate)
+        return TrainingSettings(
+            steps=self.steps,
+            batch=self.batch,
+            learning_rate=self.learning_rate,
+            feature_dropout=self.feature_dropout,
+        )
 
 
 def train_release(
-    labelled: Labelled,
+    mixture: Mixture,
     settings: ReleaseSettings,
     checkpoint: Path,
     progress: Callable[[int, float], None] | None = None,
@@ -64,8 +69,8 @@ def train_release(
         for group in run.optimizer.param_groups:
             group["lr"] = settings.learning_rate * one_cycle(step / settings.steps)
         run.optimizer.zero_grad(set_to_none=True)
-        rows = _rows(len(labelled), step, settings)
-        loss = batch_loss(run.model, labelled, rows, settings.training, rng)
+        rows = mixture.rows(settings.batch, rng)
+        loss = batch_loss(run.model, mixture.labelled, rows, settings.training, rng)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(run.model.parameters(), 2.0)
         run.optimizer.step()
@@ -106,14 +111,6 @@ def one_cycle(done: float) -> float:
     if done < 0.1:
         return 0.04 + 0.96 * done / 0.1
     return 0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * (done - 0.1) / 0.9)))
-
-
-def _rows(n: int, step: int, settings: ReleaseSettings) -> NDArray[np.int64]:
-    """The averages of a step: every one once in an epoch, in an order of the epoch's own."""
-    size = min(settings.batch, n)
-    epoch, place = divmod(step, n // size)
-    order = np.random.default_rng([settings.seed, 1_000_000 + epoch]).permutation(n)
-    return order[place * size : (place + 1) * size]
 
 
 def _save(path: Path, run: _Run, settings: ReleaseSettings, step: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cryofed.library.pictures import PREPARATION, WIDE_SIDE, as_job, prepare_again
 from cryofed.library.rows import class_table, stored_hash
-from cryofed.scoring.features import features
+from cryofed.scoring.features import FEATURES, features
 
 
 def renew(sql: sqlite3.Connection) -> int:
@@ -20,7 +20,9 @@ def renew(sql: sqlite3.Connection) -> int:
             (job_id,),
         ).fetchone()
         pictures = np.frombuffer(wide, "<f2").reshape(-1, WIDE_SIDE, WIDE_SIDE)
-        told = features(as_job(class_table(classes), diameter, pictures)).astype("<f4").tobytes()
+        numbers = features(as_job(class_table(classes), diameter, pictures)).astype("<f4")
+        numbers[:, FEATURES.index("contrast_in_job")] = np.nan  # kept pictures have one deviation
+        told = numbers.tobytes()
         shown = prepare_again(pictures).astype("<f2").tobytes()
         sql.execute(  # one statement is one transaction
             "UPDATE jobs SET preparation = ?, stored_hash = ?, features = ?, images = ? WHERE id = ?",

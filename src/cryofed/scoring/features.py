@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cryofed.jobs.job import ClassJob
+from cryofed.jobs.job import ClassJob, Images
 
 FEATURES = (
     "particles_in_job",  # robust z of log10 particles among the job's classes
@@ -13,8 +13,10 @@ FEATURES = (
     "resolution_per_mask",  # log2 of mask diameter over resolution: resolved rings across the particle
     "accuracy_rotation_in_job",  # robust z of log accuracy, better is higher
     "accuracy_translation_in_job",
+    "contrast_in_job",  # log2 of an average's deviation over the job's median, if the scale is one
 )
 LIMIT = 4.0  # every feature is clipped to ± this
+ONE_BY_ONE = 0.05  # quartile distance of log (highest - lowest) below which each average has its own scale
 
 
 def features(job: ClassJob) -> NDArray[np.float32]:
@@ -28,8 +30,28 @@ def features(job: ClassJob) -> NDArray[np.float32]:
         np.log2((job.mask_diameter_angstrom or np.nan) / resolution) - 2,
         -robust_z(np.log2(_known(table.accuracy_rotation_degree))),
         -robust_z(np.log2(_known(table.accuracy_translation_angstrom))),
+        contrast_in_job(job.averages),
     ]
     result: NDArray[np.float32] = np.clip(np.stack(columns, axis=1), -LIMIT, LIMIT).astype(np.float32)
+    return result
+
+
+def contrast_in_job(averages: Images) -> NDArray[np.float64]:
+    """`(n,)` log2 of each average's standard deviation over the median of the job's; NaN where unknown.
+
+    Noise that was averaged is flat beside averaged particles, in every program that writes all averages of a
+    job on one grey scale. A gallery that stretches each picture to black and white has lost this: its
+    pictures have all the same lowest and highest value, and nothing is told. Flat averages are unknown.
+    """
+    lowest, highest = averages.min(axis=(1, 2)), averages.max(axis=(1, 2))
+    span, deviation = np.asarray(highest - lowest, np.float64), averages.std(axis=(1, 2), dtype=np.float64)
+    lively = np.isfinite(span) & (span > 0) & (deviation > 0)
+    result = np.full(len(averages), np.nan)
+    if not lively.any():
+        return result
+    low, high = np.percentile(np.log(span[lively]), [25, 75])
+    if high - low >= ONE_BY_ONE:
+        result[lively] = np.log2(deviation[lively] / np.median(deviation[lively]))
     return result
 
 

@@ -9,6 +9,7 @@ from cryofed.scoring.features import FEATURES
 from cryofed.scoring.reasons import REASONS
 
 EMBEDDING = 64  # numbers that stand for an average just before the logits
+POOLED = 192  # numbers that the trunk ends in: mean and largest of each of its channels
 
 
 class Residual(nn.Module):
@@ -57,13 +58,16 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor, features: Tensor) -> Tensor:
         """`(n, 64, 64)` and `(n, F)`, NaN where unknown, to `(n, 1 + reasons)` logits."""
-        return self.both(images, features)[0]
+        return self.judge(self.pooled(images), features)
 
-    def both(self, images: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The logits, and the `(n, EMBEDDING)` numbers that they are read from."""
+    def pooled(self, images: Tensor) -> Tensor:
+        """`(n, 64, 64)` to the `(n, POOLED)` numbers that the trunk ends in: means and maxima of its maps."""
         seen = self.trunk(images[:, None])
+        return torch.cat([seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))], dim=1)
+
+    def judge(self, pooled: Tensor, features: Tensor) -> Tensor:
+        """`(n, POOLED)` and `(n, F)` to `(n, 1 + reasons)` logits: the head alone."""
         unknown = torch.isnan(features)
         told = torch.where(unknown, torch.zeros_like(features), features)
-        pooled = [seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3)), told, unknown.to(told.dtype)]
-        hidden = torch.relu(self.head[0](torch.cat(pooled, dim=1)))
-        return self.head[2](hidden), hidden
+        logits: Tensor = self.head(torch.cat([pooled, told, unknown.to(told.dtype)], dim=1))
+        return logits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, Images
 from cryofed.scoring.calibration import Calibration
-from cryofed.scoring.detail import DETAIL, detail
 from cryofed.scoring.features import FEATURES, features
 from cryofed.scoring.prepare import prepare_crops
 from cryofed.scoring.reasons import REASONS
@@ -39,12 +38,14 @@ class Scores:
 
     `score` `(n,)` is the probability that an expert keeps the class, NaN where it was not scored (flat or
     unreadable average, under 10 particles); `reasons` `(n, len(REASONS))` are the probabilities of why not,
-    given that it is not kept; `unsure` `(n,)` asks for a person's eye.
+    given that it is not kept; `unsure` `(n,)` asks for a person's eye. `pooled` `(n, POOLED)` are the numbers
+    that the trunk ends in, NaN where not scored: what decisions of a person teach is learnt on them.
     """
 
     score: NDArray[np.float64]
     reasons: NDArray[np.float64]
     unsure: NDArray[np.bool_]
+    pooled: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.score)
@@ -64,12 +65,15 @@ def score_job(job: ClassJob, model: Path | None = None) -> Scores:
     usable = scorable(job)
     score = np.full(len(job.classes), np.nan)
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
+    pooled = np.zeros((len(job.classes), 0), np.float32)
     if usable.any():
-        logits, embedding, sharp = answers(opened, job, usable)
-        score[usable] = opened.calibration.probabilities(logits[:, 0], embedding, sharp)
+        logits, told = answers(opened, job, usable)
+        pooled = np.full((len(job.classes), told.shape[1]), np.nan, np.float32)
+        pooled[usable] = told
+        score[usable] = opened.calibration.probabilities(logits[:, 0])
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
-    return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score))
+    return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score), pooled=pooled)
 
 
 def scorable(job: ClassJob) -> NDArray[np.bool_]:
@@ -82,16 +86,15 @@ def scorable(job: ClassJob) -> NDArray[np.bool_]:
 
 def answers(
     model: Model, job: ClassJob, usable: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Logits `(usable classes, 1 + reasons)` and embedding, averaged over the views; detail of the first."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logits `(usable classes, 1 + reasons)` and pooled numbers, means of the views."""
     told = features(job)[usable]
     ways = FEWER_VIEWS if len(told) > MANY else VIEWS
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
-    logits, embedding = zip(*(run(model, images, told) for images in views), strict=True)
-    logit: NDArray[np.float64] = np.mean(logits, axis=0, dtype=np.float64)
-    hidden: NDArray[np.float64] = np.mean(embedding, axis=0, dtype=np.float64)
-    return logit, hidden, detail(views[0])
+    columns = zip(*(run(model, images, told) for images in views), strict=True)
+    logits, pooled = (np.stack(column).mean(axis=0, dtype=np.float64) for column in columns)
+    return logits, pooled
 
 
 def turned(images: Images, turns: int, mirrored: bool) -> Images:
@@ -103,23 +106,22 @@ def turned(images: Images, turns: int, mirrored: bool) -> Images:
 def run(
     model: Model, images: Images, told: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """`(n, 64, 64)` prepared averages and `(n, F)` features to logits and embedding."""
+    """`(n, 64, 64)` prepared averages and `(n, F)` features to logits and pooled numbers."""
     parts = [
         model.session.run(
-            ["logits", "embedding"],
+            ["logits", "pooled"],
             {"images": images[first : first + BATCH], "features": told[first : first + BATCH]},
         )
         for first in range(0, len(images), BATCH)
     ]
-    logits, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return logits, embedding
+    logits, pooled = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return logits, pooled
 
 
 def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
-    logits, embedding = run(model, images, told)
-    plain = logits[:, 0].astype(np.float64), embedding.astype(np.float64)
-    return model.calibration.probabilities(*plain, detail(images))
+    """Probabilities `(n,)` of averages that were prepared before, in one view."""
+    logits, _ = run(model, images, told)
+    return model.calibration.probabilities(logits[:, 0].astype(np.float64))
 
 
 def load_ahead(model: Path | None = None) -> None:
@@ -151,9 +153,7 @@ def _open(path: Path) -> Model:
     except Exception as error:  # ONNX Runtime raises many types of its own
         raise InputError(path, "model", "not a readable ONNX model", "copy the file again") from error
     notes = session.get_modelmeta().custom_metadata_map
-    for key, names in (
-        ("cryofed.features", FEATURES), ("cryofed.reasons", REASONS), ("cryofed.detail", DETAIL)
-    ):  # fmt: skip
+    for key, names in (("cryofed.features", FEATURES), ("cryofed.reasons", REASONS)):
         value = ",".join(names)
         if notes.get(key) != value:
             found = repr(notes.get(key)) if key in notes else "nothing"

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from cryofed.errors import InputError, OutputError
 from cryofed.jobs import star
 from cryofed.jobs.opening import open_job
-from cryofed.simulation.relion_files import truth_table
-from cryofed.simulation.relion_truth import class_truth
-from cryofed.simulation.shapes import random_molecule
+from cryofed.simulation.files.relion import truth_table
+from cryofed.simulation.files.stack import write_stack
+from cryofed.simulation.files.star_text import Column, loop
+from cryofed.simulation.molecules.shapes import random_molecule
+from cryofed.simulation.molecules.structures import read_structure, structure_files
+from cryofed.simulation.particles.class_truth import class_truth
+from cryofed.simulation.particles.stack import Stack, particle_stack
 from cryofed.simulation.spec import Spec, random_spec
-from cryofed.simulation.stack import Stack, particle_stack
-from cryofed.simulation.stack_file import write_stack
-from cryofed.simulation.star_text import Column, loop
-from cryofed.simulation.structures import read_structure, structure_files
 
 PROGRAM = "relion_refine"
 JOB = "Class2D/job010"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryofed.simulation.molecule import Molecule, random_turn
-from cryofed.simulation.projection import Image, cone, project
+from cryofed.simulation.imaging.projection import Image, cone, project
+from cryofed.simulation.molecules.molecule import Molecule, random_turn
 from cryofed.simulation.spec import Spec
 
 RANDOM = np.random.Generator

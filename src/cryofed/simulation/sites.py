@@ -12,13 +12,13 @@ from tempfile import mkdtemp
 import numpy as np
 
 from cryofed.errors import InputError, OutputError
-from cryofed.simulation.cryosparc_files import write_class_2d, write_select_2d
-from cryofed.simulation.habits import HABITS, Habit, label
-from cryofed.simulation.job import simulate_job
-from cryofed.simulation.particles import particles
-from cryofed.simulation.relion_files import write_class2d
-from cryofed.simulation.relion_select import class2d_step, pipeline, select_step, write_select
-from cryofed.simulation.shapes import KINDS, random_molecule
+from cryofed.simulation.classes.habits import HABITS, Habit, label
+from cryofed.simulation.classes.job import simulate_job
+from cryofed.simulation.files.cryosparc import write_class_2d, write_select_2d
+from cryofed.simulation.files.relion import write_class2d
+from cryofed.simulation.files.relion_select import class2d_step, pipeline, select_step, write_select
+from cryofed.simulation.molecules.shapes import KINDS, random_molecule
+from cryofed.simulation.particles.table import particles
 from cryofed.simulation.spec import Spec, random_spec
 from cryofed.simulation.workers import in_order
 

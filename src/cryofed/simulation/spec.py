@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from cryofed.jobs.job import Program
-from cryofed.simulation.molecule import Molecule
-from cryofed.simulation.shapes import random_molecule
-from cryofed.simulation.spectrum import Microscope
+from cryofed.simulation.imaging.spectrum import Microscope
+from cryofed.simulation.molecules.molecule import Molecule
+from cryofed.simulation.molecules.shapes import random_molecule
 
 Finish = Literal["masked", "windowed", "raw"]
 # masked: RELION's Wiener filter and circular mask. windowed: CryoSPARC's sharper filter and soft window.

@@ -60,6 +60,7 @@ class LocalTraining:
     last_rate: float = number(0.05, "share of it in the last round; 1 = constant, 0.05 settles", most=1)
     weight_decay: float = number(1e-2, "of AdamW")
     optimizer: str = word("adamw", "of local training", choices=("adamw", "sgd"))
+    part: str = word("all", "of the model that is trained; the head alone is fast", choices=("all", "head"))
     feature_dropout: float = number(0.5, "share of averages whose table features are hidden", most=1)
     augment: bool = switch(True, "quarter turns and flips")
 

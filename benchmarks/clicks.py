@@ -1,0 +1,233 @@
+"""What a few decisions of a person teach, on real averages: `make bench-clicks`.
+
+`CRYOFED_CLICKS` names a folder of `oof_NAME.npz` with `features` `(n, k)`, `logit` `(n,)` and `label` `(n,)`
+(1, 0, -1 for none) per set, from a model that did not see the set's molecule. Without it the shipped model
+judges the real sets of `../shared`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.judging.sets import shared_data
+from cryofed.scoring.calibration import sigmoid
+from cryofed.scoring.clicks import fit, learn, propose, relative
+from cryofed.selection.policy import Policy, job_cut
+
+DRAWS = 30
+RANDOM = (1, 3)
+PROPOSED = (2, 4, 6, 10)
+FEWEST_LEFT = 5  # classes; shares of fewer say nothing
+# Jobs of one sample: what an expert selected in one is carried to each of the others.
+SAME_SAMPLE = (
+    ("bgal17_a50", "bgal17_b50", "bgal17_c50"),
+    ("trpv1_a50", "trpv1_b50", "trpv1_c50"),
+    ("relion_bgal_job009", "relion_bgal_job023"),
+    ("pom152_T1_negstain_19classes", "pom152_T2_negstain_24classes", "pom152_WT_negstain_35classes"),
+)
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One real set: relative features `(n, k)`, prior logits `(n,)` from the job's cut, and who is good."""
+
+    name: str
+    features: Numbers
+    prior: Numbers
+    good: NDArray[np.bool_]
+
+
+def main() -> None:
+    jobs = list(_from_files(Path(folder)) if (folder := os.environ.get("CRYOFED_CLICKS")) else _shipped())
+    if not jobs:
+        sys.exit("the development data is not here, and CRYOFED_CLICKS names no folder")
+    ways = ["none", *(f"{k}+{k} random" for k in RANDOM), *(f"{k} proposed" for k in PROPOSED), "3 mistakes"]
+    print("| set | n | " + " | ".join(ways) + " |\n|---|---:|" + "---:|" * len(ways))
+    rows = [_row(job) for job in jobs]
+    for job, row in zip(jobs, rows, strict=True):
+        cells = [f"{_auc(r)} {_right(r)}" if r is not None else "" for r in row]
+        print(f"| {job.name} | {len(job.good)} | " + " | ".join(cells) + " |")
+    for name, take in (("mean", np.nanmean), ("worst", np.nanmin)):
+        columns = [np.array([r[:2] for r in column if r is not None]) for column in zip(*rows, strict=True)]
+        print(
+            f"| **{name}** | | "
+            + " | ".join(f"{take(c[:, 0]):.3f} {take(c[:, 1]):.2f}" for c in columns)
+            + " |"
+        )
+    print("\nAUC and share on the right side of the cut, both of the classes not decided.\n")
+    _against_without(ways, rows)
+    _carried({job.name: job for job in jobs})
+    _speed()
+
+
+def _row(job: Job) -> list[Numbers | None]:
+    """Per way: AUC, share on the right side, and the same without learning on the same classes; or None."""
+    rng = np.random.default_rng(0)
+    row = [_judged(job, job.prior, [])]
+    good, bad = np.flatnonzero(job.good), np.flatnonzero(~job.good)
+    for k in RANDOM:
+        if min(len(good), len(bad)) <= k:
+            row.append(None)
+            continue
+        draws = [
+            np.concatenate([rng.choice(good, k, False), rng.choice(bad, k, False)]) for _ in range(DRAWS)
+        ]
+        row.append(np.nanmean([_after(job, draw.tolist()) for draw in draws], axis=0))
+    row += [_after(job, _asked(job, k)) if len(job.good) >= k + FEWEST_LEFT else None for k in PROPOSED]
+    wrong = np.flatnonzero((job.prior > 0) != job.good)
+    if len(wrong) >= 3 and len(job.good) >= 3 + FEWEST_LEFT:
+        draws = [rng.choice(wrong, 3, False) for _ in range(DRAWS)]
+        row.append(np.nanmean([_after(job, draw.tolist()) for draw in draws], axis=0))
+    else:
+        row.append(None)
+    return row
+
+
+def _asked(job: Job, k: int) -> list[int]:
+    decided: dict[int, bool] = {}
+    for _ in range(k):
+        logits = learn(job.features, job.prior, decided)
+        asked = propose(job.features, job.prior, logits, decided)
+        if asked is None:
+            break
+        decided[asked] = bool(job.good[asked])
+    return list(decided)
+
+
+def _after(job: Job, decided: list[int]) -> Numbers:
+    logits = learn(job.features, job.prior, {i: bool(job.good[i]) for i in decided})
+    return _judged(job, logits, decided)
+
+
+def _judged(job: Job, logits: Numbers, decided: list[int]) -> Numbers:
+    rest = np.setdiff1d(np.arange(len(job.good)), decided)
+    good = job.good[rest]
+    return np.array(
+        [auc(logits[rest], good), ((logits[rest] > 0) == good).mean(),
+         auc(job.prior[rest], good), ((job.prior[rest] > 0) == good).mean()]
+    )  # fmt: skip
+
+
+def auc(score: Numbers, good: NDArray[np.bool_]) -> float:
+    """Probability that a good class scores above a bad one; NaN where one kind is missing."""
+    if good.all() or not good.any():
+        return float("nan")
+    high, low = score[good][:, None], score[~good][None]
+    return float((high > low).mean() + 0.5 * (high == low).mean())
+
+
+def _against_without(ways: list[str], rows: list[list[Numbers | None]]) -> None:
+    print(
+        "| against no learning, on the same classes | AUC, mean | worst change | right, mean | worst change |"
+    )
+    print("|---|---:|---:|---:|---:|")
+    for way, column in zip(ways[1:], list(zip(*rows, strict=True))[1:], strict=True):
+        c = np.array([r for r in column if r is not None])
+        if not len(c):
+            continue
+        print(
+            f"| {way} | {np.nanmean(c[:, 2]):.3f} → {np.nanmean(c[:, 0]):.3f} "
+            f"| {np.nanmin(c[:, 0] - c[:, 2]):+.3f} "
+            f"| {c[:, 3].mean():.3f} → {c[:, 1].mean():.3f} | {(c[:, 1] - c[:, 3]).min():+.3f} |"
+        )
+
+
+def _carried(jobs: dict[str, Job]) -> None:
+    pairs = [p for group in SAME_SAMPLE for p in permutations(group, 2) if set(p) <= set(jobs)]
+    home = {name: k for k, group in enumerate(SAME_SAMPLE) for name in group}
+    others = [
+        (a, b) for a, b in permutations(jobs, 2)
+        if home.get(a, a) != home.get(b, b) and 0 < jobs[a].good.mean() < 1 and len(jobs[b].good) >= 20
+    ]  # fmt: skip
+    print("\n| a whole selection, carried to another job | pairs | AUC | right | worst change of right |")
+    print("|---|---:|---:|---:|---:|")
+    for name, chosen in (("of the same sample", pairs), ("of another sample", others)):
+        if not chosen:
+            continue
+        c = np.array([_carry(jobs[a], jobs[b]) for a, b in chosen])
+        print(
+            f"| {name} | {len(c)} | {np.nanmean(c[:, 2]):.3f} → {np.nanmean(c[:, 0]):.3f} "
+            f"| {c[:, 3].mean():.3f} → {c[:, 1].mean():.3f} | {(c[:, 1] - c[:, 3]).min():+.2f} |"
+        )
+
+
+def _carry(a: Job, b: Job) -> Numbers:
+    lesson = fit(a.features, a.prior, dict(enumerate(a.good.tolist())))
+    return _judged(b, lesson.carried(b.features, b.prior), [])
+
+
+def _speed() -> None:
+    rng = np.random.default_rng(0)
+    features, prior = relative(rng.normal(size=(500, 400))), rng.normal(size=500) * 3
+    print("\n| 500 classes, 400 features | learn and propose, median of 9 |\n|---|---:|")
+    for k in (1, 6, 50, 250, 450):
+        decided = {int(i): bool(prior[i] + rng.normal() > 0) for i in rng.choice(500, k, False)}
+        taken = []
+        for _ in range(9):
+            begun = time.perf_counter()
+            propose(features, prior, learn(features, prior, decided), decided)
+            taken.append(time.perf_counter() - begun)
+        print(f"| {k} decided | {1000 * np.median(taken):.1f} ms |")
+
+
+def _auc(r: Numbers) -> str:
+    return f"{r[0]:.3f}" if np.isfinite(r[0]) else "–"
+
+
+def _right(r: Numbers) -> str:
+    return f"{r[1]:.2f}"
+
+
+def _job(name: str, pooled: Numbers, logit: Numbers, label: NDArray[np.int64]) -> Job:
+    """Features are relative to all classes of the job; those without a label then leave."""
+    cut = job_cut(sigmoid(logit), Policy())
+    said = label >= 0
+    return Job(
+        name=name,
+        features=relative(pooled)[said],
+        prior=(logit - np.log(cut / (1 - cut)))[said],
+        good=label[said] == 1,
+    )
+
+
+def _from_files(folder: Path) -> Iterator[Job]:
+    for path in sorted(folder.glob("oof_*.npz")):
+        with np.load(path) as data:
+            label = np.asarray(data["label"], np.float64)
+            label = np.where(np.isfinite(label), label, -1).astype(np.int64)
+            logit = np.asarray(data["logit"], np.float64)
+            yield _job(path.stem.removeprefix("oof_"), np.asarray(data["features"], np.float64), logit, label)
+
+
+def _shipped() -> Iterator[Job]:
+    import csv
+
+    from cryofed.errors import CryoFedError
+    from cryofed.jobs.opening import open_job
+    from cryofed.scoring.scorer import score_job
+
+    data = shared_data()
+    for folder in ("class_averages", "class_averages_mixed"):
+        for path in sorted(data.glob(f"{folder}/*.mrcs")) if data else []:
+            try:
+                scores = score_job(open_job(path))
+            except CryoFedError as error:
+                print(f"left out: {error}")
+                continue
+            with path.with_suffix(".tsv").open(newline="") as lines:
+                text = [row["label"] for row in csv.DictReader(lines, delimiter="\t")]
+            seen = np.isfinite(scores.score)
+            label = np.array([int(t) if t else -1 for t in text])[seen]
+            p = np.clip(scores.score[seen], 1e-6, 1 - 1e-6)
+            yield _job(path.stem, scores.pooled[seen].astype(np.float64), np.log(p / (1 - p)), label)

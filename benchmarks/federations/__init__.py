@@ -1,0 +1,1 @@
+"""Small simulated federations: sites, attackers, runs kept on disk, tables and plots."""

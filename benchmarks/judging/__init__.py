@@ -1,0 +1,1 @@
+"""What a benchmark judges a model on, and the figures that come of it."""

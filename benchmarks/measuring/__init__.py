@@ -1,0 +1,1 @@
+"""Processes, pages and jobs of any size, for timing."""

@@ -1,0 +1,58 @@
+"""The trunk's numbers of labelled averages in many views, run once where the trunk does not change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cryofed.learning.augment import Augmentation, augmented, middle, normalized
+from cryofed.library.labelled import Labelled
+from cryofed.scoring.network import POOLED, Network
+
+VIEWS = 12  # of each average; with 20 steps of 64 a round, more are hardly met
+BATCH = 256
+KEPT_BYTES = 2**28  # of all sets together that a process keeps
+_KEPT: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+_LOCK = Lock()
+
+
+def pooled_views(
+    model: Network, trunk: bytes, labelled: Labelled, changes: Augmentation | None
+) -> NDArray[np.float32]:
+    """`(VIEWS, n, POOLED)` numbers; `(1, n, POOLED)` of the plain view without `changes`.
+
+    The views are drawn from what they show, so that a federation's every round meets the same ones: they are
+    kept, and a round costs no more than its steps. `trunk`: the bytes of the trunk's weights.
+    """
+    digest = hashlib.sha256(trunk + repr(changes).encode())
+    digest.update(np.ascontiguousarray(labelled.images).data)
+    key = digest.hexdigest()
+    with _LOCK:
+        if key in _KEPT:
+            _KEPT.move_to_end(key)
+            return _KEPT[key]
+    made = _run(model, labelled, changes, int(key[:16], 16))
+    with _LOCK:
+        _KEPT[key] = made
+        while len(_KEPT) > 1 and sum(array.nbytes for array in _KEPT.values()) > KEPT_BYTES:
+            _KEPT.popitem(last=False)
+    return made
+
+
+def _run(model: Network, labelled: Labelled, changes: Augmentation | None, seed: int) -> NDArray[np.float32]:
+    views = VIEWS if changes else 1
+    result = np.empty((views, len(labelled), POOLED), np.float32)
+    rng = np.random.default_rng(seed)
+    with torch.inference_mode():
+        for index in range(views):
+            for first in range(0, len(labelled), BATCH):
+                rows = slice(first, first + BATCH)
+                images = torch.from_numpy(labelled.images[rows].astype(np.float32))
+                shown = augmented(images, rng, changes) if changes and index else normalized(middle(images))
+                result[index, rows] = model.pooled(shown).numpy()
+    return result

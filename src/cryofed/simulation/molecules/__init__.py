@@ -1,0 +1,1 @@
+"""Macromolecules: beads with weights, drawn at random or read from files."""

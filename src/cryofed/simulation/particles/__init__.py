@@ -1,0 +1,1 @@
+"""Single particles: their table, their noisy images, and what is true of the classes made of them."""
