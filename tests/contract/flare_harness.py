@@ -183,7 +183,8 @@ def _unheard(*_: object) -> None:
 def learner_of(module: str) -> Iterator[None]:
     """Put this module in the learner's place, for processes started from here on."""
     kept = {name: os.environ.get(name) for name in ("CRYOFED_LEARNER", "PYTHONPATH", "OMP_NUM_THREADS")}
-    os.environ |= {"CRYOFED_LEARNER": module, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    paths = [str(ROOT), *filter(None, [kept["PYTHONPATH"]])]
+    os.environ |= {"CRYOFED_LEARNER": module, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     try:
         yield
     finally:
