@@ -10,12 +10,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cryofed.demo.world import Tell, World, build_world
+from cryofed.demo.world import Tell, World, build_world, cores
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.aggregator.gate import Decision
-from cryofed.federation.aggregator.rounds import Hook
+from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import (
     EnrolledSite,
     GateRules,
@@ -26,7 +26,6 @@ from cryofed.federation.agreement.plan import (
 )
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.deployment import deployment_of
-from cryofed.federation.engines.embedded.carrier import cores
 from cryofed.federation.releases.store import first_release
 from cryofed.federation.site.answering import LibraryFile
 from cryofed.federation.site.trainer import one_thread, seed_of

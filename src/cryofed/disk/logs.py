@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO
@@ -14,14 +15,10 @@ OLDER = 2  # logs that are kept beside the current one
 
 def write_log(path: Path, text: str) -> None:
     """Add to a log that is begun anew when it is full. A disk that is full loses the words, not the work."""
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = _Quiet(path, maxBytes=LARGEST, backupCount=OLDER, encoding="utf-8")
-    except OSError:
-        return
-    try:
         handler.emit(logging.LogRecord("cryofed", logging.INFO, "", 0, text.rstrip(), None, None))
-    finally:
         handler.close()
 
 

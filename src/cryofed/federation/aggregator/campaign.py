@@ -17,7 +17,8 @@ from cryofed.errors import FederationError
 from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
 from cryofed.federation.aggregator.evaluation import cross_site_matrix, site_statistics
 from cryofed.federation.aggregator.gate import Decision, Measured, decide
-from cryofed.federation.aggregator.rounds import Hook, Rounds, open_rounds
+from cryofed.federation.aggregator.hooks import Hook, tell
+from cryofed.federation.aggregator.rounds import Rounds, open_rounds
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.releases.store import (
     Release,
@@ -71,8 +72,7 @@ def run_campaign(
                 _write(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
         told = {"campaign": number, "candidate": vector_hash(candidate), "calibration": calibration}
         told |= decision.record()
-        for hook in hooks:
-            hook("gate", told)
+        tell(hooks, "gate", told)
         release = start
         if decision.promoted:
             facts = _facts(rounds, start, plan, told)

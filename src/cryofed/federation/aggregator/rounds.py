@@ -26,6 +26,7 @@ from cryofed.federation.aggregator.checkpoint import (
     save_attempts,
     save_progress,
 )
+from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.aggregator.open_round import OpenRound, round_report
 from cryofed.federation.aggregator.quorum import Standing, needed, seconds_left
 from cryofed.federation.aggregator.spool import Spool
@@ -37,7 +38,6 @@ from cryofed.federation.wire.parcels import unpack_update
 from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Layout, Vector, vector_hash
 
-Hook = Callable[[str, Mapping[str, Any]], None]  # event name and its facts
 STALE = ("wrong_round", "wrong_model")  # an answer to an earlier order: the site's real one may still come
 
 
@@ -282,5 +282,4 @@ class Rounds:
         return load_progress(self._checkpoint, progress.identity) or progress
 
     def _tell(self, event: str, facts: Mapping[str, Any]) -> None:
-        for hook in self._hooks:
-            hook(event, facts)
+        tell(self._hooks, event, facts)

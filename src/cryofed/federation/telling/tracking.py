@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cryofed.errors import MissingPackageError
-from cryofed.federation.aggregator.rounds import Hook
+from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
 
 LAST_S = 20.0  # how long the end of a campaign waits for what is still on its way

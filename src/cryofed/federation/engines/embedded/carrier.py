@@ -16,7 +16,7 @@ from typing import Any
 
 from cryofed.errors import InputError
 from cryofed.federation.aggregator.campaign import Campaign, run_campaign
-from cryofed.federation.aggregator.rounds import Hook
+from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.embedded import EmbeddedRules
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer

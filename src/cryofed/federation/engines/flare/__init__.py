@@ -13,7 +13,7 @@ from cryofed.schema.fields import number
 if TYPE_CHECKING:
     from cryofed.federation.aggregator.campaign import Campaign
     from cryofed.federation.aggregator.carrier import Carrier
-    from cryofed.federation.aggregator.rounds import Hook
+    from cryofed.federation.aggregator.hooks import Hook
     from cryofed.federation.agreement.plan import Plan
     from cryofed.federation.engines.deployment import Machines
     from cryofed.federation.site.answering import Site, SiteFunction

@@ -11,7 +11,7 @@ from typing import Any
 from cryofed.errors import FederationError
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.aggregator.gate import Decision, Measured
-from cryofed.federation.aggregator.rounds import Hook
+from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.releases.store import current_release
@@ -43,15 +43,13 @@ class Relay:
             facts = json.loads(line)
             event = facts.pop("event")
             facts.pop("time", None)
-            for hook in self.hooks:
-                hook(event, facts)
+            tell(self.hooks, event, facts)
 
 
 def ended(home: Path, number: int, folder: Path, hooks: Sequence[Hook]) -> Campaign:
     """How a campaign ended whose gate has spoken; the hooks hear of it."""
     told: dict[str, Any] = json.loads((folder / "gate.json").read_text())
-    for hook in hooks:
-        hook("gate", told)
+    tell(hooks, "gate", told)
     release = current_release(home / "releases")
     if release is None:
         raise FederationError(f"{home}: the current release is gone; restore the folder releases/")

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryofed.disk.lock import sole_run
 from cryofed.disk.whole import write_whole
 from cryofed.federation.aggregator.campaign import Campaign, next_campaign
-from cryofed.federation.aggregator.rounds import Hook
+from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
 from cryofed.federation.engines.flare.machines import FlareMachines
