@@ -2,8 +2,8 @@
 
 An engine whose `Deployment.rehearsal` gives a carrier to sites of this machine is found by its entry point
 and put through the contract with no file touched here (`Found`). One that cannot, as FLARE, gets a class
-with the two methods of `Harness`: it must carry to sites that answer with `tests.contract.toy.answer`, and let
-`cryofed.federation.aggregator.rounds.Rounds` decide, in `folder`.
+with the two methods of `Harness`: it must carry to sites that answer with `tests.contract.toy.answer`, and
+let `cryofed.federation.aggregator.rounds.Rounds` decide, in `folder`.
 """
 
 from __future__ import annotations

@@ -30,8 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run, then write a report."""
-    if find_spec("torch") is None:
-        raise MissingPackageError("torch", "train")
     from cryofed.federation.aggregator.campaign import next_campaign
     from cryofed.federation.agreement.plan_file import read_plan
     from cryofed.federation.engines.deployment import deployment_of
@@ -57,7 +55,6 @@ def run(options: argparse.Namespace) -> None:
 def _begin(home: Path, plan: Plan, options: argparse.Namespace) -> None:
     """Make the first release where there is none."""
     from cryofed.federation.releases.store import current_release, first_release
-    from cryofed.learning.learner import initial_vector
 
     if current_release(home / "releases") is not None:
         if options.start or options.from_scratch:
@@ -69,7 +66,12 @@ def _begin(home: Path, plan: Plan, options: argparse.Namespace) -> None:
             )
         return
     vector, origin = first_model(options)
-    vector = initial_vector(plan.seed) if vector is None else vector
+    if vector is None:
+        if find_spec("torch") is None:
+            raise MissingPackageError("torch", "train")
+        from cryofed.learning.learner import initial_vector
+
+        vector = initial_vector(plan.seed)
     first_release(home / "releases", vector, {"federation": plan.name, "origin": origin})
 
 

@@ -76,7 +76,7 @@ def run_campaign(
         release = start
         if decision.promoted:
             facts = _facts(rounds, start, plan, told)
-            release = _release(releases, candidate, facts)
+            release = _release(releases, candidate, facts, start.path)
         _write(folder / "gate.json", told)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
 
@@ -168,12 +168,12 @@ def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) 
     }
 
 
-def _release(releases: Path, vector: Vector, facts: Mapping[str, Any]) -> Release:
+def _release(releases: Path, vector: Vector, facts: Mapping[str, Any], like: Path) -> Release:
     """Write and promote; a run that was killed in between finds its release again."""
     numbers = release_numbers(releases)
     last = read_release(releases / f"{numbers[-1]:04d}")
     number = last.number if last.card.get("campaign") == facts["campaign"] else last.number + 1
-    path = write_release(releases, number, vector, facts)
+    path = write_release(releases, number, vector, facts, like)
     promote(releases, number, f"gate of campaign {facts['campaign']}")
     return read_release(path)
 

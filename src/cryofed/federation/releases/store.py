@@ -16,7 +16,10 @@ from safetensors.numpy import load_file
 from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.releases.history import Promotion, note_promotion
+from cryofed.federation.releases.refill import places_in, write_like
 from cryofed.learning.vector import Layout, Vector, vector_hash
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.scorer import SHIPPED
 
 HISTORY = "history.jsonl"  # of promotions, beside the releases
 
@@ -37,23 +40,26 @@ class Release:
         return vector_hash(self.vector)
 
 
-def write_release(folder: Path, number: int, vector: Vector, facts: Mapping[str, Any]) -> Path:
-    """Add a release: all three files or none of them.
+def write_release(
+    folder: Path, number: int, vector: Vector, facts: Mapping[str, Any], like: Path = SHIPPED.parent
+) -> Path:
+    """Add a release: all three files or none of them. Needs no torch.
 
     Args:
         folder: of all releases.
         number: of this one, from 1.
-        vector: its numbers, in the layout of this version of CryoFed.
+        vector: its numbers, in the layout of `like`.
         facts: for the card: parent, plan, strategy, gate, ...
-    """
-    from cryofed.learning.export import write_model
-    from cryofed.learning.learner import layout
-    from cryofed.scoring.calibration import Calibration
+        like: folder of a model of the same network: the release before, or the model that CryoFed ships.
 
-    made, told = layout(), dict(facts)
+    Raises:
+        FederationError: another model has this number, or the network is another one than that of `like`.
+    """
+    layout, _, _ = places_in(like)
+    told = dict(facts)
     told |= {
         "release": number,
-        "layout": [[n, list(s)] for n, s in zip(made.names, made.shapes, strict=True)],
+        "layout": [[n, list(s)] for n, s in zip(layout.names, layout.shapes, strict=True)],
     }
     final, temporary = folder / f"{number:04d}", folder / f".{number:04d}.{os.getpid()}"
     if final.exists():
@@ -63,7 +69,7 @@ def write_release(folder: Path, number: int, vector: Vector, facts: Mapping[str,
         raise FederationError(f"{final}: another model is there already; move that folder away")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
-    write_model(temporary, vector, Calibration(**(told.get("calibration") or {})), told)
+    write_like(temporary, like, vector, Calibration(**(told.get("calibration") or {})), told)
     temporary.rename(final)
     return final
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.errors import MissingPackageError
 from cryofed.schema.fields import number
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Embedded:
 
     def run(self, plan: Plan, path: Path, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
         """One campaign, in this process and its workers."""
+        if find_spec("torch") is None:
+            raise MissingPackageError("torch", "train")
         from cryofed.federation.engines.embedded.carrier import run_plan
 
         return run_plan(plan, path, home, hooks)
