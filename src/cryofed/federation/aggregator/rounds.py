@@ -33,6 +33,7 @@ from cryofed.federation.aggregator.spool import Spool
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.strategies.strategy import Strategy
+from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer, Order, order
 from cryofed.federation.wire.parcels import unpack_update
 from cryofed.federation.wire.updates import Update
@@ -151,6 +152,7 @@ class Rounds:
             now = self._running()
             if not answer.data:
                 code = answer.failure or "no_update"
+                code = code if is_code(code) else "malformed"
                 self.lose(answer.site, code)
                 return code
             update, code = self._opened(answer, now)

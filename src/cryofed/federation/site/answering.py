@@ -19,6 +19,7 @@ from cryofed.federation.site.memory import SiteMemory, keep_answer, last_answer,
 from cryofed.federation.site.statistics import MOST_DIGITS, Grid, local_statistics
 from cryofed.federation.site.trainer import Trainer, one_thread
 from cryofed.federation.strategies.registry import make_strategy
+from cryofed.federation.wire.bounds import LOGIT, LOSS, MODELS
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, Numbers, Order, pack_numbers, unpack_order
 from cryofed.federation.wire.parcels import pack_update
@@ -28,8 +29,6 @@ from cryofed.learning.personalize import FEWEST, calibrated
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.store import Library
-
-MAX_MODELS = 2  # vectors that a site takes in one order: the gate's two, or a strategy's channels
 
 
 class Source(Protocol):
@@ -129,7 +128,7 @@ def _code(error: CryoFedError) -> str:
 
 
 def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
-    order = unpack_order(data, MAX_MODELS * layout().size)
+    order = unpack_order(data, MODELS * layout().size)
     if order.plan_hash != plan.hash:
         raise WireError("plan", "the order is of another plan than this site's")
     if order.layout_hash != layout().hash:
@@ -170,7 +169,7 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     if rules.send_metrics and not rules.private:
         told = _evaluated(order.vector[: layout.size], layout, site, plan.gate.min_cell)
         metrics = {name: told[f"0.{name}"] for name in ("auc", "brier", "held_out") if f"0.{name}" in told}
-        metrics["loss"] = trainer.loss
+        metrics["loss"] = LOSS.held(trainer.loss)
     update = Update(
         site=site.name,
         round_number=order.round_number,
@@ -211,6 +210,6 @@ def _evaluated(
         }
         if calibrate and min(good, len(held_out) - good) >= FEWEST:
             fitted = calibrated(vector, held_out)
-            values[f"{index}.slope"] = round(fitted.slope, MOST_DIGITS)
-            values[f"{index}.offset"] = round(fitted.offset, MOST_DIGITS)
+            values[f"{index}.slope"] = LOGIT.held(round(fitted.slope, MOST_DIGITS))
+            values[f"{index}.offset"] = LOGIT.held(round(fitted.offset, MOST_DIGITS))
     return values
