@@ -80,7 +80,7 @@ def _header(update: Update, expected: Expected, plan: Plan, already: Collection[
         "duplicate": update.site in already,
         "wrong_model": update.model_hash != expected.model_hash,
         "wrong_layout": update.layout_hash != expected.layout_hash,
-        "too_many_examples": update.examples > site.max_examples,
+        "too_many_examples": 0 < site.max_examples < update.examples,
         "too_many_steps": update.steps > plan.training.steps,
         "no_examples": update.examples < 1 or update.steps < 1,
         "bad_metrics": misfit(update.metrics, METRICS) is not None,

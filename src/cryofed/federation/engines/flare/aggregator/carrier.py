@@ -79,13 +79,15 @@ class FlareCarrier:
         self._check_abort()
         taking_part = [client.name for client in self._engine.get_clients()]
         there = self._ping(taking_part)
-        # In a segment's first seconds the sites' processes are starting and their learners import torch.
-        while sum(there.values()) < len(taking_part) and time.monotonic() < self._settled:
-            time.sleep(0.1)
-            self._check_abort()
-            there = self._ping(taking_part)
+        try:
+            # In a segment's first seconds the sites' processes are starting and their learners import torch.
+            while sum(there.values()) < len(taking_part) and time.monotonic() < self._settled:
+                time.sleep(0.1)
+                self._check_abort()
+                there = self._ping(taking_part)
+        finally:  # FLARE may end the segment for a site that died: who was there then tells which
+            write_presence(self._folder, self._segment, list(there))
         self._settled = 0.0
-        write_presence(self._folder, self._segment, list(there))
         return list(there)
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
