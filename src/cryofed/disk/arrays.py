@@ -66,7 +66,7 @@ def _seal(text: str, arrays: Arrays) -> str:
     digest = hashlib.sha256(text.encode())
     for name, array in sorted(arrays.items()):
         digest.update(json.dumps([name, array.dtype.str.lstrip("<|="), array.shape]).encode())
-        digest.update(memoryview(array).cast("B") if array.size else b"")
+        digest.update(array.data.cast("B") if array.size else b"")
     return digest.hexdigest()
 
 

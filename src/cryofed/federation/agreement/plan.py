@@ -51,8 +51,8 @@ class RoundRules:
 class LocalTraining:
     """What each site does in one round."""
 
-    steps: int = number(30, "batches per round", least=1)
-    batch: int = number(64, "averages per batch", least=1)
+    steps: int = number(30, "batches per round", least=1, most=10_000)
+    batch: int = number(64, "averages per batch", least=1, most=4096)
     learning_rate: float = number(
         1e-4,
         "of the optimizer; 0.0001 refines a good model, 0.001 is for one that is untrained",

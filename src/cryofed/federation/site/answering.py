@@ -39,6 +39,11 @@ class Source(Protocol):
         """By which the privacy ledger knows these records; never leaves the site."""
         ...
 
+    @property
+    def anchor(self) -> Path | None:
+        """A file beside the library that says where its privacy ledger is."""
+        ...
+
     def labelled(self, held_out: bool) -> Labelled:
         """The averages to train on, or those of the held-out projects."""
         ...
@@ -55,6 +60,7 @@ class InMemory:
     train: Labelled
     held_out: Labelled
     name: str = "memory"
+    anchor: Path | None = None
 
     def labelled(self, held_out: bool) -> Labelled:
         """One of the two parts."""
@@ -75,6 +81,12 @@ class LibraryFile:
     def name(self) -> str:
         """The file's whole path."""
         return str(self.path.resolve())
+
+    @property
+    def anchor(self) -> Path:
+        """Beside the file."""
+        path = self.path.resolve()
+        return path.with_name(f"{path.name}.privacy")
 
     def labelled(self, held_out: bool) -> Labelled:
         """One of the library's two parts."""
@@ -180,7 +192,9 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         steps=trainer.steps,
         metrics=metrics,
     )
-    guarded = guard(update, strategy.channels, rules, memory.guard)
+    # Batches hold every average once before any twice.
+    seen = min(len(labelled), trainer.steps * plan.training.batch)
+    guarded = guard(update, strategy.channels, rules, memory.guard, seen)
     save_memory(site.folder, order, SiteMemory(strategy=kept, guard=guarded.memory))
     return pack_update(guarded.update, guarded.encoded)
 
