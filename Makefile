@@ -13,7 +13,7 @@ LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
 WORKERS ?= auto
 ENGINE ?= embedded
 
-.PHONY: demo test test-flare test-silent test-pythons lint check build lock bench clean
+.PHONY: demo test test-flare test-silent test-pythons lint check build lock fuzz bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@python=$$(sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
@@ -59,6 +59,10 @@ build: $(READY)
 lock: $(READY)
 	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
 	  pip hatchling "$(TORCH)" -e ".[dev,flare,mlflow]" | $(PY) .ci/lock.py
+
+# A hundred times as many damaged files as the tests try: half an hour or so.
+fuzz: $(READY)
+	CRYOFED_FUZZ=1000000 $(PY) -m pytest tests/fuzz -s
 
 bench: $(READY)
 	$(PY) -m benchmarks

@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "fine-tune the model on a library's own labels, at home",
     "federation": "found, run and watch a federation",
     "site": "take part in a federation: join, start, stop, personalize",
+    "trust": "look at evidence of what runs where",
     "demo": "three sites train one model together, on this machine",
 }
 

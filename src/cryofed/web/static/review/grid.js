@@ -23,6 +23,11 @@ export class Grid {
     this.tiles = this.#make();
     this.watcher = new IntersectionObserver((entries) => this.#look(entries), { root: element.parentElement, rootMargin: "300px" });
     for (const tile of this.tiles) this.watcher.observe(tile.element);
+    // Whatever moves the focus, a screen reader for instance, moves what the keys decide.
+    element.addEventListener("focusin", (event) => {
+      const tile = event.target.closest(".tile");
+      if (tile && Number(tile.dataset.index) !== this.focused) this.#rove(Number(tile.dataset.index));
+    });
   }
 
   #make() {
@@ -69,6 +74,7 @@ export class Grid {
 
   // Puts the tiles in this order; those left out leave the page.
   show(order) {
+    const had = this.element.contains(document.activeElement);  // a tile that is moved loses the focus
     this.shown = order;
     this.position.fill(-1);
     const sheet = document.createDocumentFragment();
@@ -79,7 +85,6 @@ export class Grid {
       element.setAttribute("aria-setsize", order.length);
       sheet.append(element);
     });
-    const had = this.element.contains(document.activeElement);
     this.element.replaceChildren(sheet);
     if (this.position[this.focused] < 0) this.focused = -1;
     if (this.focused < 0 && order.length) this.#rove(order[0]);
