@@ -28,11 +28,11 @@ demo: $(READY)
 # The second run, of real FLARE processes, is on its own: FLARE in the tests' own process would disturb them.
 test: $(READY)
 	$(PY) -m pytest --numprocesses $(WORKERS)
-	$(PY) -m pytest tests/federation/flare -m processes
+	$(PY) -m pytest tests/federation/engines/flare -m processes
 
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
 test-flare: $(READY)
-	$(PY) -m pytest tests/federation/flare -m processes --durations=0
+	$(PY) -m pytest tests/federation/engines/flare -m processes --durations=0
 
 # Under strace for over a minute each: no socket but the named ones, no file outside the named folders.
 test-silent: $(READY)

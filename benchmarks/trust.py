@@ -21,8 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from benchmarks._process import machine
-from cryofed.federation.guard.compress import decode, encode
+from benchmarks.measuring.process import machine
+from cryofed.federation.wire.codecs import decode, encode
 from cryofed.trust.attestation.binding import Exact
 from cryofed.trust.attestation.evidence import Evidence, IntelQuote, SnpReport
 from cryofed.trust.attestation.policy import IntelPolicy, Policy, SnpPolicy

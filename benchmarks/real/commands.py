@@ -22,6 +22,7 @@ from cryofed.jobs.job import ClassJob
 
 SEED = re.compile(r"-seed\d+$")
 KEPT = Path(os.environ.get("CRYOFED_BENCH_CACHE", "build")) / "bench-real"
+README = PAGE.parents[1] / "README.md"
 MODEL_PAGE, FEDERATION_PAGE = (PAGE.with_name(name) for name in ("model.md", "real-federation.md"))
 if TYPE_CHECKING:
     from benchmarks.real.ours import Bench
@@ -235,10 +236,32 @@ def _ours(options: argparse.Namespace) -> int:
 
         print(f"wrote {len(write_sheets(told, answers, options.sheets))} sheets to {options.sheets}")
     if options.write:
+        write_between(README, {"quality": _quality(sets, mean, line)})
         write_between(
             MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{line}", "seeds": side_by_side(programs)}
         )
     return 0
+
+
+def _quality(sets: Sequence[RealSet], mean: Summary, line: str) -> str:
+    """README's table: a line for each kind of judge, and the worst."""
+    share = {f: f"{mean.mean(f):.0%}".replace("%", " %") for f in ("good_kept", "bad_rejected")}
+    worst, name = mean.worst("auc")
+    least, of = mean.worst("good_kept")
+    weak, weakest = mean.worst("bad_rejected")
+    return "\n".join(
+        [
+            "| judged on | AUC | good classes kept | bad classes rejected |",
+            "|---|---:|---:|---:|",
+            f"| {len(sets)} sets of real averages, mean | {mean.mean('auc'):.3f} | {share['good_kept']} "
+            f"| {share['bad_rejected']} |",
+            f"| the worst of them | {worst:.3f} ({name}) | {least:.0%} ({of}) | {weak:.0%} ({weakest}) |",
+            f"| all {mean.together.n_good + mean.together.n_bad} classes on one scale "
+            f"| {mean.together.auc:.3f} | {mean.together.good_kept:.0%} | {mean.together.bad_rejected:.0%} |",
+            "",
+            line + ".",
+        ]
+    )
 
 
 def _release(options: argparse.Namespace) -> int:
