@@ -1,8 +1,7 @@
 """What a few decisions of a person teach, on real averages: `make bench-clicks`.
 
-`CRYOFED_CLICKS` names a folder of `oof_NAME.npz` with `features` `(n, k)`, `logit` `(n,)` and `label` `(n,)`
-(1, 0, -1 for none) per set, from a model that did not see the set's molecule. Without it the shipped model
-judges the real sets of `../shared`.
+Each set is judged by a model that never saw its molecule: the trainings of `python -m benchmarks.real ours`,
+in the folder where it keeps them or in the one that `CRYOFED_KEPT` names.
 """
 
 from __future__ import annotations
@@ -18,12 +17,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.judging.sets import shared_data
-from cryofed.scoring.calibration import sigmoid
+from benchmarks.real.commands import KEPT
+from benchmarks.real.ours import Told, calibration, fold_of
+from benchmarks.real.sets import default_folder, read_sets
+from cryofed.learning.export import to_onnx
+from cryofed.scoring.calibration import Calibration, sigmoid
 from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
+from cryofed.scoring.scorer import Model, answers, scorable
 from cryofed.selection.policy import Policy, job_cut
 
 DRAWS = 30
+SEED = 1  # of the trainings
 RANDOM = (1, 3)
 PROPOSED = (2, 4, 6, 10)
 FEWEST_LEFT = 5  # classes; shares of fewer say nothing
@@ -49,9 +53,9 @@ class Job:
 
 
 def main() -> None:
-    jobs = list(_from_files(Path(folder)) if (folder := os.environ.get("CRYOFED_CLICKS")) else _shipped())
+    jobs = list(_left_out(Path(os.environ.get("CRYOFED_KEPT", KEPT))))
     if not jobs:
-        sys.exit("the development data is not here, and CRYOFED_CLICKS names no folder")
+        sys.exit("the sets of real averages are not here")
     ways = ["none", *(f"{k}+{k} random" for k in RANDOM), *(f"{k} proposed" for k in PROPOSED), "3 mistakes"]
     print("| set | n | " + " | ".join(ways) + " |\n|---|---:|" + "---:|" * len(ways))
     rows = [_row(job) for job in jobs]
@@ -201,33 +205,36 @@ def _job(name: str, pooled: Numbers, logit: Numbers, label: NDArray[np.int64]) -
     )
 
 
-def _from_files(folder: Path) -> Iterator[Job]:
-    for path in sorted(folder.glob("oof_*.npz")):
-        with np.load(path) as data:
-            label = np.asarray(data["label"], np.float64)
-            label = np.where(np.isfinite(label), label, -1).astype(np.int64)
-            logit = np.asarray(data["logit"], np.float64)
-            yield _job(path.stem.removeprefix("oof_"), np.asarray(data["features"], np.float64), logit, label)
+def _left_out(kept: Path) -> Iterator[Job]:
+    """Every real set, by the model of one seed that never saw its molecule, from the trainings in `kept`."""
+    seen: list[tuple[Told, Numbers]] = []
+    models: dict[str, Model] = {}
+    for one in read_sets(folder) if (folder := default_folder()) else []:
+        fold = fold_of(one.molecule)
+        if fold not in models:
+            models[fold] = _model(kept / f"{fold}-{SEED}.npy")
+        usable = scorable(one.job)
+        answer, pooled = answers(models[fold], one.job, usable)
+        logits = np.full(len(usable), np.nan)
+        logits[usable] = answer[:, 0]
+        told = Told(
+            kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
+            particles=np.ones(len(one)), logits=logits,
+        )  # fmt: skip
+        seen.append((told, pooled))
+    every = [told for told, _ in seen]
+    for told, pooled in seen:
+        usable = np.isfinite(told.logits)
+        fitted = calibration(every, told.name if told.fold == "all" else told.fold)
+        p = np.clip(fitted.probabilities(told.logits[usable]), 1e-6, 1 - 1e-6)
+        label = np.where(told.counted, told.good.astype(int), -1)[usable]
+        yield _job(told.name, pooled, np.log(p / (1 - p)), label)
 
 
-def _shipped() -> Iterator[Job]:
-    import csv
+def _model(weights: Path) -> Model:
+    import onnxruntime
 
-    from cryofed.errors import CryoFedError
-    from cryofed.jobs.opening import open_job
-    from cryofed.scoring.scorer import score_job
-
-    data = shared_data()
-    for folder in ("class_averages", "class_averages_mixed"):
-        for path in sorted(data.glob(f"{folder}/*.mrcs")) if data else []:
-            try:
-                scores = score_job(open_job(path))
-            except CryoFedError as error:
-                print(f"left out: {error}")
-                continue
-            with path.with_suffix(".tsv").open(newline="") as lines:
-                text = [row["label"] for row in csv.DictReader(lines, delimiter="\t")]
-            seen = np.isfinite(scores.score)
-            label = np.array([int(t) if t else -1 for t in text])[seen]
-            p = np.clip(scores.score[seen], 1e-6, 1 - 1e-6)
-            yield _job(path.stem, scores.pooled[seen].astype(np.float64), np.log(p / (1 - p)), label)
+    if not weights.is_file():
+        sys.exit(f"{weights} is not there: `python -m benchmarks.real ours` trains it, or set CRYOFED_KEPT")
+    plain = to_onnx(np.load(weights).astype(np.float32), Calibration()).SerializeToString()
+    return Model(onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"]), Calibration())
