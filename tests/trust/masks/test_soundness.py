@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cryofed.errors import InputError
-from cryofed.federation.wire.codecs import CODECS
 from cryofed.federation.strategies.means import weight_of
 from cryofed.federation.strategies.registry import STRATEGIES, make_strategy
+from cryofed.federation.wire.codecs import CODECS
 from cryofed.federation.wire.updates import Update
 from cryofed.trust.masks import soundness
 from cryofed.trust.masks.fixed_point import FixedPoint
