@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.judging.sets import shared_data
 from cryofed.scoring.calibration import sigmoid
-from cryofed.scoring.clicks import fit, learn, propose, relative
+from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
 from cryofed.selection.policy import Policy, job_cut
 
 DRAWS = 30
@@ -163,7 +163,7 @@ def _carried(jobs: dict[str, Job]) -> None:
 
 
 def _carry(a: Job, b: Job) -> Numbers:
-    lesson = fit(a.features, a.prior, dict(enumerate(a.good.tolist())))
+    lesson = fit(a.features, a.prior, dict(enumerate(a.good.tolist())), level=CARRIED_LEVEL)
     return _judged(b, lesson.carried(b.features, b.prior), [])
 
 

@@ -8,6 +8,11 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine makes no example wrong: what counts is the answer, not how long it took.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = [
@@ -38,6 +43,12 @@ PARTICLES = [
     "rlnNormCorrection",
 ]
 ROOT_NAME = "run_it025"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Drafts and lessons of the tests never mix with those of the person who runs them."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 def blobs(n: int, box: int = 32, seed: int = 0) -> np.ndarray:

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cryofed.jobs.check import FEWEST_PARTICLES
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.scoring.scorer import FEWEST_PARTICLES, scorable
+from cryofed.scoring.scorer import scorable
 
 ROOT = Path(__file__).parents[2]
 

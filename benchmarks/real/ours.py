@@ -20,18 +20,23 @@ from numpy.typing import NDArray
 
 from benchmarks.judging.sets import LabelledJob, relion_jobs
 from benchmarks.real.sets import RealSet
+from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.learning.calibrate import Answered, answers, fit_calibration
+from cryofed.learning.calibrate import SHARPNESS, Answered, answers, fit_calibration, pooled_over_views
 from cryofed.learning.corpus import make_shards, read_shards
+from cryofed.learning.learner import network
+from cryofed.learning.metrics import auc
 from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
-from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.calibration import Calibration, sigmoid
 from cryofed.scoring.features import FEATURES, features
-from cryofed.scoring.scorer import scorable
+from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.scorer import Scores, scorable
+from cryofed.selection.policy import Policy, decide
 
 SEEDS = (1, 2, 3)
 SIMULATED = (550, 301)  # jobs, seed of the corpus
@@ -107,41 +112,140 @@ class Bench:
         return np.mean([self.vector(fold, seed) for seed in seeds], axis=0, dtype=np.float64).astype("f4")
 
 
-def left_out_logits(
-    bench: Bench, seeds: Sequence[int] = SEEDS
-) -> Iterator[tuple[str, str, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Of every real set and every judging RELION job: kind, name, `(n,)` logits, `(n,)` which are counted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a model that never saw its molecule says of one job."""
 
-    Each from a model that never saw its molecule. NaN where a class cannot be scored.
-    """
+    kind: str  # "real" or "relion"
+    name: str
+    fold: str
+    job: ClassJob
+    good: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    particles: NDArray[np.float64]  # 1 where unknown
+    logits: NDArray[np.float64]  # NaN where a class cannot be scored
+    sharper: NDArray[np.float64]  # than the job's median; NaN as above
+
+    @property
+    def answered(self) -> Answered:
+        """The counted classes alone."""
+        which = self.counted & np.isfinite(self.logits)
+        return Answered(self.logits[which], self.sharper[which], self.good[which])
+
+
+def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
+    """Every real set and every judging RELION job, each by the mean model of the seeds of its fold."""
     models = cache(lambda fold: bench.soup(fold, seeds))
+    found = []
     for one in bench.sets:
-        yield "real", one.name, logits_of(models(fold_of(one.molecule)), one.job), one.counted
+        fold = fold_of(one.molecule)
+        logits, sharper = seen_of(models(fold), one.job)
+        found.append(
+            Told(
+                kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
+                particles=np.ones(len(one)), logits=logits, sharper=sharper,
+            )
+        )  # fmt: skip
     for structures, job in judged_relion(bench.data):
-        model = models(fold_of_structures(structures))
-        yield "relion", job.job.path.name, logits_of(model, job.job), job.counted
+        fold = fold_of_structures(structures)
+        logits, sharper = seen_of(models(fold), job.job)
+        found.append(
+            Told(
+                kind="relion", name=job.job.path.name, fold=fold, job=job.job, good=job.good,
+                counted=job.counted, particles=job.particles, logits=logits, sharper=sharper,
+            )
+        )  # fmt: skip
+    return found
+
+
+def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], folder: Path) -> None:
+    """`oof_NAME.npz` of every real set for `benchmarks clicks`: pooled numbers, calibrated logit, label."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in told:
+        usable = np.isfinite(one.logits)
+        if one.kind == "real" and usable.any():
+            fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+            seen = one.logits + fitted.sharpness * one.sharper
+            job = of_job(one.job, usable, usable)
+            model = network(bench.soup(one.fold, seeds)).eval()
+            np.savez(
+                folder / f"oof_{one.name}.npz",
+                features=pooled_over_views(model, job),
+                logit=(fitted.slope * seen + fitted.offset)[usable],
+                label=np.where(one.counted, one.good, -1)[usable],
+            )
 
 
 def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
-    """`(n,)` logits over the scorer's views, NaN where a class cannot be scored."""
+    """`(n,)` logits over the scorer's views as they are seen in the job; NaN where none can be."""
+    logits, sharper = seen_of(vector, job)
+    return logits + SHARPNESS * sharper
+
+
+def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`(n,)` logits and how much sharper than the job's median; NaN where a class cannot be scored."""
     usable = scorable(job)
-    result = np.full(len(usable), np.nan)
+    logits, sharper = np.full((2, len(usable)), np.nan)
     if usable.any():
         (answered,) = answers(vector, of_job(job, usable, usable))
-        result[usable] = answered.logits
-    return result
+        logits[usable], sharper[usable] = answered.logits, answered.sharper
+    return logits, sharper
 
 
-def fitted(bench: Bench, seeds: Sequence[int] = SEEDS) -> Calibration:
-    """Slope and offset over all left-out real sets and RELION jobs, each by the root of its classes."""
-    good = {one.name: one.good for one in bench.sets}
-    good |= {job.job.path.name: job.good for _, job in judged_relion(bench.data)}
-    told = []
-    for _, name, logits, counted in left_out_logits(bench, seeds):
-        which = counted & np.isfinite(logits)
-        if which.any():
-            told.append(Answered(logits[which], good[name][which]))
-    return fit_calibration(told)
+def calibration(told: Sequence[Told], without: str = "") -> Calibration:
+    """Slope and offset over left-out real sets and RELION jobs, but for those of one fold.
+
+    A set is judged with the numbers that the other molecules gave; the release takes all. "all" is not left
+    out as one: its sets are of unlike molecules, and each is fitted without itself.
+    """
+    return fit_calibration(
+        [one.answered for one in told if without not in (one.fold, one.name) and len(one.answered.good)]
+    )
+
+
+def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, Answer]:
+    """Scores and decisions of the product's default policy, by set."""
+    found = {}
+    for one in told:
+        fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+        seen = one.logits + fitted.sharpness * one.sharper
+        score = sigmoid(fitted.slope * seen + fitted.offset)
+        scores = Scores(
+            score=score,
+            reasons=np.full((len(score), len(REASONS)), np.nan),
+            unsure=np.zeros(len(score), bool),
+        )
+        selection = decide(one.job, scores, policy)
+        found[one.name] = Answer(score=selection.score, kept=selection.kept)
+    return found
+
+
+def relion_line(told: Sequence[Told], answers: Mapping[str, Answer]) -> str:
+    """RELION's jobs on one scale: AUC over classes; kept and rejected by particles, and the worst job."""
+    jobs = [one for one in told if one.kind == "relion"]
+    good, score, kept, particles = (
+        np.concatenate([part(one)[one.counted] for one in jobs])
+        for part in (
+            lambda one: one.good,
+            lambda one: answers[one.name].score,
+            lambda one: np.asarray(answers[one.name].kept),
+            lambda one: one.particles,
+        )
+    )
+    scored = np.isfinite(score)
+    shares = {
+        one.name: float(np.mean(np.asarray(answers[one.name].kept)[one.good & one.counted]))
+        for one in jobs
+        if (one.good & one.counted).any()
+    }
+    least = min(shares, key=shares.__getitem__)
+    return (
+        f"{len(jobs)} RELION jobs: AUC {auc(score[scored], good[scored]):.3f}; particles of good classes "
+        "kept "
+        f"{particles[good & kept].sum() / particles[good].sum():.1%}; of bad classes rejected "
+        f"{particles[~good & ~kept].sum() / particles[~good].sum():.1%}; least share of a job's good classes "
+        f"kept {shares[least]:.0%} ({least})"
+    )
 
 
 def judged_relion(data: Path) -> Iterator[tuple[tuple[str, ...], LabelledJob]]:

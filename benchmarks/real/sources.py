@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SOURCES, LABELS = (Path(__file__).with_name(name) for name in ("sources.toml", "labels.tsv"))
 LABELLED_BY = {

@@ -306,3 +306,38 @@ def test_sigterm_ends_it_cleanly(project: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert process.stderr.read().strip().endswith("stopped")
+
+
+def test_it_learns_from_the_experts_selection_of_an_earlier_job_says_so_and_can_be_told_not_to(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(source, project)  # job010 and job012, each with a Select job: 011 and 013
+    assert main(["watch", str(project), "--once", "--settle", "0"]) == 0
+    told = capsys.readouterr().err
+    assert f"learnt from {project.resolve() / 'Select' / 'job011'}" in told
+    records = json.loads((project / "CryoFed" / "watch.json").read_text())["jobs"]
+    by_name = {record["name"]: record["learnt"] for record in records}
+    assert "Select/job013" in by_name["Class2D/job010/run_it025"]
+    assert "Select/job011" in by_name["Class2D/job012/run_it025"]
+    assert "Select/job011" in (project / "CryoFed" / "index.html").read_text()
+    assert (
+        main(
+            ["watch", str(project), "--once", "--settle", "0", "--out", str(tmp_path / "w"), "--no-learning"]
+        )
+        == 0
+    )
+    assert "learnt" not in capsys.readouterr().err
+
+
+def test_an_earlier_selection_that_cannot_be_read_stops_nothing(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(source, project)
+    shutil.rmtree(project / "Select" / "job013")
+    (project / "Class2D" / "job010" / FILES[0]).write_bytes(b"no stack")  # what job011 speaks of
+    assert main(["watch", str(project), "--once", "--settle", "0"]) == 0
+    told = capsys.readouterr().err
+    assert "not learnt: " in told
+    assert "Class2D/job012/run_it025: kept" in told

@@ -162,3 +162,32 @@ def test_a_library_shows_first_where_model_and_labels_differ_and_takes_correctio
     before = dict(zip(everything.source, everything.label.tolist(), strict=True))
     changed = [s for s, v in zip(again.source, again.label.tolist(), strict=True) if before[s] != v]
     assert changed == [gallery.source[2]]
+
+
+def test_a_save_holds_the_decisions_and_the_scores_that_they_taught(relion_job: Path, tmp_path: Path) -> None:
+    from cryofed.library.lessons import read_selection
+    from cryofed.selection.decisions import FILE
+
+    gallery, saving = opened(relion_job, out=tmp_path / "reviewed")
+    teachable = gallery.teachable
+    assert teachable is not None
+    scored = np.flatnonzero(np.isfinite(gallery.score))
+    best, worst = int(scored[np.argmax(gallery.score[scored])]), int(scored[np.argmin(gallery.score[scored])])
+    by_hand, kept = np.zeros(len(gallery), bool), gallery.start.copy()
+    by_hand[[best, worst]] = True
+    kept[[best, worst]] = False, True  # against the model, both
+    saving.save(decision(gallery, kept=kept, by_hand=by_hand, learning=True))
+    expected = teachable.taught({best: False, worst: True})
+    model = starfile.read(tmp_path / "reviewed" / "rank_model.star")
+    written = model["rlnClassScore"].to_numpy()[scored]
+    np.testing.assert_allclose(written, expected[scored], atol=1e-4)
+    assert "learnt from 1 good and 1 bad decisions by hand" in (tmp_path / "reviewed/report.html").read_text()
+    said = read_selection(tmp_path / "reviewed")
+    assert said.kept == {int(gallery.number[best]): False, int(gallery.number[worst]): True}
+    assert said.job is not None
+    assert said.job.resolve() == relion_job.resolve()
+    saving.save(decision(gallery, kept=kept, by_hand=by_hand, learning=False))  # the model as it came
+    model = starfile.read(tmp_path / "reviewed_2" / "rank_model.star")
+    np.testing.assert_allclose(model["rlnClassScore"].to_numpy()[scored], gallery.score[scored], atol=1e-4)
+    saving.save(decision(gallery, kept=kept))
+    assert not (tmp_path / "reviewed_3" / FILE).exists()  # nobody decided a single class

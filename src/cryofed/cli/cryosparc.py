@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     job = open_job(place)
     fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
     policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views, **fixed)
-    selection = decide(job, score_job(job, options.model), policy)
+    selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     print(summary(job, selection))
     lost = loss(job, selection)
     if not selection.kept.any() or (lost > policy.max_loss and not options.force):

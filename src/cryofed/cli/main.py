@@ -21,10 +21,12 @@ COMMANDS = {
     "cryosparc": "select in a running CryoSPARC, by a Select 2D job of its own",
     "simulate": "make class averages, jobs or whole sites with known truth",
     "harvest": "read past selections out of RELION and CryoSPARC projects into a library",
+    "learnt": "what was learnt from selections at this site: list, remove",
     "library": "look after a library: info, verify, merge, export",
     "train": "fine-tune the model on a library's own labels, at home",
     "federation": "found, run and watch a federation",
     "site": "take part in a federation: join, start, stop, personalize",
+    "trust": "look at evidence of what runs where",
     "demo": "three sites train one model together, on this machine",
 }
 

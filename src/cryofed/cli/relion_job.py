@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max_loss", type=float, default=0.6, help="share of the particles above which the job fails"
     )
-    parser.add_argument("--min_particles", type=int, default=10, help="classes with fewer are not scored")
+    parser.add_argument("--min_particles", type=int, help="classes with fewer are not scored (default: 10)")
     parser.add_argument(
         "--keep_views", type=_yes, default=False, help="Yes keeps the best class of every view"
     )
@@ -52,9 +52,8 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     from cryofed.selection.writer import REPORT, write_selection
 
     fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
-    policy = Policy(
-        max_loss=options.max_loss, min_particles=options.min_particles, keep_views=options.keep_views, **fixed
-    )
+    fewest = {} if options.min_particles is None else {"min_particles": options.min_particles}
+    policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views, **fewest, **fixed)
     given = options.optimiser or options.in_parts
     if given is None:
         found = "give the run_itNNN_data.star of a 2D classification as input particles"
@@ -62,7 +61,9 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     job = open_job(given)
     if job.program != "relion":
         raise InputError(given, "--in_parts", job.program, "give a data.star of RELION")
-    selection = decide(job, score_job(job, options.model), policy)
+    for note in job.notes:
+        print(f"note: {note}", file=sys.stderr)
+    selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     check_abort(folder)
     print(summary(job, selection))
     if selection.note:

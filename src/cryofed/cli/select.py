@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from cryofed.jobs.job import ClassJob
+    from cryofed.scoring.scorer import Scores
     from cryofed.selection.policy import Policy, Selection
 
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the table as JSON and nothing else")
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     parser.add_argument(
-        "--threshold", type=_share, help="a fixed cut from 0 to 1 (default: 0.25, fitted to the job's scores)"
+        "--threshold", type=_share, help="a fixed cut from 0 to 1 (default: 0.4, fitted to the job's scores)"
     )
     parser.add_argument(
         "--max-loss",
@@ -37,11 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="write the selection whatever it loses")
     parser.add_argument(
-        "--min-particles", type=int, default=10, help="classes with fewer are not scored (default: 10)"
+        "--min-particles", type=_count, help="classes with fewer are not scored (default: 10)"
     )
     parser.add_argument("--mask-diameter", type=_positive, metavar="Å", help="where the job does not tell it")
     parser.add_argument("--pixel-size", type=_positive, metavar="Å", help="where the job does not tell it")
     parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    parser.add_argument(
+        "--learn-from",
+        type=Path,
+        metavar="SELECTION",
+        help="a person's selection of an earlier job of the same sample: a Select job, a saved review, a TSV",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,10 +57,10 @@ def run(options: argparse.Namespace) -> int:
     from threading import Thread
 
     from cryofed.jobs.opening import open_job
-    from cryofed.scoring.scorer import load_ahead, score_job
+    from cryofed.scoring.scorer import load_ahead
     from cryofed.selection.policy import decide, loss
     from cryofed.selection.table import summary
-    from cryofed.selection.writer import check_folder, default_folder, write_selection
+    from cryofed.selection.writer import check_folder, default_folder, free_folder, write_selection
 
     Thread(target=load_ahead, args=(options.model,)).start()  # no daemon: ONNX Runtime aborts an exit amid it
     job = open_job(options.job)
@@ -62,14 +69,20 @@ def run(options: argparse.Namespace) -> int:
         mask_diameter_angstrom=options.mask_diameter or job.mask_diameter_angstrom,
         pixel_size_angstrom=options.pixel_size or job.pixel_size_angstrom,
     )
-    out = options.out or default_folder(job)
+    out = options.out or free_folder(default_folder(job))
     check_folder(job, out)
-    selection = decide(job, score_job(job, options.model), _policy(options))
+    scores, policy, learnt = _scores(job, options)
+    selection = decide(job, scores, policy)
     lost = loss(job, selection)
     refused = lost > options.max_loss and not options.force and not selection.note
-    files = [] if refused else write_selection(job, selection, out, model=str(options.model or "shipped"))
+    model = ", ".join(filter(None, [str(options.model or "shipped"), learnt]))
+    files = [] if refused else write_selection(job, selection, out, model=model)
     if not options.json:
         _print_table(job, selection)
+    if learnt:
+        print(learnt, file=sys.stderr)
+    for note in job.notes:
+        print(f"note: {note}", file=sys.stderr)
     if refused:
         if not options.json:
             print(summary(job, selection))
@@ -82,6 +95,23 @@ def run(options: argparse.Namespace) -> int:
         )
     _tell(job, selection, out, len(files), options)
     return 0
+
+
+def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy, str]:
+    """Scores and the policy for them; with `--learn-from` after what a person's selection teaches."""
+    from dataclasses import replace
+
+    from cryofed.scoring.scorer import score_job
+
+    policy = _policy(options)
+    scores = score_job(job, options.model, policy.min_particles)
+    if options.learn_from is None:
+        return scores, policy, ""
+    from cryofed.library.lessons import read_selection, scores_learnt
+
+    said = read_selection(options.learn_from)
+    scores, cut, learnt = scores_learnt(job, scores, said, options.model, policy)
+    return scores, replace(policy, threshold=cut, band=0.0), learnt
 
 
 def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: argparse.Namespace) -> None:
@@ -100,6 +130,7 @@ def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: a
     elif loss(job, selection) > options.max_loss:
         print(f"warning: more than {100 * options.max_loss:.0f} % is thrown away (--force)", file=sys.stderr)
     if not options.json:
+        print(f"read {job.read} of {job.name}", file=sys.stderr)
         print(f"wrote {files} files to {out}; open {out / 'report.html'}", file=sys.stderr)
 
 
@@ -108,8 +139,11 @@ def _policy(options: argparse.Namespace) -> Policy:
     from cryofed.selection.policy import Policy
 
     typed = {"max_loss": options.max_loss, "keep_views": options.keep_views}
-    fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
-    return Policy(min_particles=options.min_particles, **typed, **fixed)
+    if options.threshold is not None:
+        typed |= {"threshold": options.threshold, "band": 0.0}
+    if options.min_particles is not None:
+        typed["min_particles"] = options.min_particles
+    return Policy(**typed)
 
 
 def _print_table(job: ClassJob, selection: Selection) -> None:
@@ -142,6 +176,13 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
 
 

@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("model"), help="new folder for the better model (default: model)"
     )
     parser.add_argument("--epochs", type=int, default=8, help="times that each average is seen (default: 8)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model on a CPU")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -28,66 +33,38 @@ def run(options: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from cryofed.errors import InputError, MissingPackageError, OutputError
+    from cryofed.errors import MissingPackageError
 
     try:
-        from cryofed.learning.export import read_vector, write_model
-        from cryofed.learning.local import fine_tune
+        from cryofed.learning.at_home import train_at_home
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "train") from None
-    from cryofed.learning.vector import vector_hash
-    from cryofed.library.store import Library
-    from cryofed.scoring.scorer import SHIPPED, open_model
 
-    if options.epochs < 1:
-        raise InputError("--epochs", "number", str(options.epochs), "give 1 or more")
-    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
-        raise OutputError(options.out, "folder", "not empty", "name a new folder with --out")
-    release = options.release or SHIPPED.parent
-    vector = read_vector(release / "weights.safetensors")
-    calibration = open_model(release / "model.onnx").calibration
-    with Library(options.library) as library:
-        training, held_out = library.labelled(held_out=False), library.labelled(held_out=True)
-        names = sorted(p.name for p in library.projects() if p.held_out and p.labelled)
     console = Console(stderr=True)
     with Progress(console=console) as bar:
         task = bar.add_task("training", total=None)
-        tried = fine_tune(
-            vector,
-            calibration,
-            training,
-            held_out,
-            options.seed,
+        tried, names = train_at_home(
+            options.library,
+            options.out,
+            release=options.release,
+            seed=options.seed,
             epochs=options.epochs,
+            device=options.device,
             progress=lambda step, steps: bar.update(task, completed=step, total=steps),
         )
     _show(console, tried, names)
     print(_summary(tried))
-    if not tried.better:
+    if tried.better:
+        model = options.out / "model.onnx"
+        print(f"written to {options.out}; use it with: cryofed select JOB --model {model}")
+    else:
         print("the old model is kept: the new one is not better on the held-out projects")
-        return
-    card = {"made by": "cryofed train", "from_vector_sha256": vector_hash(vector), **_facts(tried)}
-    write_model(options.out, tried.vector, tried.calibration, card)
-    print(f"written to {options.out}; use it with: cryofed select JOB --model {options.out / 'model.onnx'}")
-
-
-def _facts(tried: LocalModel) -> dict[str, float | int]:
-    from cryofed.learning.local import mean_auc, mean_brier
-
-    return {
-        "examples": tried.examples,
-        "steps": tried.steps,
-        "held_out_projects": len(tried.before),
-        "held_out_examples": sum(p.examples for p in tried.before),
-        "auc_before": round(mean_auc(tried.before), 4),
-        "auc_after": round(mean_auc(tried.after), 4),
-        "brier_before": round(mean_brier(tried.before), 4),
-        "brier_after": round(mean_brier(tried.after), 4),
-    }
 
 
 def _summary(tried: LocalModel) -> str:
-    told = _facts(tried)
+    from cryofed.learning.at_home import facts
+
+    told = facts(tried)
     return (
         f"{told['examples']} averages trained on; on {told['held_out_projects']} held-out projects"
         f" ({told['held_out_examples']} averages)"

@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the particles above which nothing is written and a person is asked (default: 0.6)",
     )
     parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    parser.add_argument(
+        "--no-learning",
+        action="store_true",
+        help="score with the model as it came, not after the expert's selection of an earlier job here",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     watch = Watch(
         project=project,
         memory=memory,
-        settings=Settings(policy=policy, model=options.model),
+        settings=Settings(
+            policy=policy, model=options.model, project=project, learning=not options.no_learning
+        ),
         settle_s=options.settle,
     )
     for number in (signal.SIGTERM, signal.SIGINT):

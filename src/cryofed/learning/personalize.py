@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import TrainingError
-from cryofed.learning.learner import TrainingSettings, layout, plain_logits, train
+from cryofed.learning.calibrate import seen_logits
+from cryofed.learning.learner import TrainingSettings, layout, train
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration, fit_platt
+from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
 FEWEST = 20  # good, and as many bad: below, two numbers are not fitted
 HEAD = "head."
@@ -85,7 +86,7 @@ def personalize(
     """
     release = calibration or Calibration()
     enough(judge)
-    seen = {name: plain_logits(vector, judge) for name, vector in models.items()}
+    seen = {name: seen_logits(vector, judge, release) for name, vector in models.items()}
     first = next(iter(models))
     gains = {name: gain(scores, seen[first], judge) for name, scores in seen.items()}
     sure = {name: more - error for name, (more, error) in gains.items() if name != first}
@@ -126,13 +127,14 @@ def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = 
     """
     enough(labelled)
     release = common or Calibration()
-    fitted = fit_platt(plain_logits(vector, labelled), labelled.good)
+    fitted = fit_platt(seen_logits(vector, labelled, release), labelled.good)
     return replace(release, slope=fitted.slope, offset=fitted.offset)
 
 
 def site_scores(vector: Vector, calibration: Calibration, labelled: Labelled) -> NDArray[np.float64]:
     """Probabilities `(n,)` by the site's slope and offset."""
-    return calibration.probabilities(plain_logits(vector, labelled))
+    seen = seen_logits(vector, labelled, calibration)
+    return sigmoid(calibration.slope * seen + calibration.offset)
 
 
 def two_halves(labelled: Labelled) -> tuple[Labelled, Labelled]:

@@ -22,6 +22,7 @@ LEVEL = 2.0  # prior deviation, in logits, of what all classes of the job may sh
 PRIOR = 0.7  # share of the model's logit that stands once a person has decided something
 FARTHEST = 4.0  # a feature's distance from the job's mean is clipped to ± this many deviations
 CARRIED = 2.0  # logits by which what one job taught may move a class of another job
+CARRIED_LEVEL = 0.5  # `LEVEL` of what is carried: another job may hold more or fewer good classes
 STEPS = 50  # of Newton's method; six are usual
 CLOSE = 1e-4  # logits; a last step below this changes no score that is shown
 MARGIN = 1e-3  # logits by which a decided class lies on the side that the person put it
@@ -61,7 +62,7 @@ def relative(pooled: NDArray[np.floating]) -> Numbers:
     return result
 
 
-def fit(features: Numbers, prior: Numbers, decided: Mapping[int, bool]) -> Lesson:
+def fit(features: Numbers, prior: Numbers, decided: Mapping[int, bool], *, level: float = LEVEL) -> Lesson:
     """The lesson of greatest posterior probability; one decision is enough.
 
     Convex: Newton's method, each step by conjugate gradients, so that nothing larger than the decided rows
@@ -71,10 +72,11 @@ def fit(features: Numbers, prior: Numbers, decided: Mapping[int, bool]) -> Lesso
         features: `(n, k)`, as `relative` gives them.
         prior: `(n,)` the model's logits, counted from the cut.
         decided: index to whether the person keeps it.
+        level: prior deviation of the level, in logits; `CARRIED_LEVEL` for a lesson to be carried.
     """
     rows = np.fromiter(decided, np.int64, len(decided))
     good = np.fromiter(decided.values(), np.float64, len(decided))
-    columns = np.concatenate([PULL * features[rows], np.full((len(rows), 1), LEVEL)], axis=1)
+    columns = np.concatenate([PULL * features[rows], np.full((len(rows), 1), level)], axis=1)
     offset, found = PRIOR * prior[rows], np.zeros(columns.shape[1])
     for _ in range(STEPS):
         probability = sigmoid(columns @ found + offset)
@@ -86,7 +88,7 @@ def fit(features: Numbers, prior: Numbers, decided: Mapping[int, bool]) -> Lesso
             break
     return Lesson(
         weights=PULL * found[:-1],
-        level=float(LEVEL * found[-1]),
+        level=float(level * found[-1]),
         good=int(good.sum()),
         bad=int(len(good) - good.sum()),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import CryoFedError
-from cryofed.jobs.check import FEW_PARTICLES
+from cryofed.jobs.check import FEWEST_PARTICLES
 from cryofed.jobs.job import ClassJob
 from cryofed.scoring.reasons import REASONS
 from cryofed.selection.views import group_views, views_kept
@@ -28,7 +28,8 @@ class Policy:
     """What to keep.
 
     The threshold lies below one half because a good class that is lost costs more than a bad one that is
-    kept, about three times: later steps find junk, and nothing finds lost views again (1 / (1 + 3)).
+    kept, one and a half times as much: later steps find junk, and nothing finds lost views again
+    (1 / (1 + 1.5)). It was chosen on left-out real sets (docs/model.md).
     The cut is `threshold`, moved within `± band` to the widest gap between the job's scores, so that
     classes that are alike are treated alike; then it is lowered, class by class, until the job loses over
     `most_lost` of its good classes with a probability of at most `risk`: in a job with few, each counts.
@@ -38,13 +39,13 @@ class Policy:
     `view_floor` is kept.
     """
 
-    threshold: float = 0.25
+    threshold: float = 0.4
     band: float = 0.1
     most_lost: float = 0.15
     risk: float = 0.05
-    least_score: float = 0.1
+    least_score: float = 0.15
     max_loss: float = 0.6
-    min_particles: int = FEW_PARTICLES
+    min_particles: int = FEWEST_PARTICLES
     keep_views: bool = False
     view_floor: float = 0.2
 
@@ -57,6 +58,8 @@ class Policy:
             raise CryoFedError("most_lost must be below 1, got 1")
         if self.band < 0:
             raise CryoFedError(f"band must not be negative, got {self.band:g}")
+        if self.min_particles < 0:
+            raise CryoFedError(f"min_particles must not be negative, got {self.min_particles}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +71,7 @@ def sign(folder: Path, request: Path, days: int, names: Sequence[str] = ()) -> b
 
     asked, key = read_request(request), open_request(request).public_key()
     root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
-    if root.not_valid_after_utc <= datetime.now(timezone.utc):
+    if root.not_valid_after_utc <= datetime.now(UTC):
         raise FederationError(f"{folder}: the authority has expired; found the federation anew")
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())  # type: ignore[arg-type]
     both = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
@@ -95,7 +95,7 @@ def sign(folder: Path, request: Path, days: int, names: Sequence[str] = ()) -> b
 def _valid(builder: CertificateBuilder, days: int, latest: datetime | None = None) -> CertificateBuilder:
     from cryptography import x509
 
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     last = now + timedelta(days=days)
     return (
         builder.serial_number(x509.random_serial_number())

@@ -36,6 +36,7 @@ class Record:
     views_kept: int = 0
     unsure: int = 0
     seconds: float = 0.0
+    learnt: str = ""  # from which selection of a person its scores were learnt, in words
 
 
 @dataclass(slots=True)

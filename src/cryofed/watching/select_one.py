@@ -6,12 +6,14 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
+from cryofed.errors import CryoFedError
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.scoring.scorer import score_job
+from cryofed.library.lessons import Decided, earlier_selection, scores_learnt
+from cryofed.scoring.scorer import Scores, score_job
 from cryofed.selection.policy import Policy, Selection, decide, loss
 from cryofed.selection.report import write_report
 from cryofed.selection.writer import free_folder, write_selection
@@ -23,10 +25,16 @@ Keep = Callable[[Record], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How every classification is selected; `model` None is the one that CryoFed ships."""
+    """How every classification is selected; `model` None is the one that CryoFed ships.
+
+    `learning`: the scores follow the latest selection that a person made of another classification of the
+    `project`.
+    """
 
     policy: Policy
     model: Path | None = None
+    project: Path | None = None
+    learning: bool = True
 
 
 def select_one(job: Finished, content: str, out: Path, settings: Settings, keep: Keep) -> Record:
@@ -40,19 +48,20 @@ def select_one(job: Finished, content: str, out: Path, settings: Settings, keep:
     """
     begun = time.perf_counter()
     opened = open_job(job.start)
-    selection = decide(opened, score_job(opened, settings.model), settings.policy)
+    selection, learnt = _decided(opened, settings)
     folder = free_folder(out / job.name)
     if folder.exists():
         folder.rmdir()  # empty; what appears there must appear as a whole
+    model = ", ".join(filter(None, [str(settings.model or "shipped"), learnt]))
     why = _why_look(opened, selection, settings.policy)
     record = _record(job, content, opened, selection)
-    record = replace(record, folder=folder.relative_to(out).as_posix(), note=why)
+    record = replace(record, folder=folder.relative_to(out).as_posix(), note=why, learnt=learnt)
     keep(record)
     if why:
         folder.mkdir(parents=True, exist_ok=True)
-        write_report(opened, selection, folder / "report.html", model=str(settings.model or "shipped"))
+        write_report(opened, selection, folder / "report.html", model=model)
     else:
-        write_selection(opened, selection, folder, model=str(settings.model or "shipped"))
+        write_selection(opened, selection, folder, model=model)
     outcome: Outcome = "look" if why else "kept"
     record = replace(record, outcome=outcome, seconds=round(time.perf_counter() - begun, 2))
     keep(record)
@@ -72,7 +81,28 @@ def resume(record: Record, out: Path) -> Record | None:
 
 def now() -> str:
     """The time, as records hold it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _decided(job: ClassJob, settings: Settings) -> tuple[Selection, str]:
+    """The selection, and from what its scores were learnt, in words; "" where nothing teaches."""
+    policy, learnt = settings.policy, ""
+    scores = score_job(job, settings.model, policy.min_particles)
+    if settings.learning and settings.project is not None:
+        try:
+            scores, cut, learnt = _after_expert(job, scores, settings)
+            policy = replace(policy, threshold=cut, band=0.0) if learnt else policy
+        except (CryoFedError, OSError) as error:  # the job itself is whole, and is selected without
+            learnt = f"not learnt: {error}"
+    return decide(job, scores, policy), learnt
+
+
+def _after_expert(job: ClassJob, scores: Scores, settings: Settings) -> tuple[Scores, float, str]:
+    past = earlier_selection(settings.project, job) if settings.project else None
+    if past is None:
+        return scores, 0.0, ""
+    said = Decided(source=past.source, job=past.job, kept=past)
+    return scores_learnt(job, scores, said, settings.model, settings.policy, again=False)
 
 
 def _why_look(job: ClassJob, selection: Selection, policy: Policy) -> str:

@@ -61,7 +61,7 @@ def _row(r: Record) -> str:
     name = escape(r.name)
     if r.folder and r.outcome in ("kept", "look"):
         name = f'<a href="{quote(r.folder)}/report.html">{name}</a>'
-    note = f"<small>{escape(r.note)}</small>" if r.note else ""
+    note = "".join(f"<small>{escape(text)}</small>" for text in (r.note, r.learnt) if text)
     decided = r.outcome in ("kept", "look")
     share = ""
     if decided and r.particles and r.particles_kept is not None:

@@ -1,4 +1,4 @@
-"""FedAvgM, FedAdam, FedYogi, FedAdagrad: two rounds of one number, worked out with plain floats."""
+"""FedAvgM, DiLoCo, FedAdam, FedYogi, FedAdagrad: two rounds of one number, worked out with plain floats."""
 
 from math import sqrt
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cryofed.federation.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
+from cryofed.federation.strategies.diloco import DiLoCo
 from cryofed.federation.strategies.fedavgm import FedAvgM
 from cryofed.federation.strategies.strategy import Strategy
 
@@ -24,6 +25,15 @@ def test_fedavgm_keeps_half_of_the_last_step(update) -> None:
 
 def test_fedavgm_without_momentum_is_fedavg(update) -> None:
     assert two_rounds(FedAvgM(momentum=0.0), update, 1, 2) == 3.0
+
+
+def test_diloco_looks_ahead_along_its_momentum(update) -> None:
+    # m1 = 1, x = 1 + 0.5 * 1 = 1.5; m2 = 0.5 * 1 + 2 = 2.5, x = 1.5 + 2 + 0.5 * 2.5 = 4.75
+    assert two_rounds(DiLoCo(momentum=0.5, learning_rate=1.0), update, 1, 2) == 4.75
+
+
+def test_diloco_without_momentum_is_the_mean_change(update) -> None:
+    assert two_rounds(DiLoCo(momentum=0.0, learning_rate=1.0), update, 1, 2) == 3.0
 
 
 def slow_adaptive(second, beta: float, eta: float, tau: float, steps: tuple[float, ...]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryofed.disk.chain import Record, add_record, altered, read_chain
@@ -36,7 +36,7 @@ def note_promotion(path: Path, promotion: Promotion) -> None:
         known = _all(path, earlier)
         if known and replace(known[-1], time="") == replace(promotion, time=""):
             return None
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         return asdict(replace(promotion, time=promotion.time or now))
 
     add_record(path, unless_known)

@@ -10,6 +10,7 @@ from typing import Any
 from cryofed.errors import InputError
 from cryofed.federation.strategies.adaptive import FedAdagrad, FedAdam, FedYogi
 from cryofed.federation.strategies.cyclic import Cyclic
+from cryofed.federation.strategies.diloco import DiLoCo
 from cryofed.federation.strategies.fedavg import FedAvg
 from cryofed.federation.strategies.fedavgm import FedAvgM
 from cryofed.federation.strategies.feddyn import FedDyn
@@ -30,6 +31,7 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     for kind in (
         FedAvg,
         FedAvgM,
+        DiLoCo,
         FedAdam,
         FedYogi,
         FedAdagrad,

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Draft(BaseModel):
-    """Decisions on one gallery, saved or not. `hand`: 1 kept, -1 rejected, 0 left to the threshold."""
+    """Decisions on one gallery, saved or not. `hand`: 1 kept, -1 rejected, 0 left to the threshold.
+
+    `revision` counts the changes that the command has taken; a page sends the one that it has seen last.
+    `learning`: whether the scores are those that the decisions taught, or the model's own.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,6 +27,7 @@ class Draft(BaseModel):
     hand: list[Annotated[int, Field(ge=-1, le=1)]]
     reason: list[Annotated[int, Field(ge=-1, le=99)]]
     saved: bool = False
+    learning: bool = True
 
 
 def state_folder() -> Path:
@@ -43,3 +51,42 @@ def write_draft(path: Path, draft: Draft) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}.new")
     unfinished.write_text(json.dumps(draft.model_dump()), encoding="utf-8")
     unfinished.replace(path)
+
+
+class StaleError(Exception):
+    """A page that has not seen the latest changes wants to write; `draft` holds them."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(f"revision {draft.revision}")
+        self.draft = draft
+
+
+@dataclass(slots=True)
+class Drafts:
+    """The one draft of a gallery of n averages. Of two pages, neither overwrites what it has not seen."""
+
+    path: Path
+    n: int
+    lock: Lock = field(default_factory=Lock)
+
+    def read(self) -> Draft | None:
+        """The draft as it stands."""
+        return read_draft(self.path, self.n)
+
+    def write(self, draft: Draft, beside: Callable[[], object] | None = None) -> int:
+        """Take a draft that was made from the latest one; the new revision.
+
+        `beside` is done first and under the same lock, so that what is saved is what the draft says.
+
+        Raises:
+            StaleError: another page wrote since; nothing is done.
+        """
+        with self.lock:
+            latest = self.read()
+            if latest is not None and draft.revision != latest.revision:
+                raise StaleError(latest)
+            if beside is not None:
+                beside()
+            taken = draft.model_copy(update={"revision": draft.revision + 1})
+            write_draft(self.path, taken)
+            return taken.revision

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cryofed.errors import CryoFedError
 from cryofed.jobs.job import Images
 from cryofed.scoring.reasons import REASONS
+from cryofed.selection.taught import Teachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Gallery:
     sort: str = "score"
     source: tuple[str, ...] = ()  # the job of each class, where they come from several
     warnings: tuple[str, ...] = ()
+    teachable: Teachable | None = None  # None: decisions teach nothing here
 
     def __post_init__(self) -> None:
         rows = ("number", "particles", "resolution_angstrom", "score", "unsure", "reason")
@@ -88,6 +90,7 @@ def as_message(gallery: Gallery, key: str, saving: dict[str, Any]) -> dict[str, 
         "warnings": list(gallery.warnings),
         "reasons": list(REASONS),
         "saving": saving,
+        "teachable": gallery.teachable is not None,
         "number": gallery.number.tolist(),
         "source": list(gallery.source),
         "particles": [int(n) if n >= 0 else None for n in gallery.particles],

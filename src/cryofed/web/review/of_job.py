@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cryofed.errors import CryoFedError
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.programs import program
 from cryofed.library.harvest import relion
 from cryofed.library.harvest.past import PastSelection, labelling
 from cryofed.library.labels import Labelling
@@ -21,17 +22,23 @@ from cryofed.library.rows import now
 from cryofed.library.store import Library
 from cryofed.scoring.prepare import is_dark, job_radius_px
 from cryofed.scoring.reasons import REASONS
+from cryofed.selection.decisions import FILE, decisions_text
 from cryofed.selection.policy import Selection
+from cryofed.selection.taught import Teachable, unsure_after
 from cryofed.selection.writer import free_folder, write_selection
 from cryofed.web.review.gallery import Gallery
 from cryofed.web.review.routes import Decision, Saving
 
-PROGRAMS = {"relion": "RELION", "cryosparc": "CryoSPARC", "images": "images"}
 BY_HAND = "rejected by hand"
 
 
-def gallery_of_job(job: ClassJob, selection: Selection, label: NDArray[np.float64]) -> Gallery:
-    """What the page shows of a job that was scored and decided; `label` as in `Gallery`."""
+def gallery_of_job(
+    job: ClassJob,
+    selection: Selection,
+    label: NDArray[np.float64],
+    teachable: Teachable | None = None,
+) -> Gallery:
+    """What the page shows of a job that was scored and decided; `label` and `teachable` as in `Gallery`."""
     by_threshold = selection.score >= selection.cut
     return Gallery(
         title=job.name,
@@ -55,13 +62,14 @@ def gallery_of_job(job: ClassJob, selection: Selection, label: NDArray[np.float6
         threshold=selection.cut,
         view_floor=selection.view_floor,
         dark=is_dark(job.averages),
-        warnings=(selection.note,) if selection.note else (),
+        warnings=(*job.notes, selection.note) if selection.note else job.notes,
+        teachable=teachable,
     )
 
 
 def describe(job: ClassJob) -> str:
     """Program, box, pixel and mask in one line; what is unknown is left out."""
-    parts = [PROGRAMS[job.program], f"box {job.box} px"]
+    parts = [program(job.program).words, f"box {job.box} px"]
     if job.pixel_size_angstrom:
         parts.append(f"{job.pixel_size_angstrom:.3g} Å per pixel")
     if job.mask_diameter_angstrom:
@@ -96,12 +104,29 @@ def project_of(job: ClassJob) -> str:
     return str(start.parent.parent if job.program == "cryosparc" else start.parent)
 
 
-def saving_of_job(job: ClassJob, selection: Selection, out: Path, library: Path | None, model: str) -> Saving:
+def saving_of_job(
+    job: ClassJob,
+    selection: Selection,
+    out: Path,
+    library: Path | None,
+    *,
+    model: str,
+    teachable: Teachable | None = None,
+) -> Saving:
     """Saves into `out`, or beside it where that is taken, and labels into `library` where asked."""
 
     def save(decision: Decision) -> list[str]:
         folder = free_folder(out)
-        files = write_selection(job, decided(selection, decision), folder, model=model)
+        by_hand = decision.decided
+        learnt, told = taught(selection, decision, teachable)
+        numbers = {int(job.classes.number[i]): kept for i, kept in by_hand.items()}
+        files = write_selection(
+            job,
+            decided(learnt, decision),
+            folder,
+            model=model + told,
+            beside={FILE: decisions_text(job, numbers, folder)} if numbers else None,
+        )
         lines = [str(file) for file in files]
         if library is not None and decision.labels != "none":
             lines.append(_keep_labels(job, decision, library))
@@ -112,6 +137,19 @@ def saving_of_job(job: ClassJob, selection: Selection, out: Path, library: Path 
         library=str(library or ""),
         save=save,
     )
+
+
+def taught(selection: Selection, decision: Decision, teachable: Teachable | None) -> tuple[Selection, str]:
+    """The selection with the scores that the page showed, and from what they were learnt, in words."""
+    by_hand = decision.decided
+    if not decision.learning or teachable is None:
+        return selection, ""
+    good, bad = teachable.counts(by_hand)
+    if not good or not bad:
+        return selection, ""
+    score = teachable.taught(by_hand)
+    told = f", learnt from {good} good and {bad} bad decisions by hand"
+    return replace(selection, score=score, unsure=unsure_after(score, by_hand)), told
 
 
 def decided(selection: Selection, decision: Decision) -> Selection:
@@ -179,9 +217,13 @@ def open_review(
     target = out or reviewed(default_folder(job))
     check_folder(job, free_folder(target))
     say(f"scoring {len(job.classes)} classes of {job.name}")
-    selection = decide(job, score_job(job, model))
-    gallery = gallery_of_job(job, selection, earlier_labels(job, library))
-    return gallery, saving_of_job(job, selection, target, library, str(model or "shipped"))
+    scores = score_job(job, model)
+    selection = decide(job, scores)
+    teachable = Teachable.of(scores, selection.score, selection.cut) if scores.pooled.shape[1] else None
+    gallery = gallery_of_job(job, selection, earlier_labels(job, library), teachable)
+    return gallery, saving_of_job(
+        job, selection, target, library, model=str(model or "shipped"), teachable=teachable
+    )
 
 
 def reviewed(default: Path) -> Path:

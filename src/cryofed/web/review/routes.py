@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import FastAPI, HTTPException, Response
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cryofed.errors import CryoFedError
-from cryofed.web.review.draft import Draft, read_draft, state_folder, write_draft
-from cryofed.web.review.gallery import Gallery, as_message, content_key
+from cryofed.selection.taught import Teachable, unsure_after
+from cryofed.web.review.draft import Draft, Drafts, StaleError, state_folder
+from cryofed.web.review.gallery import Gallery, as_message, content_key, known
 from cryofed.web.review.pictures import RANGE, power_spectrum, quantize, thumbnails
 from cryofed.web.server import new_app
 
@@ -31,6 +32,12 @@ class Decision:
     reason: NDArray[np.int64]
     threshold: float
     labels: Labels  # which of them become labels of the library
+    learning: bool = False  # whether the scores are those that the decisions by hand taught
+
+    @property
+    def decided(self) -> dict[int, bool]:
+        """Index to kept, of the classes that were decided by hand."""
+        return {int(i): bool(self.kept[i]) for i in np.flatnonzero(self.by_hand)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +60,19 @@ class SaveRequest(BaseModel):
     labels: Labels
 
 
+class LearnRequest(BaseModel):
+    """What is decided by hand on the page: 1 kept, -1 rejected, 0 left open."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hand: list[Annotated[int, Field(ge=-1, le=1)]]
+
+
 def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> FastAPI:
     """The application of one gallery; drafts go to `drafts`, by default the person's state folder."""
     app = new_app("review.html")
     key = content_key(gallery)
-    draft_path = (drafts or state_folder()) / f"{key}.json"
+    kept_drafts = Drafts((drafts or state_folder()) / f"{key}.json", len(gallery))
     message = as_message(gallery, key, {"files": saving.files, "library": saving.library})
     pictures = thumbnails(gallery.averages, gallery.radius_px, dark=gallery.dark)
     message |= {"range": RANGE, "thumb": pictures.shape[-1]}
@@ -70,8 +85,7 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
 
     @app.get("/review/gallery")
     def read_gallery() -> JSONResponse:
-        draft = read_draft(draft_path, len(gallery))
-        return JSONResponse(message | {"draft": draft.model_dump() if draft else None})
+        return JSONResponse(message | {"draft": dumped(kept_drafts.read())})
 
     @app.get("/review/thumbs")
     def read_thumbs() -> Response:
@@ -85,26 +99,63 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
         both = quantize(-average if gallery.dark else average).tobytes() + power_spectrum(average).tobytes()
         return Response(both, media_type="application/octet-stream", headers=forever)
 
-    @app.put("/review/draft", status_code=204)
-    def keep_draft(draft: Draft) -> None:
+    @app.get("/review/draft")
+    def see_draft() -> dict[str, Any]:
+        return {"draft": dumped(kept_drafts.read())}
+
+    @app.put("/review/draft")
+    def keep_draft(draft: Draft) -> JSONResponse:
         fits(draft)
-        write_draft(draft_path, draft)
+        try:
+            return JSONResponse({"revision": kept_drafts.write(draft)})
+        except StaleError as error:
+            return JSONResponse({"draft": dumped(error.draft)}, status_code=409)
+
+    @app.post("/review/learn")
+    def learn(request: LearnRequest) -> dict[str, Any]:
+        if gallery.teachable is None or len(request.hand) != len(gallery):
+            raise HTTPException(422, "this page shows other classes than the command; reload it")
+        return lesson_message(gallery.teachable, np.asarray(request.hand))
 
     @app.post("/review/save")
-    def save(request: SaveRequest) -> dict[str, Any]:
+    def save(request: SaveRequest) -> JSONResponse:
         fits(request.draft)
         if request.key != key or len(request.kept) != len(gallery):
             raise HTTPException(409, "the page shows another job; reload it")
         if request.labels != "none" and not saving.library:
             raise HTTPException(422, "no library was opened; start the review with --library")
+        lines: list[str] = []
         try:
-            lines = saving.save(decision_of(request))
+            revision = kept_drafts.write(
+                request.draft.model_copy(update={"saved": True}),
+                lambda: lines.extend(saving.save(decision_of(request))),
+            )
+        except StaleError as error:
+            return JSONResponse({"draft": dumped(error.draft)}, status_code=409)
         except (CryoFedError, OSError) as error:
             raise HTTPException(422, str(error)) from error
-        write_draft(draft_path, request.draft.model_copy(update={"saved": True}))
-        return {"written": list(lines)}
+        return JSONResponse({"written": lines, "revision": revision})
 
     return app
+
+
+def dumped(draft: Draft | None) -> dict[str, Any] | None:
+    """The draft as JSON takes it."""
+    return draft.model_dump() if draft else None
+
+
+def lesson_message(teachable: Teachable, hand: NDArray[np.int64]) -> dict[str, Any]:
+    """What the decisions teach, as the page takes it: learning begins with one good and one bad decision.
+
+    `score` and `unsure` are null before; `proposal` is the index of the class to decide next, or null.
+    """
+    decided = {int(i): bool(hand[i] > 0) for i in np.flatnonzero(hand)}
+    good, bad = teachable.counts(decided)
+    told: dict[str, Any] = {"good": good, "bad": bad, "proposal": teachable.proposal(decided)}
+    if not good or not bad:
+        return told | {"score": None, "unsure": None}
+    score = teachable.taught(decided)
+    return told | {"score": known(score), "unsure": unsure_after(score, decided).tolist()}
 
 
 def decision_of(request: SaveRequest) -> Decision:
@@ -115,4 +166,5 @@ def decision_of(request: SaveRequest) -> Decision:
         reason=np.asarray(request.draft.reason, np.int64),
         threshold=request.draft.threshold,
         labels=request.labels,
+        learning=request.draft.learning,
     )

@@ -101,7 +101,7 @@ def test_the_aggregator_refuses_a_site_of_another_federation(founded: Founded, t
 def test_an_expired_certificate_names_the_day_and_how_to_renew(founded: Founded) -> None:
     own = site_1(founded)
     leaf, root = load_certificates(own.certificate, "")[0], load_certificates(own.authority, "")[0]
-    later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=91)  # valid for 90
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=91)  # valid for 90
     with pytest.raises(InputError, match=r"expired on 20.*renew it"):
         check_chain(leaf, root, own.certificate, later)
     earlier = later - datetime.timedelta(days=100)

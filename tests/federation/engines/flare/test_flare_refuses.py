@@ -228,7 +228,7 @@ def expire(path: Path, authority: Path) -> None:
 
     old = x509.load_pem_x509_certificate(path.read_bytes())
     key = load_pem_private_key((authority / "root.key").read_bytes(), None)
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     new = (
         x509.CertificateBuilder()
         .subject_name(old.subject)

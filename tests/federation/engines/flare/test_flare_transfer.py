@@ -107,7 +107,10 @@ def test_what_is_not_a_table_is_refused(text: object) -> None:
 class Stuck(Cell):
     """A site that offers and then never sends."""
 
+    asked = 0
+
     def send_request(self, *_: object, abort_signal: Signal, **__: object) -> object:  # type: ignore[override]
+        Stuck.asked += 1
         while not abort_signal.triggered:
             time.sleep(0.01)
         raise ConnectionError("aborted")
@@ -118,7 +121,8 @@ def test_sites_that_send_nothing_are_left_when_others_wait(offer: Offer, tmp_pat
     arrivals = Arrivals(Stuck("server"), tmp_path, lambda: now[0])  # type: ignore[arg-type]
     for number in range(AT_A_TIME):
         arrivals.expect(f"stuck-{number}", Ticket("r", 5), answers.append)
-    time.sleep(0.1)  # all threads are taken
+    while Stuck.asked < AT_A_TIME:  # until all threads are taken
+        time.sleep(0.01)
     now[0] += HOLD_S + 1
     arrivals.hurry()
     time.sleep(0.1)

@@ -1,40 +1,141 @@
-// Unsaved work: at once in this browser, a moment later beside the page on disk. The newer one wins.
+// Unsaved work: at once in this browser, a moment later beside the page on disk. Two pages of one job may be
+// open: the command counts revisions and refuses what was made from an older one; the page that is behind
+// takes over what changed there, keeps what was changed here, and says so.
 const key = (gallery) => `cryofed.draft.${gallery.key}`;
+const JSON_HEADERS = { "content-type": "application/json" };
+const PAUSE = 250;  // ms without a change before the command hears of it
 
-export function restore(gallery, decisions) {
-  const fits = (draft) => draft && draft.hand?.length === decisions.n && draft.reason?.length === decisions.n;
-  let here = null;
-  try { here = JSON.parse(localStorage.getItem(key(gallery))); } catch { /* private window or damaged: none */ }
-  const drafts = [here, gallery.draft].filter(fits).sort((a, b) => b.revision - a.revision);
-  if (drafts.length) decisions.takeDraft(drafts[0]);
+// What changed from `base` to `mine`, put on top of `theirs`: class by class, mine where it changed here.
+export function merged(base, mine, theirs) {
+  const hand = [...theirs.hand], reason = [...theirs.reason];
+  mine.hand.forEach((value, i) => {
+    if (value === base.hand[i] && mine.reason[i] === base.reason[i]) return;
+    hand[i] = value;
+    reason[i] = mine.reason[i];
+  });
+  const pick = (name) => (mine[name] === base[name] ? theirs[name] : mine[name]);
+  const both = { threshold: pick("threshold"), learning: pick("learning"), hand, reason, saved: false };
+  return { ...both, saved: theirs.saved && same(both, theirs) };
 }
 
+export const same = (a, b) => a.threshold === b.threshold && a.learning === b.learning
+  && a.hand.every((v, i) => v === b.hand[i]) && a.reason.every((v, i) => v === b.reason[i]);
+
 export class Keeper {
-  constructor(gallery, decisions) {
-    this.gallery = gallery;
-    this.decisions = decisions;
+  // taken: is called when the other page's changes were taken over, with how many classes they concern.
+  // stopped: whether the command in the terminal answers no more.
+  constructor(gallery, decisions, { taken, stopped }) {
+    Object.assign(this, { gallery, decisions, taken, stopped });
     this.timer = 0;
-    window.addEventListener("pagehide", () => { if (this.timer) this.#send(); });
+    this.sending = null;  // the promise of a request that is under way
+    this.base = gallery.draft ?? { ...decisions.asDraft(), revision: 0 };
+    decisions.takeDraft(this.base);
+    const left = this.#stored();  // what this browser kept, and the command never heard of
+    if (left) decisions.takeDraft(merged(left.base, left.mine, this.base));
+    if (this.#unsent()) this.#later();
+    this.channel = new BroadcastChannel(key(gallery));
+    this.channel.addEventListener("message", () => this.sync());
+    window.addEventListener("focus", () => this.sync());
+    window.addEventListener("pagehide", () => { if (this.#unsent()) this.#put(true).catch(() => { /* the browser has it */ }); });
   }
 
   remember() {
-    try { localStorage.setItem(key(this.gallery), JSON.stringify(this.decisions.asDraft())); } catch { /* the disk has it */ }
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#send(), 250);
+    this.#store();
+    this.#later();
   }
 
-  markSaved() {
+  // What the save request carries, so that it saves nothing that another page changed unseen.
+  draft() { return { ...this.decisions.asDraft(), revision: this.base.revision }; }
+
+  markSaved(draft, revision) {
+    this.base = { ...draft, revision, saved: true };
+    if (!this.#unsent()) {
+      this.decisions.saved = true;
+      clearTimeout(this.timer);
+      this.timer = 0;
+    }
+    this.#store();
+    this.channel.postMessage("changed");
+  }
+
+  // Takes over what another page did; `theirs` is the command's draft.
+  take(theirs) {
+    const { decisions } = this, mine = decisions.asDraft();
+    const both = merged(this.base, mine, theirs);
+    decisions.rebase(this.base, theirs);
+    this.base = theirs;
+    const changed = both.hand.filter((v, i) => v !== mine.hand[i] || both.reason[i] !== mine.reason[i]).length;
+    const seen = !same(both, mine);
+    decisions.takeDraft(both);
+    this.#store();
+    if (seen || both.saved !== mine.saved) this.taken(changed, seen);
+    if (this.#unsent()) this.#later();
+  }
+
+  async sync() {
+    if (this.sending || this.timer) return;  // it is about to be told
+    try {
+      const answer = await fetch("/review/draft");
+      const { draft } = await answer.json();
+      this.stopped(false);
+      if (draft && draft.revision !== this.base.revision) this.take(draft);
+    } catch {  // the command has stopped: the pages of this browser still share its store
+      this.stopped(true);
+      const left = this.#stored();
+      if (left && !same(left.mine, this.decisions.asDraft())) this.take({ ...left.mine, revision: this.base.revision });
+    }
+  }
+
+  #unsent() { return !same(this.decisions.asDraft(), this.base); }
+
+  #later() {
     clearTimeout(this.timer);
-    this.timer = 0;
-    this.decisions.saved = true;
-    try { localStorage.setItem(key(this.gallery), JSON.stringify(this.decisions.asDraft())); } catch { /* the disk has it */ }
+    this.timer = setTimeout(() => this.#send(), PAUSE);
+  }
+
+  // The command has heard of everything, or answers no more.
+  async settled() {
+    if (this.timer) { clearTimeout(this.timer); this.#send(); }
+    await this.sending;
   }
 
   #send() {
-    clearTimeout(this.timer);
     this.timer = 0;
-    const body = JSON.stringify(this.decisions.asDraft());
-    fetch("/review/draft", { method: "PUT", headers: { "content-type": "application/json" }, body, keepalive: body.length < 60000 })
-      .catch(() => { /* the page was closed, or the command stopped: the browser still has it */ });
+    if (this.sending) { this.#later(); return; }
+    this.sending = this.#tell().finally(() => { this.sending = null; });
+  }
+
+  async #tell() {
+    const draft = this.draft();
+    try {
+      const answer = await this.#put(false, draft);
+      const told = await answer.json();
+      this.stopped(false);
+      if (answer.ok) {
+        this.base = { ...draft, revision: told.revision };
+        this.#store();
+        if (this.#unsent()) this.#later();
+      } else if (told.draft) this.take(told.draft);
+    } catch { this.stopped(true); }  // this browser has it
+    this.channel.postMessage("changed");
+  }
+
+  #put(leaving, draft = this.draft()) {
+    const body = JSON.stringify(draft);
+    return fetch("/review/draft", { method: "PUT", headers: JSON_HEADERS, body, keepalive: leaving && body.length < 60000 });
+  }
+
+  #store() {
+    const stored = { base: this.base, mine: this.decisions.asDraft() };
+    try { localStorage.setItem(key(this.gallery), JSON.stringify(stored)); } catch { /* private window: the disk has it */ }
+  }
+
+  #stored() {
+    const fits = (draft) => draft?.hand?.length === this.decisions.n && draft.reason?.length === this.decisions.n
+      && typeof draft.threshold === "number" && typeof draft.learning === "boolean";
+    try {
+      const { base, mine } = JSON.parse(localStorage.getItem(key(this.gallery)));
+      return fits(base) && fits(mine) ? { base, mine } : null;
+    } catch { return null; }  // none, or damaged
   }
 }

@@ -2,7 +2,7 @@
 import * as words from "./words.js";
 
 const TILE = `<canvas width="1" height="1" aria-hidden="true"></canvas>
-<span class="flags" aria-hidden="true"><span class="hand">hand</span><span class="unsure">unsure</span><span class="was"></span></span>
+<span class="flags" aria-hidden="true"><span class="hand">hand</span><span class="next">decide next</span><span class="changed"></span><span class="unsure">unsure</span><span class="was"></span></span>
 <span class="mark" aria-hidden="true"><svg class="check-mark" viewBox="0 0 16 16"><path d="m3 8.5 3.4 3.3L13 4.8"/></svg><svg class="cross" viewBox="0 0 16 16"><path d="m4 4 8 8M12 4l-8 8"/></svg></span>
 <div class="level" aria-hidden="true"><i></i></div>
 <div class="line" aria-hidden="true"><span class="score"></span><span class="number"></span></div>
@@ -23,6 +23,11 @@ export class Grid {
     this.tiles = this.#make();
     this.watcher = new IntersectionObserver((entries) => this.#look(entries), { root: element.parentElement, rootMargin: "300px" });
     for (const tile of this.tiles) this.watcher.observe(tile.element);
+    // Whatever moves the focus, a screen reader for instance, moves what the keys decide.
+    element.addEventListener("focusin", (event) => {
+      const tile = event.target.closest(".tile");
+      if (tile && Number(tile.dataset.index) !== this.focused) this.#rove(Number(tile.dataset.index));
+    });
   }
 
   #make() {
@@ -36,26 +41,30 @@ export class Grid {
       element.id = `class-${number}`;
       element.dataset.index = i;
       const find = (name) => element.querySelector(name);
-      find(".score").textContent = words.score(this.gallery.score[i]);
       find(".number").textContent = this.gallery.source[i] ?? `#${number}`;
       find(".facts-line").textContent = `${words.short(this.gallery.particles[i])} · ${words.resolution(this.gallery.resolution[i])}`;
       find(".facts-line").title = `${words.count(this.gallery.particles[i])} particles, ${words.resolution(this.gallery.resolution[i])}`;
-      find(".level i").style.width = `${(this.gallery.score[i] ?? 0) * 100}%`;
-      if (this.gallery.unsure[i]) element.dataset.unsure = "";
-      return { element, canvas: find("canvas"), reason: find(".reason"), was: find(".was") };
+      return { element, canvas: find("canvas"), reason: find(".reason"), was: find(".was"), score: find(".score"), level: find(".level i"), changed: find(".changed") };
     });
   }
 
   // Writes only the tiles that differ from what they show.
   refresh() {
     const { decisions, gallery } = this;
-    this.tiles.forEach(({ element, reason, was }, i) => {
-      const state = 10000 * decisions.kept[i] + 1000 * decisions.hand[i] + decisions.reason[i];
+    this.tiles.forEach(({ element, reason, was, score, level, changed }, i) => {
+      const next = gallery.proposed === i;
+      const state = `${decisions.kept[i]} ${decisions.hand[i]} ${decisions.reason[i]} ${gallery.score[i]} ${gallery.unsure[i]} ${gallery.changed[i]} ${next}`;
       if (this.written[i] === state) return;
       this.written[i] = state;
       element.setAttribute("aria-selected", decisions.kept[i] ? "true" : "false");
       element.setAttribute("aria-label", words.tileName(gallery, decisions, i));
       element.toggleAttribute("data-hand", decisions.hand[i] !== 0);
+      score.textContent = words.score(gallery.score[i]);
+      level.style.width = `${(gallery.score[i] ?? 0) * 100}%`;
+      element.toggleAttribute("data-unsure", gallery.unsure[i]);
+      element.toggleAttribute("data-next", next);
+      changed.textContent = words.changed(gallery, i);
+      element.toggleAttribute("data-changed", gallery.changed[i] !== 0);
       const before = words.was(gallery, decisions, i);
       element.toggleAttribute("data-was", before !== "");
       was.textContent = before;
@@ -65,6 +74,7 @@ export class Grid {
 
   // Puts the tiles in this order; those left out leave the page.
   show(order) {
+    const had = this.element.contains(document.activeElement);  // a tile that is moved loses the focus
     this.shown = order;
     this.position.fill(-1);
     const sheet = document.createDocumentFragment();
@@ -75,7 +85,6 @@ export class Grid {
       element.setAttribute("aria-setsize", order.length);
       sheet.append(element);
     });
-    const had = this.element.contains(document.activeElement);
     this.element.replaceChildren(sheet);
     if (this.position[this.focused] < 0) this.focused = -1;
     if (this.focused < 0 && order.length) this.#rove(order[0]);

@@ -27,6 +27,7 @@ export function bindings(page) {
       ["Keep this and all above", ["a"], () => page.keepAbove(here())],
       ["Reject this and all below", ["b"], () => page.rejectBelow(here())],
       ["Threshold down, up", ["[", "]"], (key) => page.moveThreshold(key === "[" ? -0.01 : 0.01)],
+      ["Threshold back to the automatic cut", ["0"], () => decisions.setThreshold(page.gallery.threshold)],
       ["Undo, redo", ["z", "Shift+Z"], (key) => (key === "z" ? decisions.undo() : decisions.redo())],
       ["Undo, redo", ["Ctrl+z", "Ctrl+Shift+Z", "Ctrl+y"], (key) => (key === "z" ? decisions.undo() : decisions.redo()), true],
     ]],
@@ -37,6 +38,10 @@ export function bindings(page) {
       ["Page down, up", ["PageDown", "PageUp"], (key) => go(row(key === "PageDown" ? grid.rows() : -grid.rows()))],
       ["First, last", ["Home", "End"], (key) => go(key === "Home" ? -1e9 : 1e9)],
       ["Next class the model is unsure of", ["u"], () => page.nextUnsure()],
+      ...(page.gallery.teachable ? [
+        ["The class whose decision would teach most", ["t"], () => page.learning.goToProposed()],
+        ["Learn from me, or the model as it came", ["l"], () => decisions.setLearning(!decisions.learning)],
+      ] : []),
     ]],
     ["Look", [
       ["Zoom, with the power spectrum", ["Enter"], () => zoom.toggle(grid.focused)],
@@ -47,7 +52,7 @@ export function bindings(page) {
       [`Sort by ${Object.values(ORDERS).map((o) => o.name.split(/[ ,]/)[0].toLowerCase()).join(", ")}`, Object.keys(ORDERS).map((_, k) => String(k + 1)),
         (key) => (zoom.isOpen() ? zoom.reason(Number(key) - 1) : page.look({ sort: Object.keys(ORDERS)[key - 1] }))],
       ["Reverse the order", ["r"], () => page.look({ reverse: !page.view.reverse })],
-      ["Show all, kept, rejected, unsure, by hand", ["f"], () => page.nextFilter()],
+      ["Show all, kept, rejected, unsure, by hand, changed", ["f"], () => page.nextFilter()],
       ["Contrast down, up", [",", "."], (key) => page.look({ contrast: page.view.contrast + (key === "." ? 5 : -5) })],
       ["Tiles smaller, larger", ["-", "+"], (key) => page.look({ size: page.view.size + (key === "+" ? 16 : -16) })],
       ["Protein dark or bright", ["i"], () => page.look({ invert: !page.view.invert })],

@@ -1,13 +1,15 @@
 // Opens the gallery and joins its parts.
 import { Decisions } from "./decisions.js";
-import { Keeper, restore } from "./draft.js";
+import { Keeper } from "./draft.js";
 import { Grid } from "./grid.js";
 import * as keys from "./keys.js";
-import { FILTERS, ORDERS, ordered } from "./order.js";
+import { Learning } from "./learning.js";
+import { BY_SCORE, FILTERS, ORDERS, ordered } from "./order.js";
 import { Painter } from "./paint.js";
 import { $, Panel } from "./panel.js";
 import * as pointer from "./pointer.js";
 import { Saving } from "./save.js";
+import * as words from "./words.js";
 import { Zoom } from "./zoom.js";
 
 const VIEW = { sort: "score", reverse: false, filter: "all", contrast: 50, size: 132, invert: false };
@@ -19,31 +21,67 @@ class Page {
     this.anchor = -1;  // where a range begins
     this.view = { ...VIEW, ...remembered(), sort: gallery.sort, reverse: false };
     this.decisions = new Decisions(gallery);
-    restore(gallery, this.decisions);
+    this.keeper = new Keeper(gallery, this.decisions, { taken: (n, seen) => this.#taken(n, seen), stopped: (yes) => this.#stopped(yes) });
+    this.learning = new Learning(this);
     this.painter = new Painter(gallery.range);
     this.painter.setContrast(this.view.contrast, this.view.invert);
     this.panel = new Panel(gallery, this.decisions);
     this.grid = new Grid($("grid"), gallery, this.decisions, this.painter);
-    this.keeper = new Keeper(gallery, this.decisions);
     this.zoom = new Zoom(this);
     this.saving = new Saving(this);
-    $("unsaved").hidden = this.decisions.saved;
-    this.decisions.onChange(() => this.#changed());
+    this.decisions.onChange(() => { this.keeper.remember(); this.#changed(); });
     this.#controls();
     pointer.listen(this);
     keys.listen(this);
-    this.grid.refresh();
-    this.panel.refresh();
     this.look({}, true);
     this.grid.focus(this.grid.focused, false);
+    this.#changed();
   }
 
   #changed() {
+    this.learning.mark();
+    this.#refresh();
+    this.learning.ask();
+  }
+
+  #refresh() {
     this.grid.refresh();
     this.panel.refresh();
+    this.learning.refresh();
     if (this.zoom.isOpen()) this.zoom.refresh();
-    this.keeper.remember();
-    $("unsaved").hidden = false;
+    $("unsaved").hidden = this.decisions.saved;
+  }
+
+  // What was learnt is in force; `again` where a click has become a decision because of it.
+  rescored(others, again) {
+    if (others && BY_SCORE.includes(this.view.sort)) this.#rank();
+    if (again) { this.keeper.remember(); this.#changed(); } else this.#refresh();
+  }
+
+  // Ranks anew what is shown. The class in focus stays where it is, under the hand that has just decided it.
+  #rank() {
+    const { gallery, decisions, view, grid } = this, shown = new Set(grid.shown), place = grid.position[grid.focused];
+    const order = ordered(gallery, decisions, view.sort, view.reverse).filter((i) => shown.has(i));
+    if (place >= 0 && decisions.hand[grid.focused]) {
+      order.splice(order.indexOf(grid.focused), 1);
+      order.splice(place, 0, grid.focused);
+    }
+    if (order.some((i, k) => i !== grid.shown[k])) grid.show(order);
+  }
+
+  #taken(classes, seen) {
+    if (seen) this.tell(`Brought up to date: another page changed ${classes ? words.classes(classes).replace(/^class$/, "1 class") : "how they are chosen"}.`);
+    this.#changed();
+  }
+
+  #stopped(yes) { $("unsaved").textContent = yes ? "Command stopped; kept in this browser" : "Unsaved, kept safe here"; }
+
+  // Something that happened without a click; it goes by itself.
+  tell(text) {
+    $("notice").textContent = text;
+    $("notice").hidden = false;
+    clearTimeout(this.noticeTimer);
+    this.noticeTimer = setTimeout(() => { $("notice").hidden = true; }, 12000);
   }
 
   #controls() {
@@ -59,6 +97,7 @@ class Page {
     $("invert").addEventListener("change", () => this.look({ invert: $("invert").checked }));
     $("keep-above").addEventListener("click", () => this.keepAbove(this.grid.focused));
     $("reject-below").addEventListener("click", () => this.rejectBelow(this.grid.focused));
+    $("auto-cut").addEventListener("click", () => { decisions.setThreshold(this.gallery.threshold); $("threshold").focus(); });
     $("reset").addEventListener("click", () => decisions.forgetHand());
     $("undo").addEventListener("click", () => decisions.undo());
     $("redo").addEventListener("click", () => decisions.redo());
@@ -87,6 +126,7 @@ class Page {
     }
     if (resort) this.#sort();
     this.panel.showView(view);
+    this.learning.refresh();
     try { localStorage.setItem(REMEMBERED, JSON.stringify({ ...view, filter: "all" })); } catch { /* not remembered */ }
   }
 
@@ -123,7 +163,7 @@ class Page {
     this.grid.focus(i);
   }
   help() { $("help").showModal(); }
-  markSaved() { $("unsaved").hidden = true; }
+  markSaved() { this.#refresh(); }
 }
 
 function remembered() {

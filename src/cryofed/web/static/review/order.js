@@ -1,4 +1,5 @@
 // The orders in which classes can be looked at, and which of them are shown. Pure.
+export const BY_SCORE = ["score", "uncertainty", "disagreement", "similarity"];  // these change with what is learnt
 const last = (value) => (value === null ? -Infinity : value);
 
 export const ORDERS = {
@@ -39,4 +40,5 @@ export const FILTERS = {
   rejected: { name: "Rejected", shows: (g, d, i) => !d.kept[i] },
   unsure: { name: "Unsure", shows: (g, d, i) => g.unsure[i] },
   hand: { name: "By hand", shows: (g, d, i) => d.hand[i] !== 0 },
+  changed: { name: "Changed", shows: (g, d, i) => g.changed[i] !== 0, apart: true },  // its button stands elsewhere
 };

@@ -15,7 +15,9 @@ export class Panel {
     for (const [key, { name }] of Object.entries(ORDERS)) $("sort").add(new Option(name, key));
     $("warnings").replaceChildren(...gallery.warnings.map((text) => element("li", text)));
     $("warnings").hidden = !gallery.warnings.length;
-    this.#bars();
+    $("auto-cut").textContent = `Back to the automatic ${gallery.threshold.toFixed(2)}`;
+    this.bars = Array.from({ length: BINS }, () => document.createElement("i"));
+    $("histogram").replaceChildren(...this.bars);
     this.#views();
     this.spokenTimer = 0;
   }
@@ -32,26 +34,26 @@ export class Panel {
     $("threshold").value = decisions.threshold;
     $("threshold").setAttribute("aria-valuetext", `${decisions.threshold.toFixed(2)}: ${words.spoken(totals)}`);
     $("threshold-value").textContent = decisions.threshold.toFixed(2);
+    this.#bars();
     this.bars.forEach((bar, k) => bar.classList.toggle("kept", (k + 0.5) / BINS >= decisions.threshold));
     $("undo").disabled = !decisions.past.length;
     $("redo").disabled = !decisions.future.length;
     $("reset").disabled = !totals.hand;
+    $("auto-cut").hidden = decisions.threshold === this.gallery.threshold;
     this.#markViews();
     clearTimeout(this.spokenTimer);  // a screen reader hears the last of a quick series
     this.spokenTimer = setTimeout(() => { $("spoken").textContent = words.spoken(totals); }, 400);
     return totals;
   }
 
+  // The scores have changed, and the bars with them.
   #bars() {
+    if (this.counted === this.gallery.score) return;
+    this.counted = this.gallery.score;
     const heights = new Array(BINS).fill(0);
     for (const s of this.gallery.score) if (s !== null) heights[Math.min(BINS - 1, Math.floor(s * BINS))]++;
     const top = Math.max(1, ...heights);
-    this.bars = heights.map((h) => {
-      const bar = document.createElement("i");
-      bar.style.height = h ? `${Math.max(4, 100 * Math.sqrt(h / top))}%` : "0";
-      return bar;
-    });
-    $("histogram").replaceChildren(...this.bars);
+    heights.forEach((h, k) => { this.bars[k].style.height = h ? `${Math.max(4, 100 * Math.sqrt(h / top))}%` : "0"; });
   }
 
   #views() {
@@ -82,7 +84,8 @@ export class Panel {
   }
 
   makeFilter(choose) {
-    for (const [key, { name }] of Object.entries(FILTERS)) {
+    for (const [key, { name, apart }] of Object.entries(FILTERS)) {
+      if (apart) continue;
       const button = element("button", name);
       button.dataset.filter = key;
       button.addEventListener("click", () => choose(key));

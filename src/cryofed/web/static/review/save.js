@@ -38,14 +38,23 @@ export class Saving {
 
   async #save() {
     const { decisions, gallery, keeper } = this.page;
-    const request = { key: gallery.key, kept: Array.from(decisions.kept, Boolean), draft: decisions.asDraft(), labels: $("save-form").labels.value };
-    const revision = decisions.revision;
+    $("save-trouble").hidden = true;
     $("save-go").disabled = true;
+    $("save-go").textContent = "Saving…";
     try {
+      await keeper.settled();
+      const draft = keeper.draft();
+      const request = { key: gallery.key, kept: Array.from(decisions.kept, Boolean), draft, labels: $("save-form").labels.value };
       const answer = await fetch("/review/save", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(request) });
       const told = await answer.json();
+      if (told.draft) {
+        keeper.take(told.draft);
+        $("save-summary").textContent = `${words.spoken(decisions.totals())}.`;
+        throw new Error("Nothing was saved: another page changed this selection. It is up to date now; look at it, then save.");
+      }
       if (!answer.ok) throw new Error(typeof told.detail === "string" ? told.detail : "the page and the command differ; reload");
-      if (decisions.revision === revision) { keeper.markSaved(); this.page.markSaved(); }
+      keeper.markSaved(draft, told.revision);
+      this.page.markSaved();
       $("saved-lines").replaceChildren(...told.written.map((line) => element("li", line)));
       $("save-form").hidden = true;
       $("saved").hidden = false;
@@ -55,6 +64,7 @@ export class Saving {
       $("save-trouble").hidden = false;
     } finally {
       $("save-go").disabled = false;
+      $("save-go").textContent = "Save";
     }
   }
 }

@@ -22,6 +22,8 @@ export function tileName(gallery, decisions, i) {
     decisions.hand[i] ? "set by hand" : "",
     gallery.unsure[i] ? "model unsure" : "",
     was(gallery, decisions, i),
+    changed(gallery, i) && `${changed(gallery, i)}, learnt`,
+    gallery.proposed === i ? "to decide next" : "",
   ];
   return facts.filter(Boolean).join(", ");
 }
@@ -37,6 +39,27 @@ export function was(gallery, decisions, i) {
   const label = gallery.label[i];
   if (label === null || (label >= 0.5) === Boolean(decisions.kept[i])) return "";
   return label >= 0.5 ? "kept before" : "rejected before";
+}
+
+// The model's own score, where what was learnt says another.
+export const own = (gallery, i) => (gallery.model && score(gallery.model.score[i]) !== score(gallery.score[i]) ? `, the model alone ${score(gallery.model.score[i])}` : "");
+
+export const classes = (n) => (n === 1 ? "class" : `${count(n)} classes`);
+
+// From how many decisions the scores were learnt, and what that changed.
+export function learnt(told, learning, changed) {
+  const good = told?.good ?? 0, bad = told?.bad ?? 0;
+  if (!good || !bad) {
+    const missing = !good && !bad ? "one good and one bad class" : good ? "one bad class" : "one good class";
+    return `Decide ${missing} by hand${good || bad ? " too" : ""}, and all others are ranked anew.`;
+  }
+  const from = `${good + bad} of your decisions: ${good} good, ${bad} bad`;
+  if (!learning) return `The model as it came. Not learnt from ${from}.`;
+  return `Learnt from ${from}. ${changed ? `${changed === 1 ? "1 class" : `${count(changed)} classes`} changed side.` : "No class changed side."}`;
+}
+
+export function changed(gallery, i) {
+  return gallery.changed?.[i] ? (gallery.changed[i] > 0 ? "now kept" : "now rejected") : "";
 }
 
 export function spoken(totals) {

@@ -57,7 +57,7 @@ export class Zoom {
     $("zoom-reject").setAttribute("aria-pressed", !kept);
     this.reasonButtons.forEach((button, k) => button.setAttribute("aria-pressed", decisions.reason[i] === k));
     const facts = [
-      ["Score", words.score(gallery.score[i]) + (gallery.unsure[i] ? " (unsure)" : "")],
+      ["Score", words.score(gallery.score[i]) + (gallery.unsure[i] ? " (unsure)" : "") + words.own(gallery, i)],
       ["Particles", words.count(gallery.particles[i])],
       ["Resolution", words.resolution(gallery.resolution[i])],
       ["View", gallery.view[i] > 0 ? String(gallery.view[i]) : "–"],

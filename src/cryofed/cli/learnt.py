@@ -1,0 +1,27 @@
+"""`cryofed learnt [list | remove KEY]`: what was learnt from selections at this site."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a user may type."""
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    verbs.add_parser("list", help="what was learnt, and from which selections (the default)")
+    remove = verbs.add_parser("remove", help="forget one lesson")
+    remove.add_argument("key", help="the beginning of its key, as the list shows it")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List, or forget."""
+    from cryofed.library.lessons import forget, lessons, lessons_folder
+
+    if options.verb == "remove":
+        print(f"forgotten: {forget(options.key).words}")
+        return 0
+    found = lessons()
+    for one in found:
+        print(f"{one.key}  {one.learnt_at[:16].replace('T', ' ')}  {one.words}")
+    print(f"{len(found)} lessons in {lessons_folder()}")
+    return 0
