@@ -13,7 +13,7 @@ LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
 WORKERS ?= auto
 ENGINE ?= embedded
 
-.PHONY: demo test test-flare test-pythons lint check build lock bench clean
+.PHONY: demo test test-flare test-silent test-pythons lint check build lock fuzz bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@python=$$(sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
@@ -28,11 +28,15 @@ demo: $(READY)
 # The second run, of real FLARE processes, is on its own: FLARE in the tests' own process would disturb them.
 test: $(READY)
 	$(PY) -m pytest --numprocesses $(WORKERS)
-	$(PY) -m pytest tests/federation/flare -m processes
+	$(PY) -m pytest tests/federation/engines/flare -m processes
 
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
 test-flare: $(READY)
-	$(PY) -m pytest tests/federation/flare -m processes --durations=0
+	$(PY) -m pytest tests/federation/engines/flare -m processes --durations=0
+
+# Under strace for over a minute each: no socket but the named ones, no file outside the named folders.
+test-silent: $(READY)
+	CRYOFED_SILENT_SECONDS=75 $(PY) -m pytest tests/silence --durations=0
 
 # What needs no PyTorch, from the built wheel, on every other Python of this machine that CryoFed supports.
 test-pythons: $(READY)
@@ -55,6 +59,10 @@ build: $(READY)
 lock: $(READY)
 	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
 	  pip hatchling "$(TORCH)" -e ".[dev,flare,mlflow]" | $(PY) .ci/lock.py
+
+# A hundred times as many damaged files as the tests try: half an hour or so.
+fuzz: $(READY)
+	CRYOFED_FUZZ=1000000 $(PY) -m pytest tests/fuzz -s
 
 bench: $(READY)
 	$(PY) -m benchmarks

@@ -15,7 +15,7 @@ import numpy as np
 
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.strategies.strategy import State
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 
 ARRAYS = 100  # FLARE adds arrays by name; the vector is cut into as many
 

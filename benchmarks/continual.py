@@ -23,14 +23,21 @@ from typing import Any
 import numpy as np
 
 from benchmarks.federations.cells import Cell, network_of
-from cryofed.federation.campaign import mixed
-from cryofed.federation.engines.embedded import embedded
-from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.gate import Measured, decide
-from cryofed.federation.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules, StrategyChoice
-from cryofed.federation.rounds import open_rounds
-from cryofed.federation.site import InMemory, Site
-from cryofed.federation.site_learner import one_thread
+from cryofed.federation.aggregator.campaign import mixed
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.gate import Measured, decide
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan import (
+    EnrolledSite,
+    GateRules,
+    LocalTraining,
+    Plan,
+    RoundRules,
+    StrategyChoice,
+)
+from cryofed.federation.engines.embedded.carrier import embedded
+from cryofed.federation.site.answering import InMemory, Site
+from cryofed.federation.site.trainer import one_thread
 from cryofed.learning.learner import evaluate, initial_vector, layout
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled

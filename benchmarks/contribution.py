@@ -18,13 +18,13 @@ import numpy as np
 
 from benchmarks.federations.attacks import flipped
 from benchmarks.federations.cells import CACHE, NAMES, Cell, network_of, plan_of, starting_vector
-from cryofed.federation.comparison import follow
-from cryofed.federation.contribution import contributions
-from cryofed.federation.personalize import gain
-from cryofed.federation.site import InMemory, Site
-from cryofed.federation.site_learner import one_thread
-from cryofed.federation.storage import read_lines
+from cryofed.disk.lines import read_lines
+from cryofed.federation.site.answering import InMemory, Site
+from cryofed.federation.site.trainer import one_thread
+from cryofed.federation.telling.comparison import follow
+from cryofed.federation.telling.contribution import contributions
 from cryofed.learning import learner
+from cryofed.learning.personalize import gain
 from cryofed.library.labelled import Labelled
 
 

@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.federations.echo import site_echo
-from cryofed.federation.engines.embedded import embedded
-from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.plan import AdmissionRules, EnrolledSite, NetworkRules, Plan, RoundRules
-from cryofed.federation.plan_file import commented_plan
-from cryofed.federation.rounds import open_rounds
-from cryofed.federation.site import Site
-from cryofed.federation.storage import read_lines
+from cryofed.disk.lines import read_lines
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan import AdmissionRules, EnrolledSite, NetworkRules, Plan, RoundRules
+from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.embedded.carrier import embedded
+from cryofed.federation.site.answering import Site
 from cryofed.learning.vector import Layout
 
 SMALL = 400_000  # numbers: about the network that CryoFed ships
@@ -108,21 +108,21 @@ class Running:
     """Owns a provisioned federation of echoing sites."""
 
     def __init__(self, home: Path, sites: int) -> None:
-        from cryofed.federation.engines.flare.homes import SiteHome
-        from cryofed.federation.engines.flare.local import join_here, local_federation, with_free_port
-        from cryofed.federation.engines.flare.provision import provision
-        from cryofed.federation.engines.flare.running import flare_home
+        from cryofed.federation.engines.flare.machines import FlareMachines
+        from cryofed.federation.engines.remote.here import federation_here, join_here, with_free_port
+        from cryofed.federation.engines.remote.homes import SiteHome
 
-        self.plan = with_free_port(plan_of(sites, 1, 8102))
-        self.flare = flare_home(home)
+        self.plan, self.home, machines = with_free_port(plan_of(sites, 1, 8102)), home, FlareMachines()
+        self.flare = machines.home(home)
         library = home.with_suffix(".db")
         library.touch()
-        provision(self.plan, self.flare)
+        machines.found(self.plan, home)
         for name in self.plan.site_names:
-            join_here(self.plan, self.flare, SiteHome(home / "sites" / name), name, library)
+            join_here(machines, self.plan, home, SiteHome(home / "sites" / name), name=name, library=library)
         self.begun = time.monotonic()  # certificates are made once; what is timed is starting
         self.first = self.peak = 0.0
-        self._federation = local_federation(self.plan, dict.fromkeys(self.plan.site_names, library), home)
+        libraries = dict.fromkeys(self.plan.site_names, library)
+        self._federation = federation_here(machines, self.plan, libraries, home)
 
     def __enter__(self) -> Running:
         self._federation.__enter__()
@@ -133,8 +133,8 @@ class Running:
 
     def rounds(self, name: str, size: int, count: int, tick: Callable[[], None] = lambda: None) -> float:
         """Median seconds of a round; notes when the first one ended, and how much memory the segment held."""
-        from cryofed.federation.engines.flare.conduct import write_trial
-        from cryofed.federation.engines.flare.supervisor import Supervisor
+        from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
+        from cryofed.federation.engines.remote.conduct import write_trial
 
         plan = replace(self.plan, rounds=replace(self.plan.rounds, count=count))
         folder = self.flare.folder / name
@@ -147,12 +147,12 @@ class Running:
             self.peak = max(self.peak, segment_memory(self.flare.aggregator))
             tick()
 
-        Supervisor(plan, self.flare, name).run(look)
+        Supervisor(plan, self.home, name).run(look)
         return median_round(folder)
 
     def killed(self) -> float:
         """Seconds from signal 9 to the aggregator until a round is done again."""
-        from cryofed.federation.engines.flare.processes import running
+        from cryofed.federation.engines.remote.processes import running
 
         report = self.flare.folder / "killed" / "rounds.jsonl"
         told: dict[str, float] = {}
@@ -176,7 +176,7 @@ class Running:
 
 def segment_memory(kit: Path) -> float:
     """Memory that the aggregator's segment holds now, in MiB; pages of files, which it can drop, left out."""
-    from cryofed.federation.engines.flare.processes import running
+    from cryofed.federation.engines.remote.processes import running
 
     held = [0.0]
     for process in running(kit):

@@ -12,8 +12,8 @@ RUNS = 5
 OURS = """
 import sys
 from pathlib import Path
-from cryofed.jobs.star import filter_particles, find_particles
-filter_particles(find_particles(Path(sys.argv[1])), Path(sys.argv[2]), range(1, 50))
+from cryofed.jobs.rows import read_particles, write_particles
+write_particles(read_particles(Path(sys.argv[1])), Path(sys.argv[2]), range(1, 50))
 """
 STARFILE = """
 import sys

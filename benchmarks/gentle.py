@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.federations.cells import ROOT, Cell, arrays_of, network_of, result, starting_vector
 from benchmarks.measuring.page import write_between
-from cryofed.federation.site_learner import one_thread
+from cryofed.federation.site.trainer import one_thread
 from cryofed.learning.learner import logits
 from cryofed.learning.metrics import auc
 

@@ -17,15 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from cryofed.federation.engines.embedded import embedded
-from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.guard.compress import Buffer, encode
-from cryofed.federation.orders import Answer, unpack_order
-from cryofed.federation.plan import EmbeddedRules, EnrolledSite, Plan, RoundRules
-from cryofed.federation.rounds import open_rounds
-from cryofed.federation.site import Site
-from cryofed.federation.updates import Update
-from cryofed.federation.wire import pack_update
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan import EnrolledSite, Plan, RoundRules
+from cryofed.federation.engines.embedded import EmbeddedRules
+from cryofed.federation.engines.embedded.carrier import embedded
+from cryofed.federation.site.answering import Site
+from cryofed.federation.wire.codecs import Buffer, encode
+from cryofed.federation.wire.orders import Answer, unpack_order
+from cryofed.federation.wire.parcels import pack_update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Layout
 
 SIZE = 397_560  # numbers of the shipped network
@@ -64,7 +65,7 @@ def one(sites: int, asked: int, dropout: float) -> None:
     names = [f"site-{i}" for i in range(sites)]
     plan = Plan(
         rounds=RoundRules(count=ROUNDS, sites_per_round=asked, min_updates=2, grace_s=3600.0),
-        embedded=EmbeddedRules(dropout=dropout),
+        tables={"embedded": EmbeddedRules(dropout=dropout)},
         sites=tuple(EnrolledSite(name=name) for name in names),
     )
     people = {name: Site(name=name, source=None) for name in names}  # type: ignore[arg-type]

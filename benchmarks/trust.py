@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from benchmarks._process import machine
-from cryofed.federation.guard.compress import decode, encode
+from benchmarks.measuring.process import machine
+from cryofed.federation.wire.codecs import decode, encode
 from cryofed.trust.attestation.binding import Exact
 from cryofed.trust.attestation.evidence import Evidence, IntelQuote, SnpReport
 from cryofed.trust.attestation.policy import IntelPolicy, Policy, SnpPolicy
@@ -113,7 +113,7 @@ def genuine() -> dict[str, tuple[Evidence, Policy, Exact, datetime]]:
     snp = SnpReport(report=report, vcek=(amd / "vcek_milan.der").read_bytes(), ask=ask, ark=ark)
     agreed = SnpPolicy(measurements=frozenset({report[0x90:0xC0].hex()}), require_crl=False)
     wanted = Exact(report_data=report[0x50:0x90])
-    now = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    now = datetime(2026, 11, 1, tzinfo=UTC)
     cases = {"AMD SEV-SNP, Milan": (Evidence(machine=snp), Policy(snp=agreed), wanted, now)}
     for kind, at, changes in (
         ("tdx", 568, {"allow_dynamic_platform": True, "allow_cached_keys": True}),
@@ -122,7 +122,7 @@ def genuine() -> dict[str, tuple[Evidence, Policy, Exact, datetime]]:
         raw = (intel / f"{kind}_quote").read_bytes()
         quote = IntelQuote(quote=raw, collateral=(intel / f"{kind}_quote_collateral.json").read_bytes())
         evidence = Evidence(machine=quote)
-        then = datetime(2025, 7, 1, tzinfo=timezone.utc)  # Intel's collateral is valid for 30 days
+        then = datetime(2025, 7, 1, tzinfo=UTC)  # Intel's collateral is valid for 30 days
         told = verify(evidence, Policy(), Exact(), then).measured["measurement"]
         policy = Policy(**{kind: IntelPolicy(measurements=frozenset({told}), **changes)})  # type: ignore[arg-type]
         cases[f"Intel {kind.upper()}"] = (evidence, policy, Exact(report_data=raw[at : at + 64]), then)

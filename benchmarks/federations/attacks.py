@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from cryofed.federation.guard.compress import Buffer, encode
-from cryofed.federation.orders import Answer, unpack_order
-from cryofed.federation.plan import Plan
-from cryofed.federation.site import InMemory, Site, SiteFunction, answer
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.site.answering import InMemory, Site, SiteFunction, answer
 from cryofed.federation.strategies.registry import STRATEGIES
-from cryofed.federation.wire import pack_update, unpack_update
+from cryofed.federation.wire.codecs import Buffer, encode
+from cryofed.federation.wire.orders import Answer, unpack_order
+from cryofed.federation.wire.parcels import pack_update, unpack_update
 from cryofed.learning.learner import layout
 from cryofed.library.labelled import Labelled
 

@@ -18,17 +18,17 @@ import numpy as np
 from benchmarks.federations.attacks import hostile, mark
 from benchmarks.federations.worlds import SITES, Size, World, cached_world, release_corpus
 from cryofed.errors import FederationError
-from cryofed.federation.comparison import alone, follow
-from cryofed.federation.guard.noise import Spend, statement
-from cryofed.federation.personalize import candidates, personalize
-from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
-from cryofed.federation.site import InMemory, Site
-from cryofed.federation.site_learner import one_thread
+from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
+from cryofed.federation.site.answering import InMemory, Site
+from cryofed.federation.site.guard.ledger import Spend, statement
+from cryofed.federation.site.trainer import one_thread
+from cryofed.federation.telling.comparison import alone, follow
 from cryofed.learning import learner
 from cryofed.learning.augment import augmented
 from cryofed.learning.export import read_vector
 from cryofed.learning.learner import TrainingSettings
 from cryofed.learning.metrics import auc
+from cryofed.learning.personalize import candidates, personalize
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.network import Network

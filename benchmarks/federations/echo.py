@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cryofed.federation.guard.compress import Buffer, encode
-from cryofed.federation.orders import Answer, unpack_order
-from cryofed.federation.plan import Plan
-from cryofed.federation.updates import Update
-from cryofed.federation.wire import pack_update
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.wire.codecs import Buffer, encode
+from cryofed.federation.wire.orders import Answer, unpack_order
+from cryofed.federation.wire.parcels import pack_update
+from cryofed.federation.wire.updates import Update
 
 MOST = 100_000_000  # numbers
 
@@ -40,7 +40,7 @@ def site_echo(data: Buffer, plan: Plan, site: object) -> Answer:
 
 
 if __name__ == "__main__":
-    from cryofed.federation.engines.flare.child import serve
+    from cryofed.federation.engines.remote.learner_child import serve
 
     name = Path(sys.argv[1]).parent.name
     serve(lambda data, plan: echo(data, name))

@@ -15,8 +15,8 @@ from benchmarks.federations.cells import NAMES, ROOT, Cell, arrays_of
 from benchmarks.federations.plots import IMAGES, LINE, plot_attacks, plot_courses
 from benchmarks.federations.worlds import OTHER_SPLITS, SITES, SPLITS
 from benchmarks.measuring.page import write_between
-from cryofed.federation.personalize import gain
 from cryofed.federation.strategies.registry import STRATEGIES
+from cryofed.learning.personalize import gain
 from cryofed.library.labelled import Labelled
 
 PAGE = ROOT / "docs" / "strategies.md"

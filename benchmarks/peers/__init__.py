@@ -1,1 +1,1 @@
-"""The peers that README and docs/model.md compare with, written new and trained beside our own network."""
+"""The peers that the benchmark on real averages compares with, written new and trained under its folds."""

@@ -1,8 +1,7 @@
-"""Train the peers' shapes and our network on one corpus under one recipe, and score jobs with them.
+"""The peers' networks and weights under one recipe; `benchmarks.real.peers` trains and judges them.
 
-All networks see the same augmented views; a class's table is hidden from half of the views, as in our own
-training, since real sets come without one. Each answer is turned into a probability by slope and offset
-fitted on the left-out jobs, so that one cut is fair to all.
+Both networks see the same augmented views; a class's table is hidden from half of the views, since real sets
+come without one.
 """
 
 from __future__ import annotations
@@ -16,18 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.peers.baselines import cryosift_features, relion_features, simple_features
+from benchmarks.peers.baselines import cryosift_features, relion_features
 from benchmarks.peers.corpus import Part
 from benchmarks.peers.shapes import CryoSiftShape, RelionShape, Scaled, scale_of
 from benchmarks.peers.training import Learnt, Lesson, Recipe, learn
 from cryofed.jobs.job import ClassJob
 from cryofed.learning.augment import augmented
-from cryofed.learning.learner import AUGMENTATION, TrainingSettings, batch_loss
+from cryofed.learning.learner import AUGMENTATION
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import prepare_again
-from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
-from cryofed.scoring.features import features
-from cryofed.scoring.network import Network
+from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.prepare import prepare_crops
 from cryofed.scoring.scorer import VIEWS, scorable, turned
 
@@ -65,15 +62,11 @@ def fresh(peer: Peer, training: Part, seed: int) -> nn.Module:
         return peer.make(scale_of(torch.from_numpy(training.tables[peer.table])))
 
 
-def train_peer(
-    peer: Peer, training: Part, left_out: Part, recipe: Recipe, path: Path
-) -> tuple[nn.Module, Learnt]:
-    """Squared error of the graded target, as both peers train."""
-    model, table, target = (
-        fresh(peer, training, recipe.seed),
-        training.tables[peer.table],
-        training.own.target,
-    )
+def teach(
+    peer: Peer, model: nn.Module, training: Part, left_out: Part, *, recipe: Recipe, path: Path
+) -> Learnt:
+    """Squared error of the graded target, as both peers train; `model` then holds the best weights."""
+    table, target = training.tables[peer.table], training.own.target
 
     def loss(model: nn.Module, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         wide = torch.from_numpy(training.own.images[rows].astype(np.float32))
@@ -89,69 +82,23 @@ def train_peer(
 
     learnt = learn(model, Lesson(rows=len(training.own), loss=loss, error=error), recipe, path)
     model.load_state_dict(learnt.state)
-    return model.eval(), learnt
+    model.eval()
+    return learnt
 
 
-def train_ours(
-    model: nn.Module, training: Labelled, left_out: Labelled, recipe: Recipe, path: Path
-) -> tuple[nn.Module, Learnt]:
-    """A network with our inputs and outputs, by the loss that ours is released with."""
-    settings = TrainingSettings(batch=recipe.batch, feature_dropout=HIDDEN)
+def raw_scorer(model: nn.Module, measure: Measure) -> Scorer:
+    """A network's own answers, over the views that our model is scored with; no probabilities yet."""
 
-    def loss(model: nn.Module, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        return batch_loss(model, training, rows, settings, rng)  # type: ignore[arg-type]  # shapes of the same outputs
-
-    def error(model: nn.Module) -> float:
-        answer = _plain(model, left_out, left_out.features)
-        return float(np.mean((sigmoid(answer.astype(np.float64)) - left_out.target) ** 2))
-
-    learnt = learn(model, Lesson(rows=len(training), loss=loss, error=error), recipe, path)
-    model.load_state_dict(learnt.state)
-    return model.eval(), learnt
-
-
-def our_network(seed: int) -> Network:
-    """Our network before training."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Network()
-
-
-def peer_scorer(peer: Peer, model: nn.Module, left_out: Part) -> Scorer:
-    """Scores of jobs, over the views that ours is scored with."""
-    answer = answers(model, left_out.own, left_out.tables[peer.table])
-    return _scorer(model, peer.measure, fit_platt(answer, left_out.own.good))
-
-
-def our_calibration(model: nn.Module, left_out: Labelled) -> Calibration:
-    """Slope and offset of our network alone, without a context."""
-    return fit_platt(answers(model, left_out, left_out.features), left_out.good)
-
-
-def our_scorer(model: nn.Module, left_out: Labelled) -> Scorer:
-    """Our network alone, without a context."""
-    return _scorer(model, features, our_calibration(model, left_out))
-
-
-def _scorer(model: nn.Module, measure: Measure, platt: Calibration) -> Scorer:
     def score(job: ClassJob) -> NDArray[np.float64]:
         usable = scorable(job)
         crops = prepare_crops(job, [crop for crop, _, _ in VIEWS])
         views = [turned(images[usable], *way[1:]) for images, way in zip(crops, VIEWS, strict=True)]
         told = measure(job)[usable]
-        answer = np.mean([_run(model, view, told) for view in views], axis=0, dtype=np.float64)
         result = np.full(len(usable), np.nan)
-        result[usable] = sigmoid(platt.slope * answer + platt.offset)
+        result[usable] = np.mean([_run(model, view, told) for view in views], axis=0, dtype=np.float64)
         return result
 
     return score
-
-
-def answers(model: nn.Module, labelled: Labelled, table: NDArray[np.float32]) -> NDArray[np.float64]:
-    """`(n,)` answers of a trained network over the scorer's views."""
-    pictures = labelled.images.astype(np.float16)
-    views = [_run(model, turned(prepare_again(pictures, crop), *way), table) for crop, *way in VIEWS]
-    return np.mean(views, axis=0, dtype=np.float64)
 
 
 def _plain(model: nn.Module, labelled: Labelled, table: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -168,32 +115,9 @@ def _run(model: nn.Module, images: NDArray[np.float32], table: NDArray[np.float3
     return np.concatenate(parts)
 
 
-def rule_of_thumb(left_out: Part) -> Scorer:
-    """Robust z of resolution plus that of particles: what is seen in the table alone."""
-    weights = np.zeros(left_out.tables["simple"].shape[1], np.float32)
-    weights[:2] = 1
-    return _weighted(weights, left_out)
-
-
-def pairwise(training: Part, left_out: Part, seed: int) -> tuple[Scorer, int]:
-    """SIMPLE's manner: weights such that a good class lies above a bad one of its own job (logistic loss)."""
-    weights = _pairwise(training.tables["simple"], training.own.good, training.own.job, seed)
-    return _weighted(weights, left_out), len(weights) + 2
-
-
-def _weighted(weights: NDArray[np.float32], left_out: Part) -> Scorer:
-    platt = fit_platt((left_out.tables["simple"] @ weights).astype(np.float64), left_out.own.good)
-
-    def score(job: ClassJob) -> NDArray[np.float64]:
-        scores = sigmoid(platt.slope * (simple_features(job) @ weights).astype(np.float64) + platt.offset)
-        return np.where(scorable(job), scores, np.nan)
-
-    return score
-
-
-def _pairwise(
-    table: NDArray[np.float32], good: NDArray[np.bool_], job: NDArray[np.int64], seed: int
-) -> NDArray[np.float32]:
+def pairwise_weights(training: Part, seed: int) -> NDArray[np.float32]:
+    """Weights of `simple_features` such that a good class lies above a bad one of its own job."""
+    table, good, job = training.tables["simple"], training.own.good, training.own.job
     rng = np.random.default_rng(seed)
     pairs = []
     for number in np.unique(job):

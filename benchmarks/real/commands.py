@@ -1,9 +1,10 @@
-"""`python -m benchmarks real [build | rule | shipped | score | peers | sources]`; see docs/benchmark.md."""
+"""`python -m benchmarks real [COMMAND]`, the benchmark on real class averages: see docs/benchmark.md."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,11 +16,13 @@ from benchmarks.real.page import PAGE, sources_table
 from benchmarks.real.programs import product, read_scores, rule, write_scores
 from benchmarks.real.sets import RealSet, default_folder, missing_sets, read_sets
 from benchmarks.real.sources import sources
-from benchmarks.real.table import Answer, Summary, each_set, markdown, side_by_side, summarize
+from benchmarks.real.table import Answer, Summary, each_set, markdown, mean_of, side_by_side, summarize
 from cryofed.errors import CryoFedError, InputError
 from cryofed.jobs.job import ClassJob
 
+SEED = re.compile(r"-seed\d+$")
 KEPT = Path(os.environ.get("CRYOFED_BENCH_CACHE", "build")) / "bench-real"
+README = PAGE.parents[1] / "README.md"
 MODEL_PAGE, FEDERATION_PAGE = (PAGE.with_name(name) for name in ("model.md", "real-federation.md"))
 if TYPE_CHECKING:
     from benchmarks.real.ours import Bench
@@ -28,7 +31,7 @@ AS_IT_IS = "as it is, not leave-one-molecule-out: sets that a model was trained 
 
 
 def main(words: Sequence[str] = ()) -> int:
-    """Run one command of the benchmark; without one: the rule and the shipped model beside each other."""
+    """Run one command; without one: the rule, the shipped model and all kept scores beside each other."""
     options = _parser().parse_args(words)
     try:
         return int(options.run(options))
@@ -62,6 +65,20 @@ def _parser() -> argparse.ArgumentParser:
         "--scores", type=Path, required=True, help="TSV: set, class_number, score, perhaps kept"
     )
     command.set_defaults(run=_score)
+    command = commands.add_parser("compare", help="the scores of several programs beside each other")
+    command.add_argument(
+        "scores", type=Path, nargs="+", help="TSV files; NAME-seed1.tsv, NAME-seed2.tsv are averaged"
+    )
+    command.set_defaults(run=_compare)
+    command = commands.add_parser("peers", help="train the peers' shapes, leaving one molecule out at a time")
+    command.add_argument("--shards", type=Path, help="folder of simulated averages (default: simulated here)")
+    command.add_argument("--jobs", type=int, default=200, help="simulated jobs (200)")
+    command.add_argument(
+        "--steps", type=int, default=600, help="training steps with simulated averages alone (600)"
+    )
+    command.add_argument("--further", type=int, default=150, help="steps with all, for each fold (150)")
+    command.add_argument("--seeds", type=int, default=1, help="trainings that differ in the seed alone (1)")
+    command.set_defaults(run=_peers)
     for name, run, help_text in (
         ("ours", _ours, "our own model, leave-one-molecule-out; trains what is missing"),
         ("release", _release, "the model that is shipped, from the same trainings"),
@@ -74,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "ours":
             command.add_argument("--sheets", type=Path, help="folder for contact sheets of wrong decisions")
+            command.add_argument("--clicks", type=Path, help="folder for what `benchmarks clicks` reads")
         if name == "release":
             command.add_argument("--out", type=Path, required=True, help="folder of the model")
         else:
@@ -114,11 +132,62 @@ def _build(options: argparse.Namespace) -> int:
 def _all(options: argparse.Namespace) -> int:
     sets = _sets(options)
     programs = {
-        "rule: variance inside over outside": summarize(sets, _answers(sets, rule)),
+        "rule": summarize(sets, _answers(sets, rule)),
         "shipped model": summarize(sets, _answers(sets, product)),
+        **_kept_scores(sorted(KEPT.glob("*.tsv")), sets),
     }
-    print(f"The model {AS_IT_IS}.\n\n{side_by_side(programs)}\n\n{each_set(programs)}")
+    print(f"The shipped model {AS_IT_IS}.\n\n{side_by_side(programs)}\n\n{each_set(programs)}")
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    programs = _kept_scores(options.scores, _sets(options))
+    print(f"{side_by_side(programs)}\n\n{each_set(programs)}")
+    return 0
+
+
+def _kept_scores(paths: Sequence[Path], sets: Sequence[RealSet]) -> dict[str, Summary]:
+    """Files of scores by program; several seeds of one program are averaged."""
+    runs: dict[str, list[Mapping[str, Answer]]] = {}
+    for path in paths:
+        answers, others = read_scores(path, sets), runs.setdefault(SEED.sub("", path.stem), [])
+        if others and set(others[0]) != set(answers):
+            raise InputError(
+                path, "set", "other sets than another seed's", "score the same sets with every seed"
+            )
+        others.append(answers)
+    return {name: mean_of([summarize(sets, run) for run in of]) for name, of in runs.items()}
+
+
+def _peers(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmarks.real.material import digest, material
+    from benchmarks.real.peers import Course, judge_peers
+
+    for name in ("jobs", "steps", "further", "seeds"):
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name}", "number", str(getattr(options, name)), "give 1 or more")
+    data = default_folder()
+    if data is None:
+        raise InputError("peers", "RELION jobs", "no development data", "set CRYOFED_SHARED to where it is")
+    torch.set_num_threads(1)
+    sets = _sets(options)
+    learnt_from = material(sets, options.jobs, options.shards, data)
+    folder, written = KEPT / f"peers-{digest(learnt_from)}", []
+    for seed in range(1, options.seeds + 1):
+        course = Course(steps=options.steps, further=options.further, seed=seed)
+        for name, answers in judge_peers(sets, learnt_from, course, folder, _say):
+            written.append(KEPT / f"{name}-seed{seed}.tsv")
+            write_scores(written[-1], sets, answers)
+            _say(f"wrote {written[-1]}")
+    programs = _kept_scores(written, sets)
+    print(f"{side_by_side(programs)}\n\n{each_set(programs)}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _rule(options: argparse.Namespace) -> int:
@@ -145,7 +214,7 @@ def _score(options: argparse.Namespace) -> int:
 
 
 def _ours(options: argparse.Namespace) -> int:
-    from benchmarks.real.ours import answers_of, left_out, relion_line
+    from benchmarks.real.ours import answers_of, left_out, relion_line, write_for_clicks
 
     bench, seeds = _bench(options), _seeds(options)
     sets = bench.sets
@@ -156,18 +225,43 @@ def _ours(options: argparse.Namespace) -> int:
     for seed in seeds if len(seeds) > 1 else ():
         programs[f"seed {seed}"] = summarize(sets, answers_of(left_out(bench, [seed])))
     programs["mean weights of the seeds"] = mean
+    write_scores(options.kept / "ours.tsv", sets, answers)
     line = relion_line(told, answers)
     text = f"{markdown(mean)}\n\n{line}\n\n{side_by_side(programs)}"
     print(text)
+    if options.clicks:
+        write_for_clicks(bench, told, seeds, options.clicks)
     if options.sheets:
         from benchmarks.real.mistakes import write_sheets
 
         print(f"wrote {len(write_sheets(told, answers, options.sheets))} sheets to {options.sheets}")
     if options.write:
+        write_between(README, {"quality": _quality(sets, mean, line)})
         write_between(
             MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{line}", "seeds": side_by_side(programs)}
         )
     return 0
+
+
+def _quality(sets: Sequence[RealSet], mean: Summary, line: str) -> str:
+    """README's table: a line for each kind of judge, and the worst."""
+    share = {f: f"{mean.mean(f):.0%}".replace("%", " %") for f in ("good_kept", "bad_rejected")}
+    worst, name = mean.worst("auc")
+    least, of = mean.worst("good_kept")
+    weak, weakest = mean.worst("bad_rejected")
+    return "\n".join(
+        [
+            "| judged on | AUC | good classes kept | bad classes rejected |",
+            "|---|---:|---:|---:|",
+            f"| {len(sets)} sets of real averages, mean | {mean.mean('auc'):.3f} | {share['good_kept']} "
+            f"| {share['bad_rejected']} |",
+            f"| the worst of them | {worst:.3f} ({name}) | {least:.0%} ({of}) | {weak:.0%} ({weakest}) |",
+            f"| all {mean.together.n_good + mean.together.n_bad} classes on one scale "
+            f"| {mean.together.auc:.3f} | {mean.together.good_kept:.0%} | {mean.together.bad_rejected:.0%} |",
+            "",
+            line + ".",
+        ]
+    )
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from benchmarks.federations.cells import noise_for
 from benchmarks.real.ours import logits_of, of_job
 from benchmarks.real.sets import RealSet
-from cryofed.federation.comparison import alone, follow
-from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
-from cryofed.federation.site import Site
+from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
+from cryofed.federation.site.answering import Site
+from cryofed.federation.telling.comparison import alone, follow
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector, vector_hash
 from cryofed.library.labelled import Labelled

@@ -23,15 +23,16 @@ from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.learning.calibrate import Answered, answers, fit_calibration
+from cryofed.learning.calibrate import SHARPNESS, Answered, answers, fit_calibration, pooled_over_views
 from cryofed.learning.corpus import make_shards, read_shards
+from cryofed.learning.learner import network
 from cryofed.learning.metrics import auc
 from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
-from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.calibration import Calibration, sigmoid
 from cryofed.scoring.features import FEATURES, features
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores, scorable
@@ -123,12 +124,13 @@ class Told:
     counted: NDArray[np.bool_]
     particles: NDArray[np.float64]  # 1 where unknown
     logits: NDArray[np.float64]  # NaN where a class cannot be scored
+    sharper: NDArray[np.float64]  # than the job's median; NaN as above
 
     @property
     def answered(self) -> Answered:
         """The counted classes alone."""
         which = self.counted & np.isfinite(self.logits)
-        return Answered(self.logits[which], self.good[which])
+        return Answered(self.logits[which], self.sharper[which], self.good[which])
 
 
 def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
@@ -137,31 +139,57 @@ def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
     found = []
     for one in bench.sets:
         fold = fold_of(one.molecule)
+        logits, sharper = seen_of(models(fold), one.job)
         found.append(
             Told(
                 kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
-                particles=np.ones(len(one)), logits=logits_of(models(fold), one.job),
+                particles=np.ones(len(one)), logits=logits, sharper=sharper,
             )
         )  # fmt: skip
     for structures, job in judged_relion(bench.data):
         fold = fold_of_structures(structures)
+        logits, sharper = seen_of(models(fold), job.job)
         found.append(
             Told(
                 kind="relion", name=job.job.path.name, fold=fold, job=job.job, good=job.good,
-                counted=job.counted, particles=job.particles, logits=logits_of(models(fold), job.job),
+                counted=job.counted, particles=job.particles, logits=logits, sharper=sharper,
             )
         )  # fmt: skip
     return found
 
 
+def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], folder: Path) -> None:
+    """`oof_NAME.npz` of every real set for `benchmarks clicks`: pooled numbers, calibrated logit, label."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in told:
+        usable = np.isfinite(one.logits)
+        if one.kind == "real" and usable.any():
+            fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+            seen = one.logits + fitted.sharpness * one.sharper
+            job = of_job(one.job, usable, usable)
+            model = network(bench.soup(one.fold, seeds)).eval()
+            np.savez(
+                folder / f"oof_{one.name}.npz",
+                features=pooled_over_views(model, job),
+                logit=(fitted.slope * seen + fitted.offset)[usable],
+                label=np.where(one.counted, one.good, -1)[usable],
+            )
+
+
 def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
-    """`(n,)` logits over the scorer's views, NaN where a class cannot be scored."""
+    """`(n,)` logits over the scorer's views as they are seen in the job; NaN where none can be."""
+    logits, sharper = seen_of(vector, job)
+    return logits + SHARPNESS * sharper
+
+
+def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`(n,)` logits and how much sharper than the job's median; NaN where a class cannot be scored."""
     usable = scorable(job)
-    result = np.full(len(usable), np.nan)
+    logits, sharper = np.full((2, len(usable)), np.nan)
     if usable.any():
         (answered,) = answers(vector, of_job(job, usable, usable))
-        result[usable] = answered.logits
-    return result
+        logits[usable], sharper[usable] = answered.logits, answered.sharper
+    return logits, sharper
 
 
 def calibration(told: Sequence[Told], without: str = "") -> Calibration:
@@ -180,7 +208,8 @@ def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, 
     found = {}
     for one in told:
         fitted = calibration(told, one.name if one.fold == "all" else one.fold)
-        score = fitted.probabilities(one.logits)
+        seen = one.logits + fitted.sharpness * one.sharper
+        score = sigmoid(fitted.slope * seen + fitted.offset)
         scores = Scores(
             score=score,
             reasons=np.full((len(score), len(REASONS)), np.nan),

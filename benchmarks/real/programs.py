@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.real.sets import RealSet
+from benchmarks.real.sources import labels
 from benchmarks.real.table import Answer
-from cryofed.errors import InputError
+from cryofed.errors import InputError, OutputError
 from cryofed.jobs.job import ClassJob
 from cryofed.scoring.prepare import job_radius_px, resample
 from cryofed.scoring.scorer import scorable, score_job
@@ -43,7 +44,8 @@ def product(job: ClassJob, model: Path | None = None) -> Answer:
 def read_scores(path: Path, sets: Sequence[RealSet]) -> Mapping[str, Answer]:
     """Scores of any program: a TSV with `set`, `class_number`, `score` and perhaps `kept`.
 
-    A class that is not named has no score and is not kept; a set of which no class is named is left out.
+    A class that is not named has no score and is not kept. A set of which no class is named is left out, and
+    so is a set of the benchmark that is not in `sets`.
     `score` may be empty or nan; `kept` is 1 or 0.
 
     Raises:
@@ -64,6 +66,8 @@ def read_scores(path: Path, sets: Sequence[RealSet]) -> Mapping[str, Answer]:
     sizes = {of.name: len(of) for of in sets}
     told: dict[str, dict[int, tuple[float, bool]]] = {}
     for number, row in enumerate(rows, 2):
+        if row["set"] in labels() and row["set"] not in sizes:
+            continue  # a set of the benchmark that this folder does not have
         name, index, score, kept = _row(path, number, row, sizes)
         if index in told.setdefault(name, {}):
             raise InputError(
@@ -81,7 +85,13 @@ def write_scores(path: Path, sets: Iterable[RealSet], answers: Mapping[str, Answ
         for index, score in enumerate(answer.score):
             kept = "" if answer.kept is None else str(int(answer.kept[index]))
             lines.append(f"{of.name}\t{index + 1}\t{score:.6g}\t{kept}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise OutputError(path, "file", error.strerror or str(error), "give another place") from None
 
 
 def _row(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from benchmarks.judging.sets import shared_data
 from benchmarks.real.sources import Source, labels, sources
 from cryofed.errors import InputError
-from cryofed.jobs.images import open_images
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.opening import open_job
 
 PLACES = ("", "class_averages_mixed", "class_averages")  # folders of the development data
 
@@ -97,8 +97,7 @@ def _stack(folder: Path, source: Source) -> Path | None:
 
 
 def _read(source: Source, path: Path) -> RealSet:
-    # Not by `open_job`: it refuses a stack with a constant average, and one set holds an empty class.
-    job, of = open_images(path), labels()[source.name]
+    job, of = open_job(path), labels()[source.name]
     if len(job.classes) != len(of):
         found = f"{len(job.classes)} averages for {len(of)} labels"
         raise InputError(path, "stack", found, f"build {source.name} again")

@@ -118,7 +118,8 @@ def markdown(summary: Summary) -> str:
     lines.append(_line("**all classes on one scale**", summary.together, ""))
     lines += [
         "",
-        f"d: a demonstration; f: fewer than {FEWEST} good or bad classes. Neither can be the worst set.",
+        f"f: fewer than {FEWEST} good or bad classes, never the worst AUC; a share needs {FEWEST} of "
+        "its own kind. d: a demonstration, never the worst. A mean is over all sets that can tell.",
     ]
     return "\n".join([head, *lines])
 

@@ -12,6 +12,8 @@ A program's way in; each name is imported when it is first used:
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from cryofed.silence import keep_silent
+
 if TYPE_CHECKING:
     from cryofed.api import score, select, train, write_selection
     from cryofed.errors import CryoFedError
@@ -43,6 +45,8 @@ _PLACES = {
     "Selection": "cryofed.selection.policy",
     "open_job": "cryofed.jobs.opening",
 }
+
+keep_silent()
 
 
 def __getattr__(name: str) -> object:

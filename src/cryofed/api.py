@@ -59,7 +59,13 @@ def write_selection(job: ClassJob, selection: Selection, folder: Path | str) -> 
 
 
 def train(
-    library: Path | str, out: Path | str, *, release: Path | str | None = None, seed: int = 1, epochs: int = 8
+    library: Path | str,
+    out: Path | str,
+    *,
+    release: Path | str | None = None,
+    seed: int = 1,
+    epochs: int = 8,
+    device: str = "auto",
 ) -> LocalModel:
     """Fine-tune a release on a site's own library; a model is written to `out` only if it is better at home.
 
@@ -69,6 +75,7 @@ def train(
         release: the folder of the model to start from; by default the one that CryoFed ships.
         seed: the same seed gives the same model on a CPU.
         epochs: how often each average is seen, 1 or more.
+        device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
         The trained model, its figures before and after on the held-out projects, and whether it is `better`.
@@ -79,4 +86,4 @@ def train(
     from cryofed.learning.at_home import train_at_home
 
     start = Path(release) if release else None
-    return train_at_home(Path(library), Path(out), release=start, seed=seed, epochs=epochs)[0]
+    return train_at_home(Path(library), Path(out), release=start, seed=seed, epochs=epochs, device=device)[0]

@@ -23,6 +23,16 @@ class OutputError(InputError):
     """A place that cannot be written, or that already holds something worth keeping."""
 
 
+class BusyError(CryoFedError):
+    """Another process holds what this one needs for itself."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        super().__init__(folder, holder)
+
+    def __str__(self) -> str:
+        return "{}: process {} runs here; wait for it or give another folder".format(*self.args)
+
+
 class MissingPackageError(CryoFedError):
     """An optional package is needed for this command and is not installed."""
 

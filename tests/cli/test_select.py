@@ -184,7 +184,7 @@ def test_a_missing_job(tmp_path: Path, refused: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "told"), [(-100, "greater than file size"), (500, "header"), (0, "0 bytes")]
+    ("size", "told"), [(-100, "its header tells 6 images of 32 × 32"), (500, "header"), (0, "0 bytes")]
 )
 def test_a_truncated_or_empty_mrc(
     relion_job: Path, refused: Callable[..., str], size: int, told: str
@@ -194,10 +194,9 @@ def test_a_truncated_or_empty_mrc(
     assert told in refused(relion_job)
 
 
-def test_an_mrc_in_the_wrong_byte_order(stack: Path, refused: Callable[..., str]) -> None:
-    words = np.fromfile(stack, "<u4")
-    words.byteswap().tofile(stack)
-    assert "not an MRC file, or file is corrupt" in refused(stack)
+def test_an_mrc_that_is_none(stack: Path, refused: Callable[..., str]) -> None:
+    stack.write_bytes(b"<!DOCTYPE html>" * 100)
+    assert "no MRC header" in refused(stack)
 
 
 def test_an_mrc_whose_pixels_are_in_the_wrong_byte_order(stack: Path, refused: Callable[..., str]) -> None:
@@ -268,27 +267,40 @@ def test_a_cs_that_is_no_table(cryosparc_job: Path, refused: Callable[..., str],
 def test_a_cs_with_a_pickle_inside_is_not_opened(cryosparc_job: Path, refused: Callable[..., str]) -> None:
     with (cryosparc_job / "J12_020_class_averages.cs").open("wb") as file:
         np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert "Python objects in dtype" in refused(cryosparc_job)
+    assert "not a CryoSPARC dataset" in refused(cryosparc_job)
 
 
 # Pixels that tell nothing
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_pixels_that_are_no_numbers(
-    tmp_path: Path, refused: Callable[..., str], make_mrc: Maker, make_blobs: Blobs, value: float
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (np.nan, "pixels that are no numbers"),
+        (np.inf, "pixels that are no numbers"),
+        (None, "a constant average"),
+    ],
+)
+def test_an_average_without_a_picture_leaves_only_its_class_unscored(
+    stack: Path, capsys: pytest.CaptureFixture[str], value: float | None, told: str
 ) -> None:
-    images = make_blobs(4)
-    images[2, 5, 5] = value
-    assert "class 3 has pixels that are no numbers" in refused(make_mrc(tmp_path / "a.mrcs", images))
+    with mrcfile.open(stack, "r+") as opened:
+        opened.data[2] = 7
+        opened.data[2, 5, 5] = 7 if value is None else value
+    assert main(["select", str(stack), "--json", "--force"]) == 0
+    said = capsys.readouterr()
+    assert f"note: class 3: {told}" in said.err
+    classes = json.loads(said.out)["classes"]
+    assert [c["score"] is None for c in classes] == [False, False, True, False, False, False]
+    assert (classes[2]["kept"], classes[2]["reason"]) == (False, "not scored")
 
 
-def test_a_constant_image(
-    tmp_path: Path, refused: Callable[..., str], make_mrc: Maker, make_blobs: Blobs
+@pytest.mark.parametrize(("value", "told"), [(np.nan, "no numbers"), (7, "every class is constant")])
+def test_averages_without_any_picture_are_refused(
+    tmp_path: Path, refused: Callable[..., str], make_mrc: Maker, value: float, told: str
 ) -> None:
-    images = make_blobs(4)
-    images[1] = 7
-    assert "class 2 is constant" in refused(make_mrc(tmp_path / "a.mrcs", images))
+    images = np.full((4, 32, 32), value, np.float32)
+    assert told in refused(make_mrc(tmp_path / "a.mrcs", images))
 
 
 def test_one_class(tmp_path: Path, refused: Callable[..., str], make_mrc: Maker, make_blobs: Blobs) -> None:
@@ -303,7 +315,7 @@ def test_images_of_one_pixel(tmp_path: Path, refused: Callable[..., str], make_m
 def test_a_volume_is_no_stack(tmp_path: Path, refused: Callable[..., str]) -> None:
     with mrcfile.new(tmp_path / "a.mrc") as mrc:
         mrc.set_data(np.ones((2, 3, 16, 16), np.float32))
-    assert "4 dimensions" in refused(tmp_path / "a.mrc")
+    assert "a stack of volumes" in refused(tmp_path / "a.mrc")
 
 
 # Places
@@ -347,11 +359,19 @@ def test_an_out_that_cannot_be_written(tmp_path: Path, stack: Path, refused: Cal
 
 
 def test_an_out_that_already_holds_a_selection(
-    relion_job: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]
+    relion_job: Path, tmp_path: Path, refused: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["select", str(relion_job), "--force"]) == 0
+    assert main(["select", str(relion_job), "--force", "--out", str(tmp_path / "out")]) == 0
     capsys.readouterr()
-    assert "already holds a selection (backup_selection.star)" in refused(relion_job, "--force")
+    told = refused(relion_job, "--force", "--out", tmp_path / "out")
+    assert "already holds a selection (backup_selection.star)" in told
+
+
+def test_a_second_selection_is_numbered(relion_job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("job012_selected", "job012_selected_2", "job012_selected_3"):
+        assert main(["select", str(relion_job), "--force"]) == 0
+        assert (relion_job.with_name(name) / "particles.star").is_file()
+        assert name in capsys.readouterr().err
 
 
 def test_a_refusal_while_the_model_still_loads_ends_the_process_in_order(stack: Path, tmp_path: Path) -> None:

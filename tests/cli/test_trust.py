@@ -81,6 +81,8 @@ def test_without_a_policy_the_machine_is_told_to_write_one(
     assert main(["trust", "verify", str(file), "--at", "2026-11-01T00:00:00Z"]) == 1
     told = capsys.readouterr().out
     assert told.startswith("AMD SEV-SNP: unattested\n")
+    assert "    ?  nonce " in told  # nobody said what it should be
+    assert "yes  nonce " not in told
     assert " NO  root " in told  # the tests' chip is not AMD's
     assert "no --policy was given; the evidence says of its machine:" in told
 

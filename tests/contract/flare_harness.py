@@ -20,16 +20,16 @@ from nvflare.fuel.f3.cellnet.defs import MessageHeaderKey
 from nvflare.fuel.f3.message import Message
 from nvflare.fuel.utils import fobs
 from tests.contract import toy
-from tests.contract.flare_learner import set_toys
 from tests.contract.harness import Outcome
+from tests.contract.toy_learner import set_toys
 
-from cryofed.federation.engines.flare.carrier import FlareCarrier
-from cryofed.federation.engines.flare.executor import SiteExecutor
-from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.plan import Plan
-from cryofed.federation.plan_file import commented_plan
-from cryofed.federation.rounds import open_rounds
-from cryofed.federation.storage import read_lines
+from cryofed.disk.lines import read_lines
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.flare.aggregator.carrier import FlareCarrier
+from cryofed.federation.engines.flare.site.executor import SiteExecutor
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,7 +114,7 @@ class FlareInProcess:
 
     name = "flare-in-process"
     survives = frozenset(toy.FAULTS)
-    kills = False  # the aggregator's process is FLARE's; tests/federation/flare kill the real one
+    kills = False  # the aggregator's process is FLARE's; tests/federation/engines/flare kill the real one
 
     def __init__(self) -> None:
         self.wire: Wire | None = None
@@ -122,7 +122,7 @@ class FlareInProcess:
 
     def run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:
         """Rounds with these toys."""
-        with learner_of("tests.contract.flare_learner"):
+        with learner_of("tests.contract.toy_learner"):
             return self._run(plan, folder, behaviours)
 
     def _run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:
@@ -183,7 +183,8 @@ def _unheard(*_: object) -> None:
 def learner_of(module: str) -> Iterator[None]:
     """Put this module in the learner's place, for processes started from here on."""
     kept = {name: os.environ.get(name) for name in ("CRYOFED_LEARNER", "PYTHONPATH", "OMP_NUM_THREADS")}
-    os.environ |= {"CRYOFED_LEARNER": module, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    paths = [str(ROOT), *filter(None, [kept["PYTHONPATH"]])]
+    os.environ |= {"CRYOFED_LEARNER": module, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
     try:
         yield
     finally:

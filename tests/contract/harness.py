@@ -1,8 +1,9 @@
-"""How an engine is put through the contract: two verbs, filled once per engine.
+"""How an engine is put through the contract.
 
-To plug in an engine, write a class with these two methods and add an instance to `HARNESSES`. It must
-carry to sites that answer with `tests.contract.toy.answer` (give your site-side process a class of your
-tests that calls it) and let `cryofed.federation.rounds.Rounds` decide, in `folder`.
+An engine whose `Deployment.rehearsal` gives a carrier to sites of this machine is found by its entry point
+and put through the contract with no file touched here (`Found`). One that cannot, as FLARE, gets a class
+with the two methods of `Harness`: it must carry to sites that answer with `tests.contract.toy.answer`, and
+let `cryofed.federation.aggregator.rounds.Rounds` decide, in `folder`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from typing import Any, Protocol
 
 from tests.contract import toy
 
-from cryofed.federation.engines.embedded import embedded
-from cryofed.federation.engines.port import run_rounds
-from cryofed.federation.plan import Plan
-from cryofed.federation.plan_file import commented_plan
-from cryofed.federation.rounds import open_rounds
-from cryofed.federation.storage import read_lines
+from cryofed.disk.lines import read_lines
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.engines import engine_names
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.learning.vector import Vector
 
 
@@ -79,7 +82,37 @@ class Embedded:
         assert done.returncode == -9, done.stderr
 
 
+class Found:
+    """Any engine that is found by entry point and gives a carrier to sites of this machine."""
+
+    kills = False  # the aggregator's process is that of `Embedded`
+    survives = frozenset(toy.FAULTS)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:
+        sites = toy.toys(behaviours, folder / "sites")
+        carrying = deployment_of(self.name).rehearsal(plan, sites, toy.answer, folder / self.name)
+        assert carrying is not None
+        with open_rounds(folder, plan, toy.LAYOUT, toy.START) as rounds, carrying as carrier:
+            run_rounds(rounds, carrier)
+            return Outcome(rounds.vector, read_lines(folder / "rounds.jsonl"))
+
+    def run_killed(self, plan: Plan, folder: Path, behaviours: dict[str, str], event: int) -> None:
+        """Not here."""
+        raise NotImplementedError
+
+
 HARNESSES: list[Harness] = [Embedded(inline=True), Embedded(inline=False)]
+
+
+def found_harnesses() -> list[Harness]:
+    """Engines beside those with a harness of their own: each folder of `tests/engines` is one."""
+    for folder in sorted((Path(__file__).parents[1] / "engines").iterdir()):
+        if folder.is_dir() and str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    return [Found(name) for name in engine_names() if name not in ("embedded", "flare")]
 
 
 def flare_harnesses() -> list[Harness]:

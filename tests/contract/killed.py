@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.contract.harness import Embedded
 
-from cryofed.federation.plan_file import read_plan
+from cryofed.federation.agreement.plan_file import read_plan
 
 
 def main(folder: Path, event: int, behaviours: dict[str, str]) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tests.contract import toy
 from tests.contract.harness import HARNESSES as OWN
-from tests.contract.harness import Embedded, Harness, flare_harnesses
+from tests.contract.harness import Embedded, Harness, flare_harnesses, found_harnesses
 
-from cryofed.federation.storage import read_lines
+from cryofed.disk.lines import read_lines
 from cryofed.federation.strategies.registry import STRATEGIES
 
-HARNESSES = OWN + flare_harnesses()
+HARNESSES = OWN + found_harnesses() + flare_harnesses()
 NAMES = ("alpha", "beta", "gamma", "delta")
 HONEST = dict.fromkeys(NAMES, "honest")
 SURVIVABLE = [(engine, fault) for engine in HARNESSES for fault in toy.FAULTS if fault in engine.survives]

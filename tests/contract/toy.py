@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cryofed.federation.guard.compress import Buffer, encode
-from cryofed.federation.orders import Answer, Numbers, pack_numbers, unpack_order
-from cryofed.federation.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
-from cryofed.federation.site import Site
-from cryofed.federation.site_memory import SiteMemory, load_memory, save_memory
+from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
+from cryofed.federation.site.answering import Site
+from cryofed.federation.site.memory import SiteMemory, load_memory, save_memory
 from cryofed.federation.strategies.registry import make_strategy
-from cryofed.federation.updates import Update
-from cryofed.federation.wire import pack_update
+from cryofed.federation.wire.codecs import Buffer, encode
+from cryofed.federation.wire.orders import Answer, Numbers, pack_numbers, unpack_order
+from cryofed.federation.wire.parcels import pack_update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Layout, Vector
 
 LAYOUT = Layout(("trunk.weight", "trunk.scale", "head.bias"), ((7, 9), (3,), (2,)))

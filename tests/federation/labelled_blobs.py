@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cryofed.federation.site import InMemory
+from cryofed.federation.site.answering import InMemory
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.prepare import normalize

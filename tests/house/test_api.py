@@ -18,7 +18,7 @@ SIGNATURES = {
     "score": ["job", "model"],
     "select": ["job", "model", "policy"],
     "write_selection": ["job", "selection", "folder"],
-    "train": ["library", "out", "release", "seed", "epochs"],
+    "train": ["library", "out", "release", "seed", "epochs", "device"],
 }
 
 

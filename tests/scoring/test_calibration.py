@@ -28,12 +28,18 @@ def test_a_weight_of_two_counts_as_a_class_that_is_there_twice() -> None:
 
 
 def test_a_probability_is_the_sigmoid_of_slope_times_logit_and_offset() -> None:
-    found = Calibration(slope=2.0, offset=-1.0).probabilities(np.array([0.5, 1.0]))
+    found = Calibration(slope=2.0, offset=-1.0).probabilities(np.array([0.5, 1.0]), np.zeros(2))
     np.testing.assert_allclose(found, [0.5, 1 / (1 + np.exp(-1))])  # sigmoid(0) and sigmoid(1)
 
 
+def test_a_class_that_is_sharper_than_its_jobs_median_gains_by_no_more_than_the_limit() -> None:
+    calibration = Calibration(sharpness=2.0)
+    seen = calibration.seen(np.zeros(5), np.array([1.0, 1.0, 1.25, 0.5, 9.0]))
+    assert seen.tolist() == [0, 0, 0.5, -1, 2]  # 2 * (0, 0, 0.25, -0.5, 8 cut to 1)
+
+
 def test_json_keeps_every_number() -> None:
-    calibration = Calibration(slope=1.5, offset=0.25, unsure=(0.3, 0.6))
+    calibration = Calibration(slope=1.5, offset=0.25, unsure=(0.3, 0.6), sharpness=0.7)
     assert Calibration.from_json(calibration.to_json()) == calibration
 
 

@@ -8,6 +8,7 @@ import mrcfile
 import numpy as np
 import pytest
 
+from cryofed.errors import InputError
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
@@ -30,7 +31,7 @@ def cryosparc_out(cryosparc_job: Path) -> Path:
     return out
 
 
-def test_exactly_five_files_and_the_report_are_written(cryosparc_out: Path) -> None:
+def test_these_files_and_the_report_are_written(cryosparc_out: Path) -> None:
     assert {path.name for path in cryosparc_out.iterdir()} == {*FILES, "report.html"}
 
 
@@ -51,6 +52,59 @@ def test_rows_are_split_by_class_in_order_byte_for_byte(
         assert after.dtype == before.dtype
         assert after.tobytes() == before[chosen].tobytes()
         assert len(after) > 0
+
+
+def test_the_groups_join_what_was_computed_with_what_was_passed_through(cryosparc_job: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    passthrough = cryosparc_job / "J12_passthrough_particles.cs"
+    uid = np.load(cryosparc_job / "J12_020_particles.cs")["uid"]
+    rng = np.random.default_rng(1)
+    fields = [
+        ("uid", "<u8"),
+        ("blob/path", "S9"),
+        ("blob/idx", "<u4"),
+        ("ctf/df1_A", "<f4"),
+        ("location/x", "<f4"),
+    ]
+    passed = np.zeros(len(uid), fields)
+    passed["uid"], passed["ctf/df1_A"] = rng.permutation(uid), rng.uniform(size=len(uid))
+    with passthrough.open("wb") as file:
+        np.save(file, passed)
+    (cryosparc_job / "job.json").write_text('{"version": "v4.6.2"}')
+    out = cryosparc_job.parent / "selected"
+    job = open_job(cryosparc_job)
+    write_selection(job, decide(job, scores([0.9, 0, 0.04, 0.8, 0.9, 0.7])), out)
+    df = dict(zip(passed["uid"].tolist(), passed["ctf/df1_A"].tolist(), strict=True))
+    for word in ("selected", "excluded"):
+        computed, through = (np.load(out / f"{p}particles_{word}.cs") for p in ("", "passthrough_"))
+        assert computed["uid"].tolist() == through["uid"].tolist()  # in one order, whatever it was before
+        assert [df[u] for u in computed["uid"].tolist()] == through["ctf/df1_A"].tolist()
+        group = yaml.safe_load((out / f"particles_{word}.csg").read_text())
+        assert (group["group"]["type"], group["version"]) == ("particle", "v4.6.2")
+        assert {name: result["metafile"] for name, result in group["results"].items()} == {
+            "alignments2D": f">particles_{word}.cs",
+            "blob": f">passthrough_particles_{word}.cs",
+            "ctf": f">passthrough_particles_{word}.cs",
+            "location": f">passthrough_particles_{word}.cs",
+        }
+        for result in group["results"].values():
+            assert result["num_items"] == len(np.load(out / result["metafile"][1:])) == len(computed)
+    templates = yaml.safe_load((out / "templates_selected.csg").read_text())
+    assert templates["results"]["blob"]["type"] == "template.blob"
+
+
+def test_a_passthrough_of_other_particles_is_refused(cryosparc_job: Path) -> None:
+    with (cryosparc_job / "J12_passthrough_particles.cs").open("wb") as file:
+        np.save(file, np.zeros(3, [("uid", "<u8"), ("ctf/df1_A", "<f4")]))
+    job = open_job(cryosparc_job)
+    with pytest.raises(InputError, match="142 of 142 particles are missing"):
+        write_selection(job, decide(job, scores([0.9] * 6)), cryosparc_job.parent / "selected")
+    assert not (cryosparc_job.parent / "selected").exists()
+
+
+def test_without_a_passthrough_it_is_said_that_cryosparc_cannot_go_on(cryosparc_job: Path) -> None:
+    (cryosparc_job / "J12_passthrough_particles.cs").unlink()
+    assert "no passthrough dataset" in open_job(cryosparc_job).notes[0]
 
 
 def test_the_csv_tells_what_the_table_tells(cryosparc_out: Path) -> None:

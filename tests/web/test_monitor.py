@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cryofed.federation.plan import EnrolledSite, Plan
+from cryofed.federation.agreement.plan import EnrolledSite, Plan
 from cryofed.web.monitor.facts import facts, state
 from cryofed.web.monitor.routes import monitor_app
 
@@ -168,7 +168,7 @@ def test_the_page_shows_each_part_and_follows_the_campaign_to_its_end(opened: An
 
 def test_the_budget_is_worked_out_beside_the_page_and_told_when_it_is_known(home: Path) -> None:
     pytest.importorskip("dp_accounting", reason="the accountant is not installed")
-    from cryofed.federation.guard.noise import Ledger, Spend, statement
+    from cryofed.federation.site.guard.ledger import Ledger, Spend, statement
 
     spend = Spend(
         library="hall.db", campaign="d" * 64, round_number=1, examples=100, sampling_rate=0.1,

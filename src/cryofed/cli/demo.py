@@ -13,9 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder to make (default: demo)")
     parser.add_argument(
         "--engine",
-        choices=("embedded", "flare"),
         default="embedded",
-        help="embedded: in this process; flare: a provisioned federation of real processes on localhost",
+        help="embedded: in this process; flare: a founded federation of real processes on localhost",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the labs and of training (default: 1)")
     parser.add_argument("--force", action="store_true", help="replace the demo that is there")
@@ -28,6 +27,9 @@ def run(options: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from cryofed.federation.agreement.engines import load_engine
+
+    load_engine(options.engine, "--engine")
     out: Path = options.out
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         if not options.force or not (out / "federation").is_dir():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths", metavar="PATH", nargs="+", type=Path, help="project, or a folder above projects"
     )
     parser.add_argument("--library", type=Path, required=True, help="the site's library; made where absent")
+    parser.add_argument("--json", action="store_true", help="print every selection as JSON and nothing else")
     parser.add_argument("--dry-run", action="store_true", help="read everything, keep nothing")
 
 
@@ -43,6 +46,9 @@ def run(options: argparse.Namespace) -> None:
     finally:
         if library:
             library.close()
+    if options.json:
+        print(json.dumps({"selections": [{**asdict(o), "source": str(o.source)} for o in outcomes]}))
+        return
     _show(console, outcomes)
     counts = Counter(outcome.what for outcome in outcomes)
     used = [outcome for outcome in outcomes if outcome.what == USED]

@@ -61,6 +61,8 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     job = open_job(given)
     if job.program != "relion":
         raise InputError(given, "--in_parts", job.program, "give a data.star of RELION")
+    for note in job.notes:
+        print(f"note: {note}", file=sys.stderr)
     selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     check_abort(folder)
     print(summary(job, selection))

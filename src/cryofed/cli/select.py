@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the table as JSON and nothing else")
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     parser.add_argument(
-        "--threshold", type=_share, help="a fixed cut from 0 to 1 (default: 0.25, fitted to the job's scores)"
+        "--threshold", type=_share, help="a fixed cut from 0 to 1 (default: 0.4, fitted to the job's scores)"
     )
     parser.add_argument(
         "--max-loss",
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     from cryofed.scoring.scorer import load_ahead
     from cryofed.selection.policy import decide, loss
     from cryofed.selection.table import summary
-    from cryofed.selection.writer import check_folder, default_folder, write_selection
+    from cryofed.selection.writer import check_folder, default_folder, free_folder, write_selection
 
     Thread(target=load_ahead, args=(options.model,)).start()  # no daemon: ONNX Runtime aborts an exit amid it
     job = open_job(options.job)
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         mask_diameter_angstrom=options.mask_diameter or job.mask_diameter_angstrom,
         pixel_size_angstrom=options.pixel_size or job.pixel_size_angstrom,
     )
-    out = options.out or default_folder(job)
+    out = options.out or free_folder(default_folder(job))
     check_folder(job, out)
     scores, policy, learnt = _scores(job, options)
     selection = decide(job, scores, policy)
@@ -81,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
         _print_table(job, selection)
     if learnt:
         print(learnt, file=sys.stderr)
+    for note in job.notes:
+        print(f"note: {note}", file=sys.stderr)
     if refused:
         if not options.json:
             print(summary(job, selection))
@@ -128,6 +130,7 @@ def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: a
     elif loss(job, selection) > options.max_loss:
         print(f"warning: more than {100 * options.max_loss:.0f} % is thrown away (--force)", file=sys.stderr)
     if not options.json:
+        print(f"read {job.read} of {job.name}", file=sys.stderr)
         print(f"wrote {files} files to {out}; open {out / 'report.html'}", file=sys.stderr)
 
 

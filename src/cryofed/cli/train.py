@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("model"), help="new folder for the better model (default: model)"
     )
     parser.add_argument("--epochs", type=int, default=8, help="times that each average is seen (default: 8)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model on a CPU")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -44,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
             release=options.release,
             seed=options.seed,
             epochs=options.epochs,
+            device=options.device,
             progress=lambda step, steps: bar.update(task, completed=step, total=steps),
         )
     _show(console, tried, names)

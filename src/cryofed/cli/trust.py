@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,9 @@ if TYPE_CHECKING:
     from cryofed.trust.attestation.policy import Policy
     from cryofed.trust.attestation.verdict import Verdict
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
+import tomllib
+
+_ITSELF = ", it says itself"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(path, "evidence", error.args[1], remedy) from None
     policy = _policy(options.policy) if options.policy else Policy()
     expected, missing = _expected(options, evidence.claims, path)
-    now = options.at or datetime.now(timezone.utc)
+    now = options.at or datetime.now(UTC)
     verdict = verify(evidence, policy, expected, now)
     if missing:
         verdict = _short_of(verdict, missing)
@@ -98,7 +96,7 @@ def _short_of(verdict: Verdict, missing: tuple[str, ...]) -> Verdict:
 
     codes = {field.replace("_", "-") for field in missing}
     seen = [
-        replace(check, words=f"{check.words}, it says itself") if check.code in codes else check
+        replace(check, words=f"{check.words}{_ITSELF}") if check.code in codes else check
         for check in verdict.checks
     ]
     options = ", ".join("--certificate" if field == "tls_key" else f"--{field}" for field in missing)
@@ -136,7 +134,8 @@ def _key(path: Path) -> bytes:
 def _print(verdict: Verdict, without_policy: bool) -> None:
     print(f"{verdict.platform}: {verdict.status}")
     for check in verdict.checks:
-        print(f"  {'yes' if check.passed else ' NO'}  {check.code:<16} {check.words}")
+        sign = " NO" if not check.passed else "  ?" if check.words.endswith(_ITSELF) else "yes"
+        print(f"  {sign}  {check.code:<16} {check.words}")
     if without_policy and verdict.measured:
         print("no --policy was given; the evidence says of its machine:")
         for name, value in verdict.measured.items():
@@ -169,4 +168,4 @@ def _time(word: str) -> datetime:
         found = datetime.fromisoformat(word.replace("Z", "+00:00"))
     except ValueError:
         raise argparse.ArgumentTypeError("give a time like 2026-07-01T12:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

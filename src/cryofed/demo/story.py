@@ -10,17 +10,25 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from cryofed.demo.world import Tell, World, build_world
-from cryofed.federation.campaign import Campaign
-from cryofed.federation.engines.embedded import cores, run_plan
-from cryofed.federation.gate import Decision
-from cryofed.federation.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules, StrategyChoice
-from cryofed.federation.plan_file import commented_plan
-from cryofed.federation.releases import first_release
-from cryofed.federation.rounds import Hook
-from cryofed.federation.site import LibraryFile
-from cryofed.federation.site_learner import one_thread, seed_of
-from cryofed.federation.storage import read_arrays, read_lines
+from cryofed.demo.world import Tell, World, build_world, cores
+from cryofed.disk.arrays import read_arrays
+from cryofed.disk.lines import read_lines
+from cryofed.federation.aggregator.campaign import Campaign
+from cryofed.federation.aggregator.gate import Decision
+from cryofed.federation.aggregator.hooks import Hook
+from cryofed.federation.agreement.plan import (
+    EnrolledSite,
+    GateRules,
+    LocalTraining,
+    Plan,
+    RoundRules,
+    StrategyChoice,
+)
+from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.releases.store import first_release
+from cryofed.federation.site.answering import LibraryFile
+from cryofed.federation.site.trainer import one_thread, seed_of
 from cryofed.learning.export import write_model
 from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector, train
 from cryofed.learning.vector import Vector
@@ -150,11 +158,9 @@ def make_plan(settings: Settings, world: World) -> Plan:
 
 
 def _campaign(home: Path, plan: Plan, world: World, hook: Hook) -> Campaign:
-    if plan.engine == "flare":
-        from cryofed.federation.engines.flare.local import run_local_federation
-
-        return run_local_federation(plan, world.libraries, home, hooks=[hook])[0]
-    return run_plan(plan, home / "plan.toml", home, hooks=[hook])
+    engine = deployment_of(plan.engine)
+    with engine.here(plan, world.libraries, home) as running:
+        return engine.run(running, home / "plan.toml", home, [hook])
 
 
 def _without_federation(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cryofed.errors import InputError
@@ -9,10 +11,17 @@ from cryofed.jobs.job import ClassJob
 
 SMALLEST_BOX = 16  # pixels; below this no shape can be told
 FEWEST_PARTICLES = 10  # an average of fewer shows noise, whatever it holds; users may name another number
+LARGEST = 1e20  # grey values beyond this are a wrong byte order
 
 
 def check_job(job: ClassJob) -> ClassJob:
-    """Refuse a job that cannot be scored: too few or too small averages, no numbers, no contrast."""
+    """Refuse a job that cannot be scored; blank those averages that hold no picture, and say which.
+
+    An average without contrast, or with pixels that are no numbers, leaves only its own class unscored.
+
+    Raises:
+        InputError: too few or too small averages, no square ones, or none that holds a picture.
+    """
     where = job.files.get("averages", job.path)
     n, height, width = job.averages.shape
     if n < 2:
@@ -25,20 +34,30 @@ def check_job(job: ClassJob) -> ClassJob:
         raise InputError(
             where, "box", f"{width} × {height} pixels", f"give at least {SMALLEST_BOX} × {SMALLEST_BOX}"
         )
-    lowest, highest = job.averages.min(axis=(1, 2)), job.averages.max(axis=(1, 2))  # NaN if any pixel is
-    number = job.classes.number
-    broken = ~np.isfinite(lowest) | ~np.isfinite(highest)
-    if broken.any():
-        found = f"class {number[broken][0]} has pixels that are no numbers"
+    with np.errstate(invalid="ignore"):
+        lowest, highest = job.averages.min(axis=(1, 2)), job.averages.max(axis=(1, 2))  # NaN if any pixel is
+        broken = ~(np.maximum(-lowest, highest) <= LARGEST)
+    number, particles = job.classes.number, job.classes.particles
+    if broken.all():
+        found = f"class {number[0]} has pixels that are no numbers, and so has every other class"
         raise InputError(where, "pixels", found, "run the classification again, or copy the file again")
-    if max(-lowest.min(), highest.max()) > 1e20:
-        raise InputError(
-            where, "pixels", f"values up to {highest.max():.3g}", "the byte order is wrong; copy again"
-        )
-    # An empty class is blank in RELION and CryoSPARC; any other blank average is an accident.
-    particles = job.classes.particles
-    blank = (lowest == highest) & ((particles < 0) | (particles >= FEWEST_PARTICLES))
-    if blank.any():
-        found = f"class {number[blank][0]} is constant"
-        raise InputError(where, "pixels", found, "leave it out, or copy the file again")
-    return job
+    flat = ~broken & (lowest == highest)
+    # An empty class is blank in RELION and CryoSPARC, and a small one is not scored: neither needs a word.
+    unusual = flat & ((particles < 0) | (particles >= FEWEST_PARTICLES))
+    if (broken | unusual).all():
+        raise InputError(where, "pixels", "every class is constant", "copy the file again")
+    notes = list(job.notes)
+    if broken.any():
+        notes.append(f"{_classes(number[broken])}: pixels that are no numbers; not scored")
+    if unusual.any():
+        notes.append(f"{_classes(number[unusual])}: a constant average; not scored")
+    averages = job.averages
+    if broken.any():
+        averages = np.array(averages)
+        averages[broken] = 0
+    return replace(job, averages=averages, notes=tuple(notes))
+
+
+def _classes(numbers: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:
+    shown = ", ".join(map(str, numbers[:5].tolist()))
+    return f"class{'es' if len(numbers) > 1 else ''} {shown}{', …' if len(numbers) > 5 else ''}"

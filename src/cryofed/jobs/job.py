@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import InputError
 
+if TYPE_CHECKING:
+    from cryofed.jobs.rows import ParticleRows
+
 Images = NDArray[np.float32]  # (n, y, x)
-Program = Literal["relion", "cryosparc", "images"]
+Program = str  # a name of `programs.TABLE`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +57,10 @@ class ClassJob:
 
     `averages` is `(n, box, box)`, often a read-only memory map, in the program's own grey scale, protein
     bright. `particle_classes` is the class number of every particle, `(m,)` in the order of the file; None
-    where there is no particle table. `files` names what the job was read from, by role: RELION `optimiser`,
-    `model`, `data`, `averages`; CryoSPARC `templates`, `particles`, `passthrough`, `averages`; images
-    `averages`.
+    where there is no particle table; `particle_rows` says where they stand in a STAR file. `files` names what
+    the job was read from, by role: RELION `optimiser`, `model`, `data`, `averages`; CryoSPARC `templates`,
+    `particles`, `passthrough`, `averages`; the others `averages`. `read` is the iteration or file that was
+    read, in one word, and `notes` are what a person must know of it.
     """
 
     program: Program
@@ -67,6 +71,9 @@ class ClassJob:
     pixel_size_angstrom: float | None = None
     mask_diameter_angstrom: float | None = None
     particle_classes: NDArray[np.int32] | None = None
+    particle_rows: ParticleRows | None = None
+    read: str = ""
+    notes: tuple[str, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -2,95 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from cryofed.errors import InputError
-from cryofed.jobs import cryosparc, images, relion
 from cryofed.jobs.check import check_job
 from cryofed.jobs.job import ClassJob
-from cryofed.jobs.mrc import check_file
+from cryofed.jobs.programs import TABLE, Program, Start, found_in
+from cryofed.jobs.reading import check_file
+
+INSIDE = "extra"  # where Scipion keeps what a program wrote
 
 
 def open_job(path: Path | str) -> ClassJob:
     """Find out which program wrote a 2D classification, and read its last iteration.
 
-    `path`: a RELION or CryoSPARC job folder, one file of an iteration, a stack of images (MRC, HDF, TIFF),
-    or a folder of PNG.
+    `path`: a job folder of RELION, CryoSPARC or Scipion, one file of an iteration, a stack of images (MRC,
+    HDF, TIFF), or a folder of PNG.
 
     Raises:
         InputError: nothing there, more than one job there, or files that are damaged or do not fit.
     """
-    found = _one_start(Path(path))
-    if relion.is_relion(found):
-        job = relion.open_relion(found)
-    elif found.suffix == ".cs":
-        job = cryosparc.open_cryosparc(found)
-    else:
-        job = images.open_images(found)
-    return check_job(replace(job, path=Path(path)))
-
-
-def _one_start(path: Path) -> Path:
-    """The file to start from (or the folder of PNG); refuses a folder with no job, or with several."""
-    if not path.is_dir():
-        return _start_of_file(path)
+    place = Path(path)
     try:
-        stacks = [f for f in sorted(path.iterdir()) if f.suffix.lower() in set(images.readers()) - {".png"}]
-        jobs = [*relion.find_iterations(path), *cryosparc.find_iterations(path)]
-        pngs = images.png_files(path)
-        inside = [] if jobs else [d for d in sorted(path.iterdir()) if d.is_dir() and _holds_job(d)]
+        program, start = _in_folder(place) if place.is_dir() else _of_file(place)
+        job = program.reader.open_job(start.file)
     except OSError as error:
-        raise InputError(
-            path, "folder", error.strerror or str(error), "ask for the right to read it"
-        ) from None
+        found = error.strerror or str(error)
+        raise InputError(place, "job", found, "ask for the right to read it, or copy it again") from None
+    notes = (*job.notes, start.note) if start.note else job.notes
+    return check_job(replace(job, path=place, notes=notes))
+
+
+def _in_folder(folder: Path) -> tuple[Program, Start]:
+    """The one classification of a folder."""
+    jobs = found_in(folder)
     if len(jobs) > 1:
-        names = " and ".join(sorted(job.name for job in jobs)[:2])
-        raise InputError(path, "folder", f"{len(jobs)} classifications ({names})", "give one of these files")
+        names = " and ".join(sorted(start.file.name for _, start in jobs)[:2])
+        raise InputError(
+            folder, "folder", f"{len(jobs)} classifications ({names})", "give one of these files"
+        )
     if jobs:
-        if (
-            relion.is_relion(jobs[0])
-            and (path / "backup_selection.star").exists()
-            and "_it" not in jobs[0].name
-        ):
-            raise InputError(path, "folder", "a selection", "give the Class2D job that it was made from")
         return jobs[0]
+    if (folder / INSIDE).is_dir():
+        jobs = found_in(folder / INSIDE) or [job for f in _holding(folder / INSIDE) for job in found_in(f)]
+        if len(jobs) == 1:
+            return jobs[0]
+    inside = list(_holding(folder))
     if inside:
         found = f"no classification of its own, but {len(inside)} inside"
-        raise InputError(path, "folder", found, f"give one, as {inside[0]}")
-    if pngs:
-        return path
-    if len(stacks) == 1:
-        check_file(stacks[0], "stack")
-        return stacks[0]
-    found = f"{len(stacks)} stacks, no table of classes" if stacks else "no 2D classification"
+        raise InputError(folder, "folder", found, f"give one, as {inside[0]}")
     raise InputError(
-        path, "folder", found, "give a RELION or CryoSPARC 2D job folder, a stack, or a folder of .png"
+        folder,
+        "folder",
+        "no 2D classification",
+        "give a RELION or CryoSPARC 2D job folder, a stack, or a folder of .png",
     )
 
 
-def _start_of_file(path: Path) -> Path:
+def _of_file(path: Path) -> tuple[Program, Start]:
+    """The program that takes this file."""
     check_file(path, "job")
-    if relion.is_relion(path):
-        stem = path.stem.rpartition("_")[0]
-        alone = path.suffix == ".mrcs" and not any(
-            path.with_name(f"{stem}_{role}.star").exists() for role in ("model", "optimiser")
-        )
-        if not alone:
-            return path
-    beside = path.with_suffix(".cs")
-    if cryosparc.NAME.fullmatch(path.stem) and beside.exists():
-        return beside
-    if path.suffix == ".cs":
-        raise InputError(path, "name", path.name, "give the job folder, or its …_class_averages.cs")
-    if path.suffix.lower() not in images.readers():
-        endings = " ".join(images.readers())
-        raise InputError(path, "file ending", path.suffix or "none", f"give a folder, or one of {endings}")
-    return path
-
-
-def _holds_job(folder: Path) -> bool:
+    for entry in TABLE:
+        start = entry.reader.starts(path)
+        if start is not None:
+            return entry, Start(start)
     try:
-        return bool(relion.find_iterations(folder) or cryosparc.find_iterations(folder))
-    except OSError:
-        return False
+        beside = found_in(path.absolute().parent)
+    except (OSError, InputError):
+        beside = []
+    if beside:
+        remedy = f"give {beside[0][1].file.name} beside it, or the folder"
+        raise InputError(path, "file", "not one to start from", remedy)
+    remedy = "give the job folder, an MRC, HDF5 or TIFF stack, or a .png"
+    raise InputError(path, "file", f"{path.suffix or 'no ending'}: not one to start from", remedy)
+
+
+def _holding(folder: Path) -> Iterator[Path]:
+    """Folders right inside that hold a classification."""
+    for place in sorted(folder.iterdir()):
+        try:
+            if place.is_dir() and place.name[0] != "." and found_in(place):
+                yield place
+        except (OSError, InputError):
+            continue

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cryofed.learning.learner import network
+from cryofed.learning.augment import middle, normalized
+from cryofed.learning.learner import network, plain_logits
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import prepare_again
 from cryofed.scoring.calibration import Calibration, Numbers, fit_platt
-from cryofed.scoring.scorer import VIEWS, turned
+from cryofed.scoring.network import Network
+from cryofed.scoring.scorer import SHARP, VIEWS, turned
+from cryofed.scoring.sharpness import beside_job, sharpness
+
+SHARPNESS = (
+    1.0  # weight of sharpness beside the job; left-out molecules hardly tell 0.8 from 1.3 (docs/model.md)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A network's `(n,)` logits of one job's n classes over the scorer's views, and which are good."""
+    """What a network says of one job's n classes over the scorer's views, and which are good."""
 
-    logits: Numbers
+    logits: Numbers  # (n,)
+    sharper: Numbers  # (n,) than the job's median, as `beside_job` has it
     good: NDArray[np.bool_]
 
 
@@ -32,20 +40,44 @@ def answers(vector: Vector, labelled: Labelled) -> Iterator[Answered]:
         part = labelled.take(labelled.job == job)
         features = torch.from_numpy(part.features)
         views = [
-            torch.from_numpy(turned(prepare_again(part.images.astype(np.float16), crop), turns, mirrored))
+            turned(prepare_again(part.images.astype(np.float16), crop), turns, mirrored)
             for crop, turns, mirrored in VIEWS
         ]
         with torch.inference_mode():
-            logits = torch.stack([model(view, features)[:, 0] for view in views]).mean(0)
-        yield Answered(logits.double().numpy(), part.good)
+            logits = torch.stack([model(torch.from_numpy(view), features)[:, 0] for view in views]).mean(0)
+        yield Answered(logits.double().numpy(), beside_job(sharpness(views[SHARP])), part.good)
 
 
-def fit_calibration(jobs: Iterable[Answered]) -> Calibration:
+def pooled_over_views(model: Network, labelled: Labelled) -> Numbers:
+    """`(n, POOLED)` numbers of the trunk, means over the scorer's views, as `Scores.pooled` has them."""
+    images = labelled.images.astype(np.float16)
+    with torch.inference_mode():
+        views = [
+            model.pooled(torch.from_numpy(turned(prepare_again(images, crop), turns, mirrored)))
+            for crop, turns, mirrored in VIEWS
+        ]
+    mean: Numbers = torch.stack(views).mean(0).double().numpy()
+    return mean
+
+
+def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration) -> Numbers:
+    """`(n,)` logits of labelled averages in one plain view, each as it is seen beside its job."""
+    found = plain_logits(vector, labelled)
+    for job in np.unique(labelled.job) if calibration.sharpness else ():
+        mine = labelled.job == job
+        view = normalized(middle(torch.from_numpy(labelled.images[mine].astype(np.float32))))
+        found[mine] = calibration.seen(found[mine], sharpness(view.numpy()))
+    return found
+
+
+def fit_calibration(jobs: Iterable[Answered], weight: float = SHARPNESS) -> Calibration:
     """Slope and offset over all classes of the jobs; a job counts by the root of its classes.
 
     So a hundred classes of one molecule do not outvote twenty of another, and are worth more all the same.
+    `weight`: of sharpness beside the job.
     """
     parts = list(jobs)
-    logits, good = (np.concatenate([getattr(p, name) for p in parts]) for name in ("logits", "good"))
-    weights = np.concatenate([np.full(len(p.good), len(p.good) ** -0.5) for p in parts])
-    return fit_platt(logits, good, weights)
+    logits = np.concatenate([part.logits + weight * part.sharper for part in parts])
+    good = np.concatenate([part.good for part in parts])
+    weights = np.concatenate([np.full(len(part.good), len(part.good) ** -0.5) for part in parts])
+    return replace(fit_platt(logits, good, weights), sharpness=weight)

@@ -13,6 +13,7 @@ from torch import nn
 
 from cryofed.errors import TrainingError
 from cryofed.learning.augment import Augmentation, augmented, middle, normalized
+from cryofed.learning.device import device_of, faster
 from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.learning.pooled import pooled_views
 from cryofed.learning.vector import Layout, Vector
@@ -100,9 +101,10 @@ def train(
     seed: int,
     *,
     drift: Vector | None = None,
+    device: str = "cpu",
     progress: Callable[[int, float], None] | None = None,
 ) -> Trained:
-    """Train from `vector` and return the new vector; the same arguments give the same bits.
+    """Train from `vector` and return the new vector; on the CPU the same arguments give the same bits.
 
     `drift` is added to every gradient (SCAFFOLD's and FedDyn's correction). `progress(step, loss)` is
     called after each step.
@@ -117,9 +119,11 @@ def train(
     if settings.part == "head":
         trunk = vector[layout().span("trunk.")].tobytes()
         views = pooled_views(model, trunk, labelled, AUGMENTATION if settings.augment else None)
+    place = device_of(device)
+    model.to(place)
     parameters = list(model.parameters())
     start = [p.detach().clone() for p in parameters]
-    extra = None if drift is None else [torch.tensor(a) for a in layout().split(drift).values()]
+    extra = None if drift is None else [torch.tensor(a).to(place) for a in layout().split(drift).values()]
     total = None if extra is None else [torch.zeros_like(a) for a in extra]
     optimizer = make_optimizer([p for p in parameters if p.requires_grad], settings)
     schedule = (
@@ -142,12 +146,13 @@ def train(
         losses.append(loss.item())
         if progress:
             progress(step + 1, losses[-1])
-    state = {name: array.detach().numpy() for name, array in model.state_dict().items()}
+    state = {name: array.detach().cpu().numpy() for name, array in model.state_dict().items()}
     tail = losses[-max(1, len(losses) // 10) :]
     gradient = None
     if total is not None:
         names = [name for name, _ in model.named_parameters()]
-        gradient = layout().join({n: (t / len(losses)).numpy() for n, t in zip(names, total, strict=True)})
+        mean = [(t / len(losses)).cpu().numpy() for t in total]
+        gradient = layout().join(dict(zip(names, mean, strict=True)))
     return Trained(
         vector=layout().join(state),
         examples=len(labelled),
@@ -185,8 +190,11 @@ def batch_loss(
     rng: np.random.Generator,
 ) -> torch.Tensor:
     """Cross-entropy of the graded target, and of the reason where one is known, over fresh views."""
-    images, features = view(labelled, rows, settings, rng)
-    return _loss(model(images, features), labelled, rows)
+    place = _place(model)
+    images, features = (shown.to(place) for shown in view(labelled, rows, settings, rng))
+    with faster(place):
+        answers = model(images, features)
+    return _loss(answers.float(), labelled, rows)
 
 
 def head_loss(
@@ -199,40 +207,46 @@ def head_loss(
     rng: np.random.Generator,
 ) -> torch.Tensor:
     """The same from `(views, n, POOLED)` numbers of the trunk; each average in one of its views."""
-    pooled = torch.from_numpy(views[rng.integers(len(views), size=len(rows)), rows])
-    features = torch.from_numpy(shown_features(labelled, rows, settings, rng))
+    place = _place(model)
+    pooled = torch.from_numpy(views[rng.integers(len(views), size=len(rows)), rows]).to(place)
+    features = torch.from_numpy(shown_features(labelled, rows, settings, rng)).to(place)
     return _loss(model.judge(pooled, features), labelled, rows)
 
 
+def _place(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
 def _loss(logits: torch.Tensor, labelled: Labelled, rows: NDArray[np.int64]) -> torch.Tensor:
-    target = torch.from_numpy(labelled.target[rows])
-    reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
+    target = torch.from_numpy(labelled.target[rows]).to(logits.device)
+    reason = torch.from_numpy(labelled.reason[rows].astype(np.int64)).to(logits.device)
     loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target)
     if (reason >= 0).any():
         loss = loss + 0.3 * nn.functional.cross_entropy(logits[:, 1:], reason, ignore_index=-1)
     return loss
 
 
-def logits(vector: Vector, labelled: Labelled, batch: int = 256) -> NDArray[np.float32]:
-    """`(n, 1 + reasons)` logits."""
-    model = network(vector).eval()
+def logits(vector: Vector, labelled: Labelled, batch: int = 256, device: str = "cpu") -> NDArray[np.float32]:
+    """`(n, 1 + reasons)` logits, in full precision on every device."""
+    place = device_of(device)
+    model = network(vector).eval().to(place)
     parts = []
     with torch.inference_mode():
         for first in range(0, len(labelled), batch):
             images = torch.from_numpy(labelled.images[first : first + batch].astype(np.float32))
             features = torch.from_numpy(labelled.features[first : first + batch])
-            parts.append(model(normalized(middle(images)), features).numpy())
+            parts.append(model(normalized(middle(images)).to(place), features.to(place)).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 8), np.float32)
 
 
-def plain_logits(vector: Vector, labelled: Labelled) -> NDArray[np.float64]:
+def plain_logits(vector: Vector, labelled: Labelled, device: str = "cpu") -> NDArray[np.float64]:
     """`(n,)` logits that an expert keeps the class, in one view."""
-    return logits(vector, labelled)[:, 0].astype(np.float64)
+    return logits(vector, labelled, device=device)[:, 0].astype(np.float64)
 
 
-def evaluate(vector: Vector, labelled: Labelled) -> Metrics:
+def evaluate(vector: Vector, labelled: Labelled, device: str = "cpu") -> Metrics:
     """Metrics of the plain sigmoid of the logit."""
-    scores = sigmoid(plain_logits(vector, labelled))
+    scores = sigmoid(plain_logits(vector, labelled, device))
     good = labelled.good
     return Metrics(
         examples=len(labelled),

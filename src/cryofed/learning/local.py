@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import TrainingError
-from cryofed.learning.learner import TrainingSettings, plain_logits, train
+from cryofed.learning.calibrate import seen_logits
+from cryofed.learning.learner import TrainingSettings, train
 from cryofed.learning.metrics import auc, brier
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration, fit_platt
+from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
 EPOCHS = 8
 STEPS = (50, 3000)  # least and most, whatever the library's size
@@ -60,6 +61,7 @@ def fine_tune(
     seed: int,
     *,
     epochs: int = EPOCHS,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> LocalModel:
     """Train from `vector` on the site's own labels and compare both on the held-out projects.
@@ -80,7 +82,7 @@ def fine_tune(
         if progress:
             progress(step, settings.steps)
 
-    trained = train(vector, learn, settings, seed, progress=tell)
+    trained = train(vector, learn, settings, seed, device=device, progress=tell)
     fitted = _fitted(trained.vector, fit, calibration)
     return LocalModel(
         vector=trained.vector,
@@ -94,7 +96,8 @@ def fine_tune(
 
 def quality(vector: Vector, calibration: Calibration, labelled: Labelled) -> tuple[Quality, ...]:
     """How a model does on each project of a set."""
-    scores = calibration.probabilities(plain_logits(vector, labelled))
+    seen = seen_logits(vector, labelled, calibration)
+    scores = sigmoid(calibration.slope * seen + calibration.offset)
     return tuple(
         Quality(
             project=int(project),
@@ -140,5 +143,5 @@ def _fitted(vector: Vector, fit: Labelled, fallback: Calibration) -> Calibration
     """Slope and offset from jobs that were not trained on; the unsure bounds stay those of the release."""
     if not 20 <= int(fit.good.sum()) <= len(fit) - 20:
         return fallback  # two numbers need more than a handful of classes of both kinds
-    platt = fit_platt(plain_logits(vector, fit), fit.good)
+    platt = fit_platt(seen_logits(vector, fit, fallback), fit.good)
     return replace(fallback, slope=platt.slope, offset=platt.offset)

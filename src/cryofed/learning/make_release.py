@@ -27,7 +27,7 @@ from cryofed.learning.metrics import auc, brier, calibration_error
 from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.calibration import Calibration, sigmoid
 
 SETTLED = (0.38, 0.62)  # between these an expert could go either way
 
@@ -57,7 +57,12 @@ def make_corpus(folder: Path, corpus: Corpus, workers: int) -> tuple[Labelled, L
 
 def measured(calibration: Calibration, jobs: list[Answered], targets: list[np.ndarray[Any, Any]]) -> Any:
     """AUC, Brier score and calibration error over jobs on one scale."""
-    score = np.concatenate([calibration.probabilities(j.logits) for j in jobs])
+    score = np.concatenate(
+        [
+            sigmoid(calibration.slope * (j.logits + calibration.sharpness * j.sharper) + calibration.offset)
+            for j in jobs
+        ]
+    )
     good = np.concatenate([j.good for j in jobs])
     target = np.concatenate(targets)
     settled = (target < SETTLED[0]) | (target > SETTLED[1])

@@ -8,24 +8,32 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryofed.scoring.sharpness import beside_job
+
 Numbers = NDArray[np.float64]
-UNSURE = (0.15, 0.6)  # around the default cut and even odds: where a person decides better than a number
+UNSURE = (0.2, 0.7)  # around the default cut and even odds: where a person decides better than a number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A probability is `sigmoid(slope * logit + offset)` (Platt 1999).
+    """A probability is `sigmoid(slope * seen + offset)` (Platt 1999) of a logit as it is seen in its job.
 
-    A class is unsure where its probability lies between the two `unsure` bounds.
+    What is seen is the logit and `sharpness` times how much sharper the class is than its job's median. A
+    class is unsure where its probability lies between the two `unsure` bounds.
     """
 
     slope: float = 1.0
     offset: float = 0.0
     unsure: tuple[float, float] = UNSURE
+    sharpness: float = 0.0
 
-    def probabilities(self, logits: Numbers) -> Numbers:
-        """`(n,)` logits to `(n,)` probabilities that an expert keeps the class."""
-        return sigmoid(self.slope * logits + self.offset)
+    def seen(self, logits: Numbers, sharp: Numbers) -> Numbers:
+        """`(n,)` logits and sharpness of one job's classes to `(n,)` logits as seen in the job."""
+        return logits + self.sharpness * beside_job(sharp)
+
+    def probabilities(self, logits: Numbers, sharp: Numbers) -> Numbers:
+        """`(n,)` logits and sharpness of one job to `(n,)` probabilities that an expert keeps the class."""
+        return sigmoid(self.slope * self.seen(logits, sharp) + self.offset)
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:
         """Where a person should look; NaN is never unsure, it was not scored."""
@@ -41,7 +49,10 @@ class Calibration:
         """Read back what `to_json` wrote."""
         plain = json.loads(text)
         return Calibration(
-            slope=plain["slope"], offset=plain["offset"], unsure=(plain["unsure"][0], plain["unsure"][1])
+            slope=plain["slope"],
+            offset=plain["offset"],
+            unsure=(plain["unsure"][0], plain["unsure"][1]),
+            sharpness=plain["sharpness"],
         )
 
 

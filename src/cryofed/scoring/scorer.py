@@ -20,6 +20,7 @@ from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.features import FEATURES, features
 from cryofed.scoring.prepare import prepare_crops
 from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.sharpness import sharpness
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).with_name("model") / "model.onnx"
 # Views of each average whose logits are averaged: crop (of the mask's radius), quarter turns, mirrored.
 VIEWS = ((0.9, 0, False), (1.0, 1, True), (1.1, 2, False))
+SHARP = 1  # index of the view whose sharpness counts
 FEWER_VIEWS = ((0.92, 0, False), (1.08, 1, True))  # of jobs with MANY classes, where time counts
 MANY = 100
 BATCH = 128  # averages in one call; larger only needs more memory
@@ -67,10 +69,10 @@ def score_job(job: ClassJob, model: Path | None = None, fewest_particles: int = 
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
     pooled = np.zeros((len(job.classes), 0), np.float32)
     if usable.any():
-        logits, told = answers(opened, job, usable)
+        logits, told, sharp = answers(opened, job, usable)
         pooled = np.full((len(job.classes), told.shape[1]), np.nan, np.float32)
         pooled[usable] = told
-        score[usable] = opened.calibration.probabilities(logits[:, 0])
+        score[usable] = opened.calibration.probabilities(logits[:, 0], sharp)
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
     return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score), pooled=pooled)
@@ -86,15 +88,15 @@ def scorable(job: ClassJob, fewest_particles: int = FEWEST_PARTICLES) -> NDArray
 
 def answers(
     model: Model, job: ClassJob, usable: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logits `(usable classes, 1 + reasons)` and pooled numbers, means of the views."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Logits `(usable classes, 1 + reasons)` and pooled numbers, means of the views; sharpness."""
     told = features(job)[usable]
     ways = FEWER_VIEWS if len(told) > MANY else VIEWS
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
     columns = zip(*(run(model, images, told) for images in views), strict=True)
     logits, pooled = (np.stack(column).mean(axis=0, dtype=np.float64) for column in columns)
-    return logits, pooled
+    return logits, pooled, sharpness(views[SHARP])
 
 
 def turned(images: Images, turns: int, mirrored: bool) -> Images:
@@ -119,9 +121,9 @@ def run(
 
 
 def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities `(n,)` of averages that were prepared before, in one view."""
+    """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
     logits, _ = run(model, images, told)
-    return model.calibration.probabilities(logits[:, 0].astype(np.float64))
+    return model.calibration.probabilities(logits[:, 0].astype(np.float64), sharpness(images))
 
 
 def load_ahead(model: Path | None = None) -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.rows import write_particles
 from cryofed.selection.policy import Selection
 from cryofed.selection.table import write_csv
 
-FILES = ("kept.mrcs", "classes.csv")
+FILES = ("kept.mrcs", "classes.csv", "particles.star")
 
 
-def write_images(job: ClassJob, selection: Selection, folder: Path) -> None:
-    """`kept.mrcs` in the order of the stack (not written where nothing is kept) and `classes.csv`."""
+def write(job: ClassJob, selection: Selection, folder: Path, _final: Path) -> None:
+    """`kept.mrcs` in the order of the stack (not written where nothing is kept) and `classes.csv`.
+
+    Where the program told of its particles in a STAR file, those of kept classes are written too.
+    """
     import mrcfile
 
     kept = np.flatnonzero(selection.kept)
@@ -26,4 +30,6 @@ def write_images(job: ClassJob, selection: Selection, folder: Path) -> None:
                 stack.set_data(np.ascontiguousarray(job.averages[kept]))
                 stack.set_image_stack()
                 stack.voxel_size = job.pixel_size_angstrom or 0
+    if job.particle_rows is not None:
+        write_particles(job.particle_rows, folder / "particles.star", job.classes.number[kept].tolist())
     write_csv(job, selection, folder / "classes.csv")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import copyfile
 
@@ -13,6 +12,7 @@ from cryofed.errors import InputError
 from cryofed.jobs import star
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.relion import class_rows, project_folder
+from cryofed.jobs.rows import read_particles, write_particles
 from cryofed.selection.policy import Selection
 
 FILES = (
@@ -29,7 +29,7 @@ RESOLUTION = "rlnEstimatedResolution"
 ONLY_RANKED = ("rlnOverallFourierCompleteness", "rlnClassPriorOffsetX", "rlnClassPriorOffsetY")
 
 
-def write_relion(job: ClassJob, selection: Selection, folder: Path, final: Path) -> None:
+def write(job: ClassJob, selection: Selection, folder: Path, final: Path) -> None:
     """Write the six files into `folder`; they name each other as they will be called in `final`."""
     for role in ("data", "optimiser"):
         if role not in job.files:
@@ -54,30 +54,35 @@ def write_relion(job: ClassJob, selection: Selection, folder: Path, final: Path)
     _write(folder / "rank_model.star", "model_classes", ranked)
     _write(folder / "class_averages.star", "", chosen)
     _write(folder / "backup_selection.star", "", {"rlnSelected": [str(int(kept)) for kept in selection.kept]})
-    data = job.files["data"]
-    copyfile(data, folder / "rank_data.star")
-    keep = job.classes.number[selection.kept].tolist()
-    particles = star.find_particles(data)
-    star.filter_particles(particles, folder / "particles.star", keep, job.particle_classes)
+    particles = job.particle_rows or read_particles(job.files["data"])
+    if particles.plain:
+        copyfile(job.files["data"], folder / "rank_data.star")
+    else:
+        write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
+    write_particles(particles, folder / "particles.star", job.classes.number[selection.kept].tolist())
     _write_optimiser(job, folder / "rank_optimiser.star", final)
 
 
 def _write_optimiser(job: ClassJob, target: Path, final: Path) -> None:
-    """The input's table with only the names of the model and the data changed."""
+    """The input's table with only the names of model and data changed; what is written is read back."""
     source = job.files["optimiser"]
-    text = source.read_bytes()
     written = star.need_block(source, "optimiser_general")
-    place = _as_relion_writes(job, final, star.unquote(written["rlnModelStarFile"][0]))
-    for column, name in (
-        ("rlnModelStarFile", "rank_model.star"),
-        ("rlnExperimentalDataStarFile", "rank_data.star"),
-    ):
-        value = f'"{place}/{name}"' if " " in place else f"{place}/{name}"
-        line = re.compile(rb"^(_" + column.encode() + rb"\s+)(\"[^\"]*\"|'[^']*'|\S+)", re.MULTILINE)
-        found = line.search(text)
-        if found:
-            text = text[: found.start(2)] + value.encode() + text[found.end(2) :]
-    target.write_bytes(text)
+    place = _as_relion_writes(job, final, star.need_value(source, written, "rlnModelStarFile"))
+    names = {
+        "rlnModelStarFile": f"{place}/rank_model.star",
+        "rlnExperimentalDataStarFile": f"{place}/rank_data.star",
+    }
+    with source.open("rb") as file, target.open("wb") as out:
+        for line in star.lines(source, file):
+            named = star.label(line) if line.kind == "pair" and line.block == b"optimiser_general" else ""
+            if named in names:
+                out.write(star.as_bytes(f"_{named:<50} {star.quoted(names[named])}\n"))
+            else:
+                out.write(star.clean(line))
+    found = star.need_block(target, "optimiser_general")
+    for column, name in names.items():
+        if star.need_value(target, found, column) != name:
+            raise InputError(source, f"_{column}", "not a list that can be changed", star.OTHER)
 
 
 def _as_relion_writes(job: ClassJob, final: Path, model: str) -> str:
@@ -90,9 +95,4 @@ def _as_relion_writes(job: ClassJob, final: Path, model: str) -> str:
 
 
 def _write(path: Path, name: str, columns: Mapping[str, Sequence[str]]) -> None:
-    """One loop, laid out as RELION lays it out."""
-    head = ["", "# version 30001", "", f"data_{name}", "", "loop_ "]
-    head += [f"_{column} #{i} " for i, column in enumerate(columns, 1)]
-    rows: Iterable[tuple[str, ...]] = zip(*columns.values(), strict=True)
-    lines = [" ".join(f"{value:>12}" for value in row) + " " for row in rows]
-    path.write_text("\n".join([*head, *lines, " ", ""]))
+    path.write_bytes(star.as_bytes(star.loop_text(name, columns)))

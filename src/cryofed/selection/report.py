@@ -10,6 +10,7 @@ import numpy as np
 
 from cryofed import __version__
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.programs import program
 from cryofed.selection.pictures import data_uris
 from cryofed.selection.policy import Selection
 from cryofed.selection.table import ClassRow, class_rows, kept
@@ -20,7 +21,7 @@ LOOK = PAGE.with_name("look.css")  # shared with the other reports
 
 def write_report(job: ClassJob, selection: Selection, path: Path, *, model: str = "") -> None:
     """Write the page; it opens without a network, in light and dark."""
-    path.write_text(report_html(job, selection, model=model), encoding="utf-8")
+    path.write_text(report_html(job, selection, model=model), encoding="utf-8", errors="replace")
 
 
 def report_html(job: ClassJob, selection: Selection, *, model: str = "") -> str:
@@ -79,8 +80,7 @@ def _card(row: ClassRow, picture: str, place: int) -> str:
 
 
 def _facts(job: ClassJob, model: str) -> str:
-    program = {"relion": "RELION", "cryosparc": "CryoSPARC", "images": "image stack"}[job.program]
-    facts = [program, f"{len(job.classes)} classes", f"box {job.box} px"]
+    facts = [program(job.program).words, f"{len(job.classes)} classes", f"box {job.box} px"]
     if job.pixel_size_angstrom:
         facts.append(f"{job.pixel_size_angstrom:.3g} Å per pixel")
     if job.mask_diameter_angstrom:

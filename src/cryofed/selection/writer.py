@@ -10,17 +10,16 @@ from pathlib import Path
 
 from cryofed.errors import OutputError
 from cryofed.jobs.job import ClassJob
-from cryofed.selection import cryosparc, images, relion
+from cryofed.jobs.programs import TABLE, program
 from cryofed.selection.policy import Selection
 from cryofed.selection.report import write_report
 
 REPORT = "report.html"
-FILES = {"relion": relion.FILES, "cryosparc": cryosparc.FILES, "images": images.FILES}
 
 
 def default_folder(job: ClassJob) -> Path:
     """A folder beside the job: `job012_selected`, `stack_selected`."""
-    own = _own_folder(job)
+    own = program(job.program).reader.own_folder(job)
     place = own if own is not None else job.files["averages"].absolute().with_suffix("")
     return place.with_name(f"{place.name}_selected")
 
@@ -36,13 +35,13 @@ def free_folder(wanted: Path) -> Path:
 
 def check_folder(job: ClassJob, out: Path) -> None:
     """Refuse a place that must not be written, before the work is done."""
-    own = _own_folder(job)
+    own = program(job.program).reader.own_folder(job)
     target = out.absolute()
     if own is not None and target.resolve().is_relative_to(own.resolve()):
         raise OutputError(out, "--out", "lies inside the job's own files", "name a folder outside of the job")
     if target.exists() and not target.is_dir():
         raise OutputError(out, "--out", "is a file", "name a new folder")
-    everything = {REPORT}.union(*FILES.values())
+    everything = {REPORT}.union(*(entry.writer.FILES for entry in TABLE))
     held = sorted(name for name in everything if (target / name).exists())
     if held:
         raise OutputError(out, "--out", f"already holds a selection ({held[0]})", "name a new folder")
@@ -94,18 +93,9 @@ def _write_files(job: ClassJob, selection: Selection, folder: Path, final: Path,
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
-        native = pool.submit(_write_native, job, selection, folder, final)
+        native = pool.submit(program(job.program).writer.write, job, selection, folder, final)
         write_report(job, selection, folder / REPORT, model=model)
         native.result()
-
-
-def _write_native(job: ClassJob, selection: Selection, folder: Path, final: Path) -> None:
-    if job.program == "relion":
-        relion.write_relion(job, selection, folder, final)
-    elif job.program == "cryosparc":
-        cryosparc.write_cryosparc(job, selection, folder)
-    else:
-        images.write_images(job, selection, folder)
 
 
 def _move(hidden: Path, target: Path, names: list[str]) -> None:
@@ -135,12 +125,3 @@ def _clean(hidden: Path | None, new: list[Path]) -> None:
             folder.rmdir()
         except OSError:
             return
-
-
-def _own_folder(job: ClassJob) -> Path | None:
-    """The folder that belongs to the job; None for a stack that lies among other files."""
-    if job.program == "images":
-        averages = job.files["averages"].absolute()
-        return averages if averages.is_dir() else None
-    start = job.files.get("model") or job.files.get("templates") or job.files["averages"]
-    return start.absolute().parent

@@ -112,7 +112,7 @@ def random_spec(
         pixel_size_angstrom=round(float(pixel), 4),
         mask_diameter_angstrom=float(round(mask)),
         mask_edge_px=float(rng.uniform(1.5, 6)) if finish == "masked" else box * 0.06,
-        program={"masked": "relion", "windowed": "cryosparc", "raw": "images"}[finish],  # type: ignore[arg-type]  # a dict of literals is told as str
+        program={"masked": "relion", "windowed": "cryosparc", "raw": "images"}[finish],
         finish=finish,
         microscope=microscope,
         negative_stain=stain,

@@ -1,1 +1,1 @@
-"""Who is who, and what runs where."""
+"""Who is who: keys, requests, certificates, members; and what of it is pinned, signed and attested."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -12,8 +12,10 @@ from pathlib import Path
 
 from cryofed.errors import InputError
 from cryofed.jobs import cryosparc, relion
-from cryofed.library.harvest.cryosparc import job_type
+from cryofed.jobs.reading import read_json
+from cryofed.library.harvest.cryosparc import is_classification
 from cryofed.library.harvest.relion import PIPELINE
+from cryofed.library.harvest.walk import job_folders
 
 SUCCESS = "RELION_JOB_EXIT_SUCCESS"
 CRYOSPARC_JOB = re.compile(r"J\d+")
@@ -48,8 +50,8 @@ def finished(project: Path) -> Iterator[Finished]:
         InputError: the project's folder cannot be read.
     """
     try:
-        relion_jobs = _folders(project / "Class2D")
-        cryosparc_jobs = [f for f in _folders(project) if CRYOSPARC_JOB.fullmatch(f.name)]
+        relion_jobs = job_folders(project / "Class2D") if (project / "Class2D").exists() else []
+        cryosparc_jobs = [f for f in job_folders(project) if CRYOSPARC_JOB.fullmatch(f.name)]
     except OSError as error:
         raise InputError(
             project, "project", error.strerror or str(error), "is the disk there, and may you read it?"
@@ -58,6 +60,17 @@ def finished(project: Path) -> Iterator[Finished]:
         yield from _relion(project, folder)
     for folder in cryosparc_jobs:
         yield from _cryosparc(project, folder)
+
+
+def passed(project: Path) -> dict[str, str]:
+    """What looks like a job and cannot be watched, by name, and why."""
+    found = {}
+    for entry in sorted((project / "Class2D").glob("job*")):
+        if not entry.is_dir():
+            found[f"Class2D/{entry.name}"] = "no folder; if it was a link, its target is not here"
+        elif not os.access(entry, os.R_OK | os.X_OK):
+            found[f"Class2D/{entry.name}"] = "may not be read"
+    return found
 
 
 def is_project(folder: Path) -> bool:
@@ -84,28 +97,27 @@ def _relion(project: Path, folder: Path) -> Iterator[Finished]:
     try:
         if not (folder / SUCCESS).exists():
             return
-        starts = relion.find_iterations(folder)
+        starts = relion.find(folder)
     except OSError:
         return  # it is being deleted; look again next time
-    for start in starts:
-        stem = start.stem[: -len(relion.NAME.fullmatch(start.stem)["role"])]  # type: ignore[index]  # find_iterations matched it
-        files = [start.with_name(f"{stem}{role}{suffix}") for role, suffix in relion.SUFFIX.items()]
-        yield from _complete(project, folder, stem.rstrip("_"), start, files)
+    for start, _ in starts:
+        stem = relion.stem_of(start)
+        files = [start.with_name(f"{stem}_{role}{suffix}") for role, suffix in relion.SUFFIX.items()]
+        yield from _complete(project, folder, stem, start, files)
 
 
 def _cryosparc(project: Path, folder: Path) -> Iterator[Finished]:
     try:
-        document = json.loads((folder / "job.json").read_text())
-        completed = job_type(document).startswith("class_2D") and document.get("status") == "completed"
-        starts = cryosparc.find_iterations(folder) if completed else []
-    except (OSError, ValueError, AttributeError):
+        document = read_json(folder / "job.json")
+        completed = is_classification(document) and document.get("status") == "completed"
+        starts = cryosparc.find(folder) if completed else []
+    except (InputError, OSError, AttributeError):
         return  # being written, deleted, or of another kind
-    for start in starts:
+    for start, _ in starts:
         stem = start.stem.removesuffix("_class_averages")
-        particles = start.with_name(f"{stem}_particles.cs")
-        if not particles.exists():
-            particles = start.with_name(f"{re.sub('_[0-9]+$', '', stem)}_particles.cs")
-        yield from _complete(project, folder, stem, start, [start, start.with_suffix(".mrc"), particles])
+        particles = cryosparc.particles_of(start)
+        if particles is not None:
+            yield from _complete(project, folder, stem, start, [start, start.with_suffix(".mrc"), particles])
 
 
 def _complete(project: Path, folder: Path, stem: str, start: Path, files: list[Path]) -> Iterator[Finished]:
@@ -117,10 +129,3 @@ def _complete(project: Path, folder: Path, stem: str, start: Path, files: list[P
     if all(size for _, size, _ in state):
         name = f"{folder.relative_to(project).as_posix()}/{stem}"
         yield Finished(name=name, start=start, files=tuple(files), state=state)
-
-
-def _folders(place: Path) -> list[Path]:
-    """Folders in a place, without links (RELION's aliases point to the same jobs)."""
-    if not place.exists():
-        return []
-    return sorted(f for f in place.iterdir() if f.is_dir() and not f.is_symlink())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryofed.errors import CryoFedError, OutputError
-from cryofed.watching.finished import Finished, State, content_hash, finished
+from cryofed.watching.finished import Finished, State, content_hash, finished, passed
 from cryofed.watching.memory import Memory, Record
 from cryofed.watching.select_one import Settings, now, resume, select_one
 from cryofed.watching.summary import write_summary
@@ -26,6 +27,7 @@ class Watch:
     settings: Settings
     settle_s: float = 10.0
     stop: threading.Event = field(default_factory=threading.Event)
+    passed: dict[str, str] = field(default_factory=dict)  # what cannot be watched, and why; said once
     done: dict[str, State] = field(default_factory=dict)  # files as they were when decided, this run
     trouble: str = ""  # why the project cannot be read now; said once
     written: float = float("-inf")  # when the summary was written, on the monotonic clock
@@ -39,6 +41,7 @@ class Watch:
         """Select what has finished since the last look; how many jobs are still coming to rest."""
         waiting, before, trouble = 0, dict(self.memory.records), ""
         try:
+            self._pass_by()
             for job in finished(self.project):
                 if self.stop.is_set():
                     break
@@ -54,6 +57,13 @@ class Watch:
         if before != self.memory.records or time.monotonic() - self.written > HEARTBEAT_S:
             self._summarize()
         return waiting
+
+    def _pass_by(self) -> None:
+        found = passed(self.project)
+        for name, why in found.items():
+            if self.passed.get(name) != why:
+                say(f"{name}: passed by: {why}")
+        self.passed = found
 
     def run(self, interval_s: float) -> None:
         """Look until `stop` is set; a selection that has begun is finished first."""
@@ -76,6 +86,8 @@ class Watch:
         """Whether these contents were decided before, here or under another name."""
         known = self.memory.records.get(job.name)
         if known is not None and known.content == content:
+            if known.outcome == "broken":
+                return False  # once more in each run: the disk may be back, or CryoFed be mended
             whole = resume(known, self.out) if known.outcome == "writing" else known
             if whole is not None and whole is not known:
                 self.memory.keep(whole)
@@ -97,6 +109,8 @@ class Watch:
             raise
         except Exception as error:  # whatever one job holds, the others must go on
             what = str(error) if isinstance(error, CryoFedError) else f"{type(error).__name__}: {error}"
+            if not isinstance(error, CryoFedError):
+                say(traceback.format_exc().rstrip())
             record = Record(name=job.name, content=content, outcome="broken", when=now(), note=what)
             self.memory.keep(record)
         say(line(record))

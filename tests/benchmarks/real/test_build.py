@@ -88,9 +88,9 @@ def test_the_checksums_are_those_of_the_development_data(shared: Path) -> None:
     for source in sources():
         found = list((shared / "data").glob(f"class_averages*/{source.name}.mrcs"))
         assert found, source.name
-        from cryofed.jobs.images import open_images
+        from cryofed.jobs.opening import open_job
 
-        assert checksum(open_images(found[0]).averages) == source.pixels, source.name
+        assert checksum(open_job(found[0]).averages) == source.pixels, source.name
         rows = found[0].with_suffix(".tsv").read_text().splitlines()[1:]
         given = [row.split("\t")[1] for row in rows]
         of = labels()[source.name]

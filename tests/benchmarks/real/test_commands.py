@@ -87,3 +87,22 @@ def test_the_benchmark_is_found_by_its_name(folder: Path) -> None:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "warp_bgal8" in done.stdout
+
+
+def test_seeds_of_one_program_are_averaged(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, order in ((1, 1), (2, -1)):
+        rows = [f"warp_bgal8\t{number}\t{order * number}" for number in range(1, 9)]
+        text = "set\tclass_number\tscore\n" + "\n".join(rows) + "\n"
+        (tmp_path / f"mine-seed{seed}.tsv").write_text(text)
+    paths = [str(tmp_path / f"mine-seed{seed}.tsv") for seed in (1, 2)]
+    assert main(["--sets", str(folder), "compare", *paths]) == 0
+    # What one order has right, the other has wrong: the mean AUC is one half.
+    assert "| mine | 0.500 | – | 0.500 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--jobs", "--steps", "--further", "--seeds"])
+def test_peers_need_numbers_above_zero(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["peers", option, "0"]) == 1
+    assert f"error: {option}: number: 0; give 1 or more" in capsys.readouterr().err

@@ -39,6 +39,12 @@ def test_without_a_column_kept_there_are_no_decisions(real_set: Make, tmp_path: 
     assert np.array_equal(answer.score, [np.nan, 0.5], equal_nan=True)  # class 1 was not named
 
 
+def test_a_set_of_the_benchmark_that_the_folder_lacks_is_passed_over(real_set: Make, tmp_path: Path) -> None:
+    path = tmp_path / "scores.tsv"
+    path.write_text(HEAD + "slicem\t1\t0.5\t1\na\t1\t0.5\t1\n")
+    assert set(read_scores(path, [real_set("a", [1, 0])])) == {"a"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

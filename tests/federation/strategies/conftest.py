@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 
 Updates = list[Update]
 

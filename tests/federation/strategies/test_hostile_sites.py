@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cryofed.federation.strategies.registry import make_strategy
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.metrics import auc
 
 SIZE, ROUNDS = 30, 20

@@ -22,7 +22,7 @@ from cryofed.trust.attestation.evidence import Evidence, GpuReport, SnpReport, T
 from cryofed.trust.attestation.policy import GpuPolicy, Policy, SnpPolicy, TpmPolicy
 from cryofed.trust.attestation.roots import Roots
 
-NOW = dt.datetime(2026, 11, 1, tzinfo=dt.timezone.utc)
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 MEASUREMENT = bytes(range(48))
 BINDING = Binding(

@@ -19,8 +19,8 @@ from cryofed.trust.attestation.verdict import Verdict
 from cryofed.trust.attestation.verifying import verify
 
 pytestmark = pytest.mark.shared
-TODAY = dt.datetime(2026, 11, 1, tzinfo=dt.timezone.utc)
-IN_WINDOW = dt.datetime(2025, 7, 1, tzinfo=dt.timezone.utc)  # Intel's collateral is valid for 30 days
+TODAY = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+IN_WINDOW = dt.datetime(2025, 7, 1, tzinfo=dt.UTC)  # Intel's collateral is valid for 30 days
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_intels_quotes_are_refused_when_changed_stale_or_for_another(vectors: Pa
         ).refusals
 
     assert refusals(now=TODAY) == ("expired",)
-    assert refusals(now=dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)) == ("expired",)
+    assert refusals(now=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)) == ("expired",)
     assert refusals(wanted=Exact(report_data=bytes(64))) == ("report-data",)
     assert refusals(policy=Policy()) == ("policy",)
     at = QUOTES[kind][1]
@@ -240,7 +240,7 @@ def test_an_intel_platform_that_is_out_of_date_is_refused(vectors: Path) -> None
     folder = vectors / "dcap-qvl"
     raw = (folder / "tdx_quote_outdated").read_bytes()
     machine = IntelQuote(quote=raw, collateral=(folder / "tdx_quote_outdated_collateral.json").read_bytes())
-    now = dt.datetime(2026, 3, 1, tzinfo=dt.timezone.utc)
+    now = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
     verdict = verify(
         Evidence(machine=machine), Policy(tdx=IntelPolicy(measurements=frozenset())), Exact(), now
     )

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cryofed.errors import InputError
-from cryofed.federation.guard.compress import CODECS
+from cryofed.federation.wire.codecs import CODECS
 from cryofed.federation.strategies.means import weight_of
 from cryofed.federation.strategies.registry import STRATEGIES, make_strategy
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.trust.masks import soundness
 from cryofed.trust.masks.fixed_point import FixedPoint
 

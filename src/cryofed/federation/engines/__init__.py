@@ -1,1 +1,1 @@
-"""Who carries the vectors: one file or folder per engine."""
+"""Who carries the vectors: one folder per engine, found by entry point; no other room knows them by name."""

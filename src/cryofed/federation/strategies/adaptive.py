@@ -11,7 +11,7 @@ import numpy as np
 from cryofed.federation.strategies.means import WEIGHTINGS, mean
 from cryofed.federation.strategies.ranges import between, one_of, positive
 from cryofed.federation.strategies.strategy import State, Strategy, zeros
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 

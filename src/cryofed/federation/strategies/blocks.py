@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.federation.strategies.means import BLOCK
 from cryofed.federation.strategies.strategy import in_order
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 _NETWORK_MAX = 64  # above it a sort per coordinate is faster than a sorting network over rows
@@ -67,17 +68,28 @@ def network(n: int) -> list[tuple[int, int]]:
     return pairs
 
 
-def gram(updates: Sequence[Update], factors: Sequence[float] | None = None) -> NDArray[np.float64]:
-    """`(n, n)` inner products of the updates, each times its factor, summed over blocks in float64."""
-    size = len(updates[0].vector)
-    width = max(1024, 4 * BLOCK // len(updates))
-    rows = np.empty((len(updates), min(width, size)), np.float32)
-    total = np.zeros((len(updates), len(updates)))
+class Sliceable(Protocol):
+    """A vector of which a part can be read: an array, a memory map, or something that makes the part."""
+
+    def __len__(self) -> int:
+        """Its numbers."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> Vector:
+        """Some of them."""
+        ...
+
+
+def gram(vectors: Sequence[Sliceable]) -> NDArray[np.float64]:
+    """`(n, n)` inner products of vectors of one length, block by block, the blocks summed in float64."""
+    size = len(vectors[0])
+    width = max(1024, 4 * BLOCK // len(vectors))
+    rows = np.empty((len(vectors), min(width, size)), np.float32)
+    total = np.zeros((len(vectors), len(vectors)))
     for first in range(0, size, width):
         last = min(first + width, size)
-        for i, update in enumerate(updates):
-            factor = np.float32(1.0 if factors is None else factors[i])
-            np.multiply(update.vector[first:last], factor, out=rows[i, : last - first])
+        for row, vector in zip(rows, vectors, strict=True):
+            row[: last - first] = vector[first:last]
         part = rows[:, : last - first]
         total += part @ part.T
     return total

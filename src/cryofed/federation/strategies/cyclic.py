@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cryofed.errors import FederationError
 from cryofed.federation.strategies.means import mean
 from cryofed.federation.strategies.strategy import State, Strategy
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 from cryofed.federation.strategies.means import mean
 from cryofed.federation.strategies.ranges import between, positive
 from cryofed.federation.strategies.strategy import Memory, State, Strategy, Train, zeros
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 

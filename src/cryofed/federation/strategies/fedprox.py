@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cryofed.federation.strategies.means import WEIGHTINGS, mean
 from cryofed.federation.strategies.ranges import one_of, positive
 from cryofed.federation.strategies.strategy import Memory, State, Strategy, Train
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 

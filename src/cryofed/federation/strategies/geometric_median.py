@@ -12,7 +12,7 @@ from cryofed.federation.strategies.blocks import gather, gram, weighted_sum
 from cryofed.federation.strategies.means import WEIGHTINGS, weight_of
 from cryofed.federation.strategies.ranges import between, one_of, positive
 from cryofed.federation.strategies.strategy import State, Strategy
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ class GeometricMedian(Strategy):
         """The step to the geometric median."""
         all_updates = gather(updates)
         counts = np.array([weight_of(update, self.weighting) for update in all_updates])
-        share = weiszfeld(gram(all_updates), counts, self.iterations, self.smoothing)
+        products = gram([update.vector for update in all_updates])
+        share = weiszfeld(products, counts, self.iterations, self.smoothing)
         step = weighted_sum(all_updates, share)
         step += state.vector
         return State(vector=step, memory=state.memory, round_number=state.round_number + 1)

@@ -13,7 +13,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.strategies.blocks import gather, gram, squared_distances, weighted_sum
 from cryofed.federation.strategies.ranges import between
 from cryofed.federation.strategies.strategy import State, Strategy
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Central(Strategy):
                 f"{2 * self.hostile + 3}; set strategy.hostile to at most {max(0, (n - 3) // 2)}, "
                 "or choose 'robust'"
             )
-        scores = krum_scores(squared_distances(gram(all_updates)), self.hostile)
+        scores = krum_scores(squared_distances(gram([update.vector for update in all_updates])), self.hostile)
         # A stable order: of equals the first site by name.
         chosen = sorted(np.argsort(scores, kind="stable")[: self.kept(n)].tolist())
         step = weighted_sum([all_updates[i] for i in chosen], [1 / len(chosen)] * len(chosen))

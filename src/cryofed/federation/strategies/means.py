@@ -9,7 +9,7 @@ import numpy as np
 
 from cryofed.errors import FederationError
 from cryofed.federation.strategies.strategy import in_order
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 BLOCK = 65_536  # float32 numbers: 256 KiB, so that a block and its product stay in the cache

@@ -11,7 +11,7 @@ from cryofed.federation.strategies.blocks import gather, norms, weighted_sum
 from cryofed.federation.strategies.means import WEIGHTINGS, weight_of
 from cryofed.federation.strategies.ranges import between, one_of
 from cryofed.federation.strategies.strategy import State, Strategy
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

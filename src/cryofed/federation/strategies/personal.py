@@ -12,7 +12,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.strategies.means import WEIGHTINGS, mean
 from cryofed.federation.strategies.ranges import one_of, refuse
 from cryofed.federation.strategies.strategy import Memory, State, Strategy, Train
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Layout, Vector
 
 

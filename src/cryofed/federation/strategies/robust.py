@@ -13,7 +13,7 @@ from cryofed.federation.strategies.norm_bounded import bounded
 from cryofed.federation.strategies.ranges import between
 from cryofed.federation.strategies.strategy import State, Strategy
 from cryofed.federation.strategies.trimmed_mean import cut_of, trimmed
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 
@@ -48,7 +48,7 @@ class Robust(Strategy):
             step = weighted_sum(all_updates, bounded(all_updates, 0.0) / n)
         else:
             cut = cut_of(n, self.trim)
-            near = nearest(squared_distances(gram(all_updates)), n - cut)
+            near = nearest(squared_distances(gram([update.vector for update in all_updates])), n - cut)
             step = by_blocks(all_updates, lambda rows: trimmed([_mean(rows, mine) for mine in near], cut))
         step += state.vector
         return State(vector=step, memory=state.memory, round_number=state.round_number + 1)

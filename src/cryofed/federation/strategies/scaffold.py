@@ -11,7 +11,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.strategies.means import WEIGHTINGS, mean
 from cryofed.federation.strategies.ranges import between, one_of, positive
 from cryofed.federation.strategies.strategy import Memory, State, Strategy, Train, channel, zeros
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 

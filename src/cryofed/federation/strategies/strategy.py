@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from cryofed.errors import FederationError
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Layout, Vector
 
 Memory = Mapping[str, Vector]  # what a site or the aggregator keeps from round to round

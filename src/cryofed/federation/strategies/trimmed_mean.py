@@ -10,7 +10,7 @@ import numpy as np
 from cryofed.federation.strategies.blocks import by_blocks, gather, sort_rows
 from cryofed.federation.strategies.ranges import between
 from cryofed.federation.strategies.strategy import State, Strategy
-from cryofed.federation.updates import Update
+from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Vector
 
 

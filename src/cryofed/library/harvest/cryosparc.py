@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cryofed.errors import CryoFedError, InputError
+from cryofed.errors import InputError
+from cryofed.jobs import cryosparc
 from cryofed.jobs.cryosparc import need_field, read_cs
-from cryofed.library.harvest.past import Found, Passed, PastSelection
+from cryofed.jobs.reading import read_json
+from cryofed.library.harvest.past import Found, Passed, PastSelection, why
 from cryofed.library.rows import file_time
 
 JOB = "job.json"
@@ -28,25 +29,25 @@ def find(project: Path) -> Iterator[Found]:
     name = str(project.resolve())
     for folder in sorted(_jobs(project), key=lambda job: int(job.name[1:])):
         try:
-            document = json.loads((folder / JOB).read_text())
-            if found := _selection(project, name, folder, document):
+            if found := _selection(project, name, folder, read_json(folder / JOB)):
                 yield found
-        except (CryoFedError, OSError, ValueError, TypeError, AttributeError) as error:
-            yield Passed(project=name, source=folder, reason=str(error))
+        except Exception as error:  # of one job; the others must go on
+            yield Passed(project=name, source=folder, reason=why(error))
 
 
 def read(folder: Path) -> Found | None:
     """One Select 2D job of a project by its folder; None where it is none."""
     project = folder.absolute().parent
     try:
-        document = json.loads((folder / JOB).read_text())
+        document = read_json(folder / JOB)
         return _selection(project, str(project.resolve()), folder, document)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (InputError, OSError, ValueError, TypeError, AttributeError):
         return None
 
 
 def _jobs(folder: Path) -> Iterator[Path]:
-    return (job for job in folder.glob("J[0-9]*") if job.name[1:].isdigit() and (job / JOB).is_file())
+    jobs = folder.glob("J[0-9]*")
+    return (job for job in jobs if job.name[1:].isdecimal() and len(job.name) < 11 and (job / JOB).is_file())
 
 
 def _selection(project: Path, name: str, folder: Path, document: dict[str, Any]) -> Found | None:
@@ -88,6 +89,11 @@ def job_type(document: dict[str, Any]) -> str:
     return str(spec.get("type") or document.get("job_type") or document.get("type") or "")
 
 
+def is_classification(document: dict[str, Any]) -> bool:
+    """Whether a job made class averages: `class_2D`, `class_2D_new`, and `class_2D_streaming` of Live."""
+    return job_type(document).startswith("class_2D")
+
+
 def parents(document: dict[str, Any], name: str) -> list[str]:
     """The jobs connected to the input `name`: version 5 in `spec`, version 4 in `input_slot_groups`."""
     spec = document.get("spec") or {}
@@ -98,12 +104,13 @@ def parents(document: dict[str, Any], name: str) -> list[str]:
 
 
 def classification(project: Path, document: dict[str, Any], stack: str) -> Path | None:
-    """The `_class_averages.cs` of the averages that were shown, or the folder of the job that made them."""
+    """The `_class_averages.cs` of the averages that were shown, or the last of the job that made them."""
     written = (project / stack).with_suffix(".cs") if stack else None
     if written and written.is_file():
         return written
     folders = [project / uid for uid in parents(document, "templates")]
-    return next((folder for folder in folders if any(folder.glob("*_class_averages.cs"))), None)
+    found = (cryosparc.find(folder) for folder in folders if folder.is_dir())
+    return next((starts[-1].file for starts in found if starts), None)
 
 
 def _named(folder: Path, name: str) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryofed.errors import CryoFedError
 from cryofed.jobs import star
-from cryofed.library.harvest.past import Found, Passed, PastSelection
-from cryofed.library.harvest.relion import BACKUP, SCORE, job_score
+from cryofed.library.harvest.past import Found, Passed, PastSelection, why
+from cryofed.library.harvest.relion import BACKUP, SCORE, job_score, selected
 from cryofed.library.rows import file_time
 
 MODEL = "run_model.star"
@@ -27,14 +26,13 @@ def find(folder: Path) -> Found:
     """
     try:
         return _selection(folder)
-    except (CryoFedError, OSError) as error:
-        return Passed(project=str(folder.parent.resolve()), source=folder, reason=str(error))
+    except Exception as error:  # of one job; the others must go on
+        return Passed(project=str(folder.parent.resolve()), source=folder, reason=why(error))
 
 
 def _selection(folder: Path) -> Found:
     general = star.need_block(folder / MODEL, "model_general")
-    pixel = float(general.get("rlnPixelSize", ["nan"])[0])
-    colours = star.need_column(folder / BACKUP, star.need_block(folder / BACKUP, ""), "rlnSelected")
+    pixel = float(next(iter(general.get("rlnPixelSize", [])), "nan"))
     optimiser = folder / "run_optimiser.star"
     return PastSelection(
         project=f"{folder.parent.resolve()} at {pixel:.3f} Å a pixel",
@@ -42,7 +40,8 @@ def _selection(folder: Path) -> Found:
         job=optimiser if optimiser.is_file() else folder / MODEL,
         made_at=file_time(folder / BACKUP),
         habit="relion-colour",
-        values=dict(enumerate(map(float, colours), start=1)),
+        values=selected(folder / BACKUP),
         others=float("nan"),
+        whole=True,
         job_score=job_score(folder),
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cryofed.errors import CryoFedError
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.library.harvest.past import Found, Passed, PastSelection, labelling
+from cryofed.library.harvest.past import Found, Passed, PastSelection, labelling, why
 from cryofed.library.labels import Labelling, targets
 from cryofed.library.pictures import content_hash
 from cryofed.library.rows import StoredJob
@@ -44,12 +44,11 @@ def harvest(found: Iterable[Found], library: Library | None, *, keep: bool = Tru
             continue
         try:
             yield _take(one, library, keep, same)
-        except CryoFedError as error:
-            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=str(error))
-        except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+        except sqlite3.Error:
+            raise  # the library itself is ill
+        except Exception as error:
             # A job of years ago can be broken in ways that no check foresees; the others must go on.
-            reason = f"cannot be read ({type(error).__name__}: {error})"
-            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=reason)
+            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=why(error))
     if library and keep:
         for project, into in same.items():
             library.unite(project, into)

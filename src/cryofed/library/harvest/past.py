@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cryofed.errors import InputError
+from cryofed.errors import CryoFedError, InputError
 from cryofed.jobs.job import ClassJob
 from cryofed.library.labels import Labelling
 
@@ -19,7 +19,8 @@ class PastSelection:
     """An expert's selection of classes of one 2D classification.
 
     `source` is the folder of the selection, `job` what `open_job` takes. `values` are labels by class
-    number in the scale of `habit`; `others` is the label of every class that is not named there.
+    number in the scale of `habit`; `others` is the label of every class that is not named there. `whole`:
+    the selection has a label for each class, so it must have as many as the job has classes.
     """
 
     project: str
@@ -30,6 +31,7 @@ class PastSelection:
     values: Mapping[int, float]
     others: float
     job_score: float = 1.0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,14 @@ class Passed:
 Found = PastSelection | Passed
 
 
+def why(error: Exception) -> str:
+    """Why something is passed by, in one line."""
+    if isinstance(error, CryoFedError):
+        return str(error)
+    said = (str(error).splitlines() or [""])[0][:160]
+    return f"cannot be read ({type(error).__name__}: {said})"
+
+
 def labelling(past: PastSelection, job: ClassJob) -> Labelling:
     """The selection in the order of the job's classes; classes without particles get no label.
 
@@ -54,6 +64,9 @@ def labelling(past: PastSelection, job: ClassJob) -> Labelling:
     strange = set(past.values) - set(numbers)
     if strange:
         found = f"class {min(strange)}, the classification has {len(numbers)} classes"
+        raise InputError(past.source, "selection", found, "the two do not belong together")
+    if past.whole and len(past.values) != len(numbers):
+        found = f"{len(past.values)} labels for {len(numbers)} classes"
         raise InputError(past.source, "selection", found, "the two do not belong together")
     values = np.array([past.values.get(number, past.others) for number in numbers], np.float32)
     values[job.classes.particles == 0] = np.nan

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from cryofed.errors import CryoFedError, InputError
+from cryofed.errors import InputError
 from cryofed.jobs import star
-from cryofed.library.harvest.past import Found, Passed, PastSelection
+from cryofed.jobs.relion import class_number
+from cryofed.library.harvest.past import Found, Passed, PastSelection, why
+from cryofed.library.harvest.walk import job_folders
 from cryofed.library.rows import file_time
 
 PIPELINE = "default_pipeline.star"
@@ -19,6 +21,20 @@ SCORE = "job_score.txt"  # how good the whole job is, as in EMPIAR-10812
 RANKED = ("rank_optimiser.star", "rank_model.star")  # the class ranker leaves them
 # Options of a Select job under which a program chose, not a person (RELION, pipeline_jobs.cpp).
 SUBSETS = ("do_select_values", "do_discard", "do_split", "do_remove_duplicates", "do_filaments")
+MOST_JOB = 1 << 20  # bytes of a run.job
+# Labels of the GUI in RELION 3.0 (pipeline_jobs.cpp, initialiseSelectJob).
+OLD_LABELS = {
+    "Select classes from model.star": "fn_model",
+    "Select classes from model.star:": "fn_model",
+    "OR select from micrographs.star": "fn_mic",
+    "OR select from micrographs.star:": "fn_mic",
+    "OR select from particles.star": "fn_data",
+    "OR select from particles.star:": "fn_data",
+    "Select based on metadata values?": "do_select_values",
+    "OR: select on image statistics?": "do_discard",
+    "OR: split into subsets?": "do_split",
+    "OR: remove duplicates?": "do_remove_duplicates",
+}
 PERSON, RANKER, SUBSET, UNKNOWN = "person", "ranker", "subset", "unknown"
 WHY_NOT = {
     RANKER: "RELION's class ranker chose; that is not an expert's label",
@@ -32,6 +48,7 @@ class _Said(NamedTuple):
     values: dict[int, float]
     others: float
     written: Path
+    whole: bool = False  # one label for each class
 
 
 def is_project(folder: Path) -> bool:
@@ -42,13 +59,19 @@ def is_project(folder: Path) -> bool:
 def find(project: Path) -> Iterator[Found]:
     """Every Select job of a project, in the order of their numbers."""
     name = str(project.resolve())
-    for folder in sorted((project / "Select").glob("job*")):
-        if not folder.is_dir() or folder.is_symlink():
-            continue
+    place = project / "Select"
+    if not place.is_dir():
+        return
+    for entry in sorted(place.glob("job*")):
+        if not entry.is_dir():  # a link that leads nowhere, or was copied as a file
+            yield Passed(
+                project=name, source=entry, reason="no folder; if it was a link, its target is not here"
+            )
+    for folder in job_folders(place):
         try:
             yield _selection(project, name, folder)
-        except (CryoFedError, OSError) as error:
-            yield Passed(project=name, source=folder, reason=str(error))
+        except Exception as error:  # of one job; the others must go on
+            yield Passed(project=name, source=folder, reason=why(error))
 
 
 def read(folder: Path) -> Found | None:
@@ -79,6 +102,7 @@ def _selection(project: Path, name: str, folder: Path) -> Found:
         values=said.values,
         others=said.others,
         job_score=job_score(folder),
+        whole=said.whole,
     )
 
 
@@ -126,14 +150,30 @@ def _said(folder: Path) -> _Said:
         rows = [line.split() for line in grades.read_text().splitlines()[1:] if line.strip()]
         return _Said("grade", {int(number): float(grade) for number, grade in rows}, float("nan"), grades)
     if backup.is_file():
-        column = star.need_column(backup, star.need_block(backup, ""), "rlnSelected")
-        values = dict(enumerate(map(float, column), start=1))
+        values = selected(backup)
         habit = "binary" if set(values.values()) <= {0.0, 1.0} else "relion-colour"
-        return _Said(habit, values, float("nan"), backup)
+        return _Said(habit, values, float("nan"), backup, whole=True)
     if averages.is_file():
         column = star.need_column(averages, star.need_block(averages, ""), "rlnReferenceImage")
-        return _Said("binary", {int(name.partition("@")[0]): 1.0 for name in column}, 0.0, averages)
+        numbers = [class_number(name) for name in column]
+        if None in numbers:
+            found = f"{column[numbers.index(None)][:60]!r}, which is no image of a stack"
+            raise InputError(
+                averages, "_rlnReferenceImage", found, "a selection of 3D classes teaches nothing"
+            )
+        return _Said("binary", {number: 1.0 for number in numbers if number}, 0.0, averages)
     raise InputError(folder, "selection", f"neither {BACKUP} nor {AVERAGES}", "nothing was saved there")
+
+
+def selected(backup: Path) -> dict[int, float]:
+    """What `backup_selection.star` says of every class: 0, 1 or the colour of the GUI, by class number."""
+    column = star.need_column(backup, star.need_block(backup, ""), "rlnSelected")
+    try:
+        return dict(enumerate(map(float, column), start=1))
+    except ValueError as error:
+        raise InputError(
+            backup, "_rlnSelected", str(error)[:80], "nothing that can be read was saved"
+        ) from None
 
 
 def job_score(folder: Path) -> float:
@@ -152,16 +192,25 @@ def job_score(folder: Path) -> float:
 
 
 def _options(folder: Path) -> dict[str, str]:
-    """Options of `job.star` by name, and its `job type`; nothing where there is no such file."""
+    """Options of `job.star`, or of the `run.job` before RELION 3.1, by name; nothing without either."""
     path = folder / "job.star"
     if not path.is_file():
-        return {}
+        return _old_options(folder / "run.job")
     table = star.need_block(path, "joboptions_values")
     names = star.need_column(path, table, "rlnJobOptionVariable")
     values = star.need_column(path, table, "rlnJobOptionValue")
     job = star.read_block(path, "job") or {}
-    options = {name: star.unquote(value) for name, value in zip(names, values, strict=True)}
-    return {**options, "job type": job.get("rlnJobTypeLabel", [""])[0]}
+    label = next(iter(job.get("rlnJobTypeLabel", [])), "")
+    return {**dict(zip(names, values, strict=True)), "job type": label}
+
+
+def _old_options(path: Path) -> dict[str, str]:
+    """The lines `label == value` of a `run.job`, under the names that `job.star` has for them."""
+    if not path.is_file() or path.stat().st_size > MOST_JOB:
+        return {}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    written = {key.strip(): value.strip() for key, _, value in (line.partition("==") for line in lines)}
+    return {name: written[label] for label, name in OLD_LABELS.items() if label in written}
 
 
 def _pipeline_label(project: Path, folder: Path) -> dict[str, str]:

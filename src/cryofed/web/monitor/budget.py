@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from cryofed.disk.lines import read_lines
 from cryofed.errors import CryoFedError
-from cryofed.federation.storage import read_lines
 
 WAIT = {"text": "being worked out", "epsilon": None}
 
@@ -38,7 +38,7 @@ class Budgets:
 
 def spent(ledger: Path) -> Told:
     """The largest statement of a ledger, over the libraries that it speaks of."""
-    from cryofed.federation.guard.noise import Ledger, statement
+    from cryofed.federation.site.guard.ledger import Ledger, statement
 
     try:
         libraries = {row["library"] for row in read_lines(ledger)}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.errors import CryoFedError
-from cryofed.federation.plan import Plan
-from cryofed.federation.plan_file import read_plan
-from cryofed.federation.releases import release_numbers
-from cryofed.federation.report import gather
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.plan_file import read_plan
+from cryofed.federation.releases.store import release_numbers
+from cryofed.federation.telling.campaign_report import gather
 
 TAIL = 1 << 16  # bytes of the event log that tell of the round that runs now
 QUIET_S = 3600.0  # a campaign without a gate and without an event for so long is called stopped

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import FastAPI, Header, Response
 from fastapi.responses import JSONResponse
 
-from cryofed.federation.plan import Plan
+from cryofed.federation.agreement.plan import Plan
 from cryofed.web.monitor.budget import Budgets
 from cryofed.web.monitor.facts import facts, version
 from cryofed.web.server import new_app

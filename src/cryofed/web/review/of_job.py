@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cryofed.errors import CryoFedError
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.programs import program
 from cryofed.library.harvest import relion
 from cryofed.library.harvest.past import PastSelection, labelling
 from cryofed.library.labels import Labelling
@@ -28,7 +29,6 @@ from cryofed.selection.writer import free_folder, write_selection
 from cryofed.web.review.gallery import Gallery
 from cryofed.web.review.routes import Decision, Saving
 
-PROGRAMS = {"relion": "RELION", "cryosparc": "CryoSPARC", "images": "images"}
 BY_HAND = "rejected by hand"
 
 
@@ -62,14 +62,14 @@ def gallery_of_job(
         threshold=selection.cut,
         view_floor=selection.view_floor,
         dark=is_dark(job.averages),
-        warnings=(selection.note,) if selection.note else (),
+        warnings=(*job.notes, selection.note) if selection.note else job.notes,
         teachable=teachable,
     )
 
 
 def describe(job: ClassJob) -> str:
     """Program, box, pixel and mask in one line; what is unknown is left out."""
-    parts = [PROGRAMS[job.program], f"box {job.box} px"]
+    parts = [program(job.program).words, f"box {job.box} px"]
     if job.pixel_size_angstrom:
         parts.append(f"{job.pixel_size_angstrom:.3g} Å per pixel")
     if job.mask_diameter_angstrom:

@@ -15,14 +15,14 @@ TASK = "cryofed"  # the one task of our jobs
 ALIVE = "cryofed.alive"  # is this site's process there?
 READY = "ready"  # in the reply to ALIVE: the learner is warm
 DISMISS = "cryofed.dismiss"  # the round is over; stop working for it
-ORDER = "order"  # in DISMISS: which order, by its parcel
+ORDER = "order"  # in DISMISS: which order, by its ticket
 LARGEST_HEADER = 1_000_000  # characters
 _HEADER = "header"
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """Where an order or an answer can be fetched; see `parcels`."""
+class Ticket:
+    """Where an order or an answer can be fetched; see `transfer`."""
 
     ref: str
     size: int  # bytes
@@ -53,15 +53,15 @@ def opened(shareable: Mapping[str, Any]) -> dict[str, Any]:
     return header
 
 
-def parcel_in(header: Mapping[str, Any], most_bytes: int) -> Parcel:
-    """The parcel that a header announces.
+def ticket_in(header: Mapping[str, Any], most_bytes: int) -> Ticket:
+    """The ticket that a header announces.
 
     Raises:
         FederationError: none, or one that is too large.
     """
     ref, size = header.get("ref"), header.get("bytes")
     if not isinstance(ref, str) or not 0 < len(ref) < 100 or type(size) is not int:
-        raise FederationError("malformed: no parcel")
+        raise FederationError("malformed: no ticket")
     if not 0 < size <= most_bytes:
         raise FederationError(f"malformed: {size} bytes, at most {most_bytes} are accepted")
-    return Parcel(ref, size)
+    return Ticket(ref, size)

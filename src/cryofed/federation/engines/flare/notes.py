@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryofed.federation.storage import write_whole
+from cryofed.disk.whole import write_whole
 
 SEGMENTS = "segments"  # in the engine's folder: one folder per segment, with its job and its note
 NOBODY = "nobody"  # the segment that follows when none shall

@@ -1,0 +1,62 @@
+"""Write a commented plan."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from cryofed.errors import InputError, OutputError
+from cryofed.federation.agreement.engines import load_engine
+from cryofed.federation.agreement.plan import EnrolledSite, Plan, RoundRules, StrategyChoice
+from cryofed.federation.agreement.plan_file import commented_plan, read_plan
+from cryofed.schema.fields import NAME
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a plan needs to know at least."""
+    parser.add_argument("plan", type=Path, help="file to write, PLAN.toml")
+    parser.add_argument("--name", default="cryofed", help="of the federation (default: %(default)s)")
+    parser.add_argument(
+        "--sites",
+        default="site-1,site-2,site-3",
+        metavar="NAME[=LIBRARY],...",
+        help="sites, with their library files for the embedded engine (default: %(default)s)",
+    )
+    parser.add_argument("--engine", default="embedded", help="who carries the vectors (default: %(default)s)")
+    parser.add_argument("--strategy", default="fedavg", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=RoundRules().count, help="default: %(default)s")
+    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the plan, and read it back so that what is wrong is said now."""
+    if options.plan.exists() and not options.force:
+        raise OutputError(options.plan, "plan", "there already", "give another name, or --force")
+    if not options.plan.parent.is_dir():
+        raise OutputError(options.plan.parent, "folder", "not there", "make it first")
+    load_engine(options.engine, "--engine")
+    sites = tuple(_site(word) for word in options.sites.split(",") if word)
+    plan = Plan(
+        name=options.name,
+        engine=options.engine,
+        rounds=replace(Plan().rounds, count=options.rounds, min_updates=max(1, min(2, len(sites)))),
+        strategy=StrategyChoice(name=options.strategy),
+        sites=sites,
+    )
+    draft = options.plan.with_name(options.plan.name + ".draft")
+    draft.write_text(commented_plan(plan), encoding="utf-8")
+    try:
+        read_plan(draft)
+        draft.replace(options.plan)
+    finally:
+        draft.unlink(missing_ok=True)
+    print(f"{options.plan}: {len(plan.sites)} sites, {plan.rounds.count} rounds of {plan.strategy.name}")
+
+
+def _site(word: str) -> EnrolledSite:
+    name, _, library = word.partition("=")
+    if not re.fullmatch(NAME, name):
+        raise InputError("--sites", "name", repr(name), "use lower-case letters, digits and hyphens")
+    return EnrolledSite(name=name, library=library)

@@ -1,0 +1,30 @@
+"""Found a federation of real sites: authority, aggregator and invitation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The plan, and the folder."""
+    parser.add_argument("plan", type=Path, help="PLAN.toml; its table [network] says where the aggregator is")
+    parser.add_argument(
+        "--invite",
+        action="store_true",
+        help="only write the invitation anew, after a change of the plan",
+    )
+    parser.add_argument("--home", type=Path, help="the federation's folder (default: beside the plan)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Provision, and say what to send to the sites."""
+    from cryofed.federation.agreement.plan_file import read_plan
+    from cryofed.federation.engines.deployment import machines_of
+
+    plan = read_plan(options.plan)
+    machines, home = machines_of(plan.engine), options.home or options.plan.parent / plan.name
+    made = machines.invite(plan, home) if options.invite else machines.found(plan, home)
+    print(f"send this invitation to every site: {made.path}")
+    print(f"and read this authority fingerprint to them by telephone: {made.authority}")
+    print("then, for each request that comes back: cryofed federation approve PLAN.toml NAME.request.pem")

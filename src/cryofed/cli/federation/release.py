@@ -1,0 +1,144 @@
+"""A federation's releases: their lineage, who promoted them, and going back to an earlier one."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryofed.errors import InputError
+
+if TYPE_CHECKING:
+    from cryofed.federation.releases.history import Promotion
+    from cryofed.federation.releases.store import Release
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """List, show, promote, rollback."""
+    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, purpose, function in (
+        ("list", "every release with its parent and who promoted it", _list),
+        ("show", "one release: lineage, how it was made, what the gate measured", _show),
+        ("promote", "make a release the current one, by hand", _promote),
+        ("rollback", "go back to the current release's parent", _rollback),
+    ):
+        child = commands.add_parser(name, help=purpose, description=purpose)
+        child.add_argument("home", type=Path, help="the federation's folder, or its PLAN.toml")
+        if name in ("show", "promote"):
+            child.add_argument("number", type=int, help="of the release")
+        if name in ("promote", "rollback"):
+            child.add_argument("--why", required=True, help="a reason, for the history")
+        child.set_defaults(run_action=function)
+
+
+def run(options: argparse.Namespace) -> None:
+    """The action that was asked for."""
+    options.run_action(options)
+
+
+def _list(options: argparse.Namespace) -> None:
+    from cryofed.federation.releases.store import current_release, parent_of, read_release, release_numbers
+
+    folder = _releases(options.home)
+    current, history = current_release(folder), _history(folder)
+    for number in release_numbers(folder):
+        release = read_release(folder / f"{number:04d}")
+        mark = "*" if current and number == current.number else " "
+        parent = parent_of(folder, release)
+        lineage = f"from release {parent}" if parent else "the first"
+        print(f"{mark} release {number}  {release.hash[:12]}  {lineage}, {_origin(release)}")
+        for promotion in history:
+            if promotion.release == number:
+                print(f"    promoted {promotion.time} by {promotion.by}")
+
+
+def _show(options: argparse.Namespace) -> None:
+    from cryofed.federation.releases.store import parent_of, read_release, release_numbers
+
+    folder = _releases(options.home)
+    if options.number not in release_numbers(folder):
+        raise InputError(folder, "release", f"{options.number}", f"choose one of {release_numbers(folder)}")
+    release = read_release(folder / f"{options.number:04d}")  # refuses weights that the card does not name
+    card, line = release.card, []
+    ancestor: int | None = release.number
+    while ancestor is not None:
+        line.append(str(ancestor))
+        ancestor = parent_of(folder, read_release(folder / f"{ancestor:04d}"))
+    print(f"release {release.number}: {release.path / 'model.onnx'}")
+    print(f"weights  {release.hash} (as the card says)")
+    print(f"lineage  {' <- '.join(line)}")
+    print(f"made by  {_origin(release)}")
+    if "plan" in card:
+        print(f"plan     {card['plan']}")
+    for promotion in _history(folder):
+        if promotion.release == release.number:
+            print(f"promoted {promotion.time} by {promotion.by}")
+    _show_gate(folder.parent / "campaigns", card.get("campaign"))
+
+
+def _show_gate(campaigns: Path, number: Any) -> None:
+    path = campaigns / f"{number:04d}" / "gate.json" if isinstance(number, int) else None
+    if path is None or not path.exists():
+        return
+    told = json.loads(path.read_text(encoding="utf-8"))
+    print(f"gate     {told['metric']} {told['pooled_current']:.4f} -> {told['pooled_candidate']:.4f}, pooled")
+    for name, site in sorted(told["sites"].items()):
+        print(
+            f"         {name}: {site['current']:.4f} -> {site['candidate']:.4f} "
+            f"on {site['held_out']} held-out averages"
+        )
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from cryofed.disk.lock import sole_run
+    from cryofed.federation.releases.store import promote
+
+    folder = _releases(options.home)
+    with sole_run(folder.parent):  # a campaign that runs would promote over it
+        promote(folder, options.number, _person(options.why))
+    print(f"release {options.number} is the current one: {folder / f'{options.number:04d}'}")
+
+
+def _rollback(options: argparse.Namespace) -> None:
+    from cryofed.disk.lock import sole_run
+    from cryofed.federation.releases.store import rollback
+
+    folder = _releases(options.home)
+    with sole_run(folder.parent):
+        release = rollback(folder, _person(options.why))
+    print(f"release {release.number} is the current one again: {release.path}")
+
+
+def _releases(home: Path) -> Path:
+    from cryofed.federation.agreement.plan_file import read_plan
+
+    if home.is_file():
+        home = home.parent / read_plan(home).name
+    if not (home / "releases" / "current").exists():
+        raise InputError(home, "releases", "none", "run the plan first: cryofed federation run PLAN.toml")
+    return home / "releases"
+
+
+def _history(folder: Path) -> list[Promotion]:
+    from cryofed.federation.releases.history import promotions
+    from cryofed.federation.releases.store import HISTORY
+
+    return promotions(folder / HISTORY)
+
+
+def _origin(release: Release) -> str:
+    card = release.card
+    if "campaign" not in card:
+        return str(card.get("origin", "of unknown origin"))
+    return f"campaign {card['campaign']}, {card.get('strategy')}, {card.get('rounds')} rounds"
+
+
+def _person(why: str) -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        name = f"user {os.getuid()}"
+    return f"{name}: {why}"

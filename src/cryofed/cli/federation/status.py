@@ -1,0 +1,82 @@
+"""Say how far a federation is, from its folder alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from cryofed.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The folder, or the plan beside it."""
+    parser.add_argument("home", type=Path, help="the federation's folder, or its PLAN.toml")
+    parser.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the releases, then each campaign and its rounds."""
+    from cryofed.disk.lines import read_lines
+    from cryofed.federation.agreement.plan_file import read_plan
+    from cryofed.federation.releases.store import current_release, read_release, release_numbers
+
+    home: Path = options.home
+    if home.is_file():
+        home = home.parent / read_plan(home).name
+    if options.watch:
+        watch(home)
+        return
+    current = current_release(home / "releases")
+    if current is None:
+        raise InputError(home, "releases", "none", "run the plan first: cryofed federation run PLAN.toml")
+    for number in release_numbers(home / "releases"):
+        release = read_release(home / "releases" / f"{number:04d}")
+        mark = "*" if number == current.number else " "
+        origin = release.card.get("origin") or f"campaign {release.card.get('campaign')}"
+        print(f"{mark} release {number}  {release.hash[:12]}  {origin}")
+    for folder in sorted((home / "campaigns").glob("[0-9][0-9][0-9][0-9]")):
+        lines = read_lines(folder / "rounds.jsonl")
+        gate = folder / "gate.json"
+        state = "stopped or running"
+        if gate.exists():
+            told = json.loads(gate.read_text())
+            state = "promoted" if told["promoted"] else "kept: " + "; ".join(told["stopped_by"])
+        print(f"campaign {int(folder.name)}: {len(lines)} rounds, {state}")
+        for line in lines:
+            gone = {**line["refused"], **line["lost"]}
+            auc = "-" if line["auc"] is None else f"{line['auc']:.4f}"
+            told = f", missing {', '.join(f'{s} ({why})' for s, why in sorted(gone.items()))}" if gone else ""
+            print(
+                f"  round {line['round']}: {len(line['accepted'])}/{len(line['asked'])} sites, "
+                f"AUC {auc}, {line['seconds']:.1f} s{told}"
+            )
+
+
+def watch(home: Path, seconds: float = 1.0) -> None:
+    """Look every second, and show the federation anew where something has changed."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from cryofed.cli.federation.view import refusals_of, view
+    from cryofed.web.monitor.budget import Budgets
+    from cryofed.web.monitor.facts import version
+
+    if not home.is_dir():
+        raise InputError(
+            home, "federation", "no such folder", "run the plan first: cryofed federation run PLAN.toml"
+        )
+    budgets, seen = Budgets(), None
+    with Live(console=Console(stderr=True), auto_refresh=False) as live:
+        try:
+            while True:
+                refusals = refusals_of(home)
+                privacy = budgets.of(home)
+                now = (version(home, 0), privacy, [path.stat().st_size for path in refusals])
+                if now != seen:
+                    live.update(view(home, privacy), refresh=True)
+                    seen = now
+                time.sleep(seconds)
+        except KeyboardInterrupt:
+            return

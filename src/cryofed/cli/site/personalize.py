@@ -1,0 +1,112 @@
+"""`cryofed site personalize`: finish a release for one site; library and result stay at home."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryofed.errors import InputError, MissingPackageError, OutputError
+
+if TYPE_CHECKING:
+    from cryofed.learning.personalize import Personal
+    from cryofed.learning.vector import Vector
+    from cryofed.library.labelled import Labelled
+    from cryofed.scoring.calibration import Calibration
+
+BATCH, RATE = 64, 3e-4  # as `cryofed train`: the release is good already
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Release, library and the new folder."""
+    parser.add_argument("release", type=Path, help="folder of the federation's release")
+    parser.add_argument("--library", type=Path, required=True, help="this site's library")
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        type=Path,
+        metavar="RELEASE",
+        help="folder of the release that the federation began with (default: the one shipped)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("personal"), help="new folder (default: personal)")
+    parser.add_argument("--epochs", type=int, default=8, help="times that each average is seen (default: 8)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train the candidates, choose by one half of the held-out jobs, report on the other, write the model."""
+    try:
+        from cryofed.learning.export import read_vector, write_model
+        from cryofed.learning.personalize import personalize, two_halves
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(error.name or "torch", "train") from None
+    from cryofed.learning.vector import vector_hash
+    from cryofed.library.store import Library
+    from cryofed.scoring.scorer import SHIPPED, open_model
+
+    if options.epochs < 1:
+        raise InputError("--epochs", "number", str(options.epochs), "give 1 or more")
+    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
+        raise OutputError(options.out, "folder", "not empty", "name a new folder with --out")
+    with Library(options.library) as library:
+        fit = library.labelled(held_out=False)
+        chooses, tells = two_halves(library.labelled(held_out=True))
+    common = read_vector(options.release / "weights.safetensors")
+    origin = read_vector((options.origin or SHIPPED.parent) / "weights.safetensors")
+    calibration = open_model(options.release / "model.onnx").calibration
+    models = _candidates(common, origin, fit, options)
+    made = personalize(models, chooses, calibration)
+    for kind, value in made.auc.items():
+        chosen = ", chosen" if kind == made.kind else ""
+        print(f"{kind:15}AUC {value:.4f} on {len(chooses)} held-out averages that choose{chosen}")
+    print(_worth(common, calibration, made, tells))
+    card = {
+        "made by": "cryofed site personalize",
+        "kind": made.kind,
+        "release_vector_sha256": vector_hash(common),
+        "stays": "at the site",
+    }
+    write_model(options.out, made.vector, made.calibration, card)
+    print(f"written to {options.out}; use it with: cryofed select JOB --model {options.out / 'model.onnx'}")
+
+
+def _candidates(
+    common: Vector, origin: Vector, fit: Labelled, options: argparse.Namespace
+) -> dict[str, Vector]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from cryofed.learning.learner import TrainingSettings, train
+    from cryofed.learning.personalize import candidates
+
+    steps = max(1, round(options.epochs * len(fit) / BATCH))
+    whole = TrainingSettings(steps=steps, batch=BATCH, learning_rate=RATE, one_cycle=True)
+    head = replace(whole, steps=max(1, steps // 4))
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("the site's own model", total=steps)
+        own = train(
+            origin,
+            fit,
+            whole,
+            options.seed,
+            progress=lambda step, _: bar.update(task, completed=step),
+        ).vector
+        bar.update(task, description="the site's own head")
+        return candidates(common, own, fit, head, options.seed)
+
+
+def _worth(common: Vector, calibration: Calibration, made: Personal, tells: Labelled) -> str:
+    """What the choice is worth, on averages that had no part in it."""
+    from cryofed.learning.metrics import auc, brier
+    from cryofed.learning.personalize import site_scores
+
+    if not 0 < tells.good.sum() < len(tells):
+        return "no held-out job is left to say what that is worth: harvest more projects"
+    before = site_scores(common, calibration, tells)
+    after = site_scores(made.vector, made.calibration, tells)
+    return (
+        f"on {len(tells)} other held-out averages: AUC {auc(before, tells.good):.4f} with the release, "
+        f"{auc(after, tells.good):.4f} personal; Brier {brier(before, tells.good):.4f}, "
+        f"{brier(after, tells.good):.4f}"
+    )

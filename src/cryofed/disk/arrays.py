@@ -1,0 +1,58 @@
+"""Arrays and a small header in one safetensors file: replaced in one step, read as memory maps, no pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from cryofed.disk.whole import replace_whole
+from cryofed.errors import InputError
+
+Arrays = Mapping[str, NDArray[Any]]
+_KINDS = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "U8": "u1"}  # safetensors' word and numpy's
+_LONGEST_HEADER = 1 << 24  # bytes
+
+
+def write_arrays(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
+    """Replace a file by these arrays and this header.
+
+    Raises:
+        OutputError: the disk is full, or the place cannot be written.
+    """
+    kept = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    told = {"cryofed": json.dumps(header, sort_keys=True)}
+    replace_whole(path, lambda temporary: save_file(kept, temporary, told))
+
+
+def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """What `write_arrays` wrote; the arrays are read-only memory maps, which the library does not give.
+
+    Raises:
+        InputError: not such a file.
+    """
+    remedy = "remove this file, or restore it from a backup"
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= _LONGEST_HEADER:
+                raise InputError(path, "header", f"{length} bytes", remedy)
+            table = json.loads(file.read(length))
+        header = json.loads(table.pop("__metadata__", {}).get("cryofed", "{}"))
+        arrays = {name: _mapped(path, 8 + length, entry) for name, entry in table.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(path, "content", f"not readable ({type(error).__name__})", remedy) from None
+    return arrays, header
+
+
+def _mapped(path: Path, start: int, entry: Mapping[str, Any]) -> NDArray[Any]:
+    kind, shape = _KINDS[entry["dtype"]], tuple(entry["shape"])
+    if 0 in shape:
+        return np.zeros(shape, kind)
+    # asarray: a plain array over the map, so that arithmetic does not inherit the map.
+    return np.asarray(np.memmap(path, kind, "r", start + entry["data_offsets"][0], shape))

@@ -1,0 +1,1 @@
+"""Rounds, admission, quorum, checkpoint, campaign and gate: decided here, whatever engine carries."""

@@ -1,0 +1,193 @@
+"""One campaign: rounds from the current release to a candidate, and the gate."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryofed.disk.lock import sole_run
+from cryofed.disk.whole import write_whole
+from cryofed.errors import FederationError
+from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
+from cryofed.federation.aggregator.evaluation import cross_site_matrix, site_statistics
+from cryofed.federation.aggregator.gate import Decision, Measured, decide
+from cryofed.federation.aggregator.hooks import Hook, tell
+from cryofed.federation.aggregator.rounds import Rounds, open_rounds
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.releases.store import (
+    Release,
+    current_release,
+    promote,
+    read_release,
+    release_numbers,
+    write_release,
+)
+from cryofed.federation.wire.orders import Numbers, order
+from cryofed.learning.vector import Vector, vector_hash
+
+# No site moves the common calibration beyond these: a held-out set that is told apart without error, or a
+# hostile site, would ask for any slope.
+CALIBRATION_BOUNDS = {"slope": (0.2, 5.0), "offset": (-3.0, 3.0)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """How a campaign ended."""
+
+    number: int  # from 1
+    folder: Path
+    decision: Decision
+    release: Release  # the current one afterwards
+
+
+def run_campaign(
+    home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook] = (), *, patient: bool = False
+) -> Campaign:
+    """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
+
+    Called by every engine where its aggregator is. `patient`: see `open_rounds`.
+
+    Raises:
+        FederationError: no release to start from, a round without quorum, another run in this folder.
+    """
+    releases = home / "releases"
+    with sole_run(home):
+        number, folder = next_campaign(home)
+        start = _start(releases, folder, plan)
+        listeners = [_log(folder), *hooks]
+        with open_rounds(
+            folder, plan, start.layout, start.vector, hooks=listeners, patient=patient
+        ) as rounds:
+            run_rounds(rounds, carrier)
+            candidate = mixed(rounds.vector, start.vector, plan.gate.keep)
+            decision, calibration = ask_gate(rounds, candidate, carrier, start, plan)
+            _write(folder / "statistics.json", site_statistics(rounds, carrier, plan))
+            if plan.gate.cross_site:
+                _write(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
+        told = {"campaign": number, "candidate": vector_hash(candidate), "calibration": calibration}
+        told |= decision.record()
+        tell(hooks, "gate", told)
+        release = start
+        if decision.promoted:
+            facts = _facts(rounds, start, plan, told)
+            release = _release(releases, candidate, facts, start.path)
+        _write(folder / "gate.json", told)
+    return Campaign(number=number, folder=folder, decision=decision, release=release)
+
+
+def next_campaign(home: Path) -> tuple[int, Path]:
+    """Number and folder of the campaign that runs next: the last one, if the gate has not spoken yet."""
+    folders = sorted((home / "campaigns").glob("[0-9][0-9][0-9][0-9]"))
+    number = int(folders[-1].name) if folders else 1
+    if folders and (folders[-1] / "gate.json").exists():
+        number += 1
+    return number, home / "campaigns" / f"{number:04d}"
+
+
+def mixed(trained: Vector, old: Vector, keep: float) -> Vector:
+    """Old and new weights averaged, `keep` of the old: forgets less, learns less (Wortsman 2022, WiSE-FT)."""
+    return ((1 - keep) * trained + keep * old).astype(np.float32) if keep else trained
+
+
+def ask_gate(
+    rounds: Rounds, candidate: Vector, carrier: Carrier, current: Release, plan: Plan
+) -> tuple[Decision, dict[str, float]]:
+    """Let every site evaluate candidate and current release on its held-out projects, and decide.
+
+    Returns:
+        The decision, and the candidate's calibration: `slope` and `offset`, sites counted by their held-out
+        averages; empty where no site had enough to fit one.
+    """
+    both = np.concatenate([candidate, current.vector])
+    asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
+    answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
+    found = measured(answers, plan)
+    return decide(found, plan.gate), _calibration(answers, found)
+
+
+def _calibration(answers: Mapping[str, Numbers], found: Mapping[str, Measured]) -> dict[str, float]:
+    told = {name: answers[name].values for name in found if "0.slope" in answers[name].values}
+    total = sum(found[name].held_out for name in told)
+    return {
+        what: sum(
+            min(max(values[f"0.{what}"], low), high) * found[name].held_out for name, values in told.items()
+        )
+        / total
+        for what, (low, high) in CALIBRATION_BOUNDS.items()
+        if told
+    }
+
+
+def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
+    """What the sites measured, those left out that had too little to tell; weights bounded by the plan."""
+    metric, found = plan.gate.metric, {}
+    for name, numbers in sorted(answers.items()):
+        site, values = plan.site(name), numbers.values
+        if site is None or not {f"0.{metric}", f"1.{metric}", "0.held_out"} <= set(values):
+            continue
+        found[name] = Measured(
+            candidate=values[f"0.{metric}"],
+            current=values[f"1.{metric}"],
+            held_out=int(min(max(values["0.held_out"], 1), site.max_examples)),
+        )
+    return found
+
+
+def _start(releases: Path, folder: Path, plan: Plan) -> Release:
+    """The current release; for a campaign that goes on, the one that it was begun with."""
+    note = folder / "start.json"
+    if note.exists():
+        return read_release(releases / f"{json.loads(note.read_text())['release']:04d}")
+    current = current_release(releases)
+    if current is None:
+        raise FederationError(f"{releases}: no release to start from; make the first one before")
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {"release": current.number, "model": current.hash, "plan": plan.hash, "name": plan.name}
+    _write(note, told)
+    return current
+
+
+def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("metric", "pooled_candidate", "pooled_current")
+    return {
+        "parent": start.hash,
+        "parent_release": start.number,
+        "plan": plan.hash,
+        "federation": plan.name,
+        "campaign": gate["campaign"],
+        "rounds": rounds.progress.state.round_number,
+        "strategy": plan.strategy.name,
+        "gate": {name: gate[name] for name in kept} | {"sites": len(gate["sites"])},
+        "calibration": gate["calibration"],
+    }
+
+
+def _release(releases: Path, vector: Vector, facts: Mapping[str, Any], like: Path) -> Release:
+    """Write and promote; a run that was killed in between finds its release again."""
+    numbers = release_numbers(releases)
+    last = read_release(releases / f"{numbers[-1]:04d}")
+    number = last.number if last.card.get("campaign") == facts["campaign"] else last.number + 1
+    path = write_release(releases, number, vector, facts, like)
+    promote(releases, number, f"gate of campaign {facts['campaign']}")
+    return read_release(path)
+
+
+def _write(path: Path, told: object) -> None:
+    write_whole(path, json.dumps(told, indent=2).encode())
+
+
+def _log(folder: Path) -> Hook:
+    """Every event as a line of `events.jsonl`, with the time of day; for people who watch."""
+
+    def note(event: str, facts: Mapping[str, Any]) -> None:
+        line = {"event": event, "time": round(time.time(), 3), **facts}
+        with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, sort_keys=True) + "\n")
+
+    return note

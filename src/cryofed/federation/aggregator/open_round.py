@@ -1,0 +1,87 @@
+"""The round that runs now, and its report when it closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cryofed.federation.aggregator.admission import update_norm
+from cryofed.federation.aggregator.spool import Spool
+from cryofed.federation.strategies.blocks import gram
+from cryofed.federation.wire.orders import Order
+from cryofed.federation.wire.updates import Update
+from cryofed.learning.vector import Vector, vector_hash
+
+GRAM_SITES = 32  # inner products of all pairs are kept for at most this many sites
+
+
+@dataclass(slots=True)
+class OpenRound:
+    """The round that runs now."""
+
+    order: Order
+    asked: tuple[str, ...]
+    began: float
+    attempt: int
+    quorum_at: float | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+
+
+def round_report(now: OpenRound, spool: Spool, size: int, before: Vector, after: Vector) -> dict[str, Any]:
+    """What a closed round leaves: who answered with what, and how the model moved."""
+    accepted = {update.site: _told(update, size, spool.sent_bytes(update.site)) for update in spool}
+    aucs = [told["metrics"]["auc"] for told in accepted.values() if "auc" in told["metrics"]]
+    report: dict[str, Any] = {
+        "round": now.order.round_number,
+        "attempt": now.attempt,
+        # Most strategies send the model itself, and the order names its hash.
+        "model_before": now.order.model_hash if now.order.vector is before else vector_hash(before),
+        "model_after": vector_hash(after),
+        "asked": list(now.asked),
+        "accepted": accepted,
+        "refused": now.refused,
+        "lost": now.lost,
+        "auc": round(float(np.mean(aucs)), 6) if aucs else None,
+    }
+    if len(accepted) <= GRAM_SITES:
+        report["inner_products"] = inner_products(spool, before, after, size)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The common model's own change, of which one block at a time is made."""
+
+    before: Vector
+    after: Vector
+
+    def __len__(self) -> int:
+        return len(self.before)
+
+    def __getitem__(self, part: slice, /) -> Vector:
+        made: Vector = self.after[part] - self.before[part]
+        return made
+
+
+def inner_products(updates: Iterable[Update], before: Vector, after: Vector, size: int) -> list[list[float]]:
+    """Inner products of all updates' changes, in the order given, and of the step that was made of them.
+
+    `(n + 1, n + 1)`, the step from `before` to `after` last, to six digits. One block of each at a time is in
+    memory, where updates are memory maps: the step itself is never made whole.
+    """
+    changes = [update.vector[:size] for update in updates]
+    return [[float(f"{value:.6g}") for value in row] for row in gram([*changes, Step(before, after)])]
+
+
+def _told(update: Update, size: int, sent_bytes: int) -> dict[str, Any]:
+    return {
+        "examples": update.examples,
+        "steps": update.steps,
+        "norm": round(update_norm(update.vector, size), 6),
+        "bytes": sent_bytes,
+        "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
+    }

@@ -1,0 +1,37 @@
+"""Which engines there are: found by entry point, so that another one is a folder and a line elsewhere."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from cryofed.errors import FederationError, InputError
+
+GROUP = "cryofed.engines"
+
+
+def engine_names() -> tuple[str, ...]:
+    """Names of the engines that are installed here, sorted."""
+    return tuple(sorted(_found()))
+
+
+def load_engine(name: str, path: Path | str = "plan", where: str = "engine") -> Any:
+    """The `Deployment` of an engine (`engines.deployment`), which imports nothing heavy.
+
+    Raises:
+        InputError: no such engine here; the ones that exist are named.
+    """
+    found = _found()
+    if name not in found:
+        raise InputError(path, where, repr(name)[:60], f"choose one of: {', '.join(sorted(found))}")
+    return found[name].load()
+
+
+def _found() -> dict[str, EntryPoint]:
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if not found:
+        raise FederationError(
+            "no engine is registered: this installation is older than its source; install cryofed again"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""In the aggregator's processes."""

@@ -1,0 +1,1 @@
+"""Where the coordinator types: founds, submits segments, watches over them."""

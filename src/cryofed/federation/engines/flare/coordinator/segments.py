@@ -1,0 +1,148 @@
+"""From the coordinator's side: a FLARE job is a disposable segment; submit, watch, submit again."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryofed.disk.logs import LARGEST, OLDER
+from cryofed.errors import FederationError
+from cryofed.federation.engines.flare import inside
+from cryofed.federation.engines.flare.envelopes import TASK
+from cryofed.federation.engines.flare.files import CONTROLLER, EXECUTOR, TASK_SECONDS
+
+T = TypeVar("T")
+_CALL_S = 20.0  # no call to the aggregator may take longer
+
+
+def write_job(folder: Path, segment: str, sites: Sequence[str], trial: str = "") -> Path:
+    """A job of three small files and no code; it names our two classes and nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    config = folder / "app" / "config"
+    config.mkdir(parents=True)
+    meta = {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": {"app": ["server", *sites]}}
+    arguments = {"trial": trial, "segment": segment}
+    nothing: dict[str, object] = {"format_version": 2, "task_data_filters": [], "task_result_filters": []}
+    server = nothing | {
+        "server": {"task_request_interval": TASK_SECONDS},
+        "components": [],
+        "workflows": [{"id": "rounds", "path": CONTROLLER, "args": arguments}],
+    }
+    site = nothing | {
+        "components": [],
+        "executors": [{"tasks": [TASK], "executor": {"path": EXECUTOR, "args": {}}}],
+    }
+    for path, content in (
+        (folder / "meta.json", meta),
+        (config / "config_fed_server.json", server),
+        (config / "config_fed_client.json", site),
+    ):
+        path.write_text(json.dumps(content, indent=1) + "\n")
+    return folder
+
+
+class Desk:
+    """The coordinator's session with the aggregator. Every call ends in time or in one line."""
+
+    def __init__(self, kit: Path, name: str) -> None:
+        self._kit, self._name = kit, name
+        self._session: Any = None
+        # FLARE's threads go on talking after a call; what they say goes to a file beside the kit's own.
+        log = logging.getLogger("nvflare")
+        log.propagate = False
+        if not log.handlers:
+            log.addHandler(
+                RotatingFileHandler(kit / "session.log", maxBytes=LARGEST, backupCount=OLDER, delay=True)
+            )
+
+    def heard_of(self) -> dict[str, float]:
+        """Sites that are registered, and when their last sign of life came (seconds of the epoch)."""
+        clients = self._call(lambda s: s.get_connected_client_list())
+        return {str(client.name): float(client.last_connect_time or 0.0) for client in clients}
+
+    def submit(self, job: Path) -> str:
+        """Hand in a segment; its id."""
+        return str(self._call(lambda s: s.submit_job(str(job))))
+
+    def status(self, job_id: str) -> str:
+        """FLARE's word for the job: RUNNING, FINISHED:COMPLETED …"""
+        return str(self._call(lambda s: s.get_job_status(job_id)))
+
+    def meta(self, job_id: str) -> dict[str, Any]:
+        """All that FLARE notes about the job, the reasons of refused deployments included."""
+        return dict(self._call(lambda s: s.get_job_meta(job_id)))
+
+    def abort(self, job_id: str) -> None:
+        """End a segment; one that has ended already is fine."""
+        with contextlib.suppress(FederationError):
+            self._call(lambda s: s.abort_job(job_id))
+
+    def close(self) -> None:
+        """Log out, if the aggregator is still there; a session that is left open keeps Python from ending."""
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(Exception):
+                in_time(session.close, 3.0)
+
+    def _call(self, action: Callable[[Any], T]) -> T:
+        def act() -> T:
+            if self._session is None:
+                self._session = inside.new_session(self._name, self._kit, 10.0)
+            return action(self._session)
+
+        try:
+            with silence():
+                return in_time(act, _CALL_S)
+        except Exception as error:
+            self.close()  # the next call logs in again
+            raise FederationError(
+                f"the aggregator did not answer ({type(error).__name__}: {error})"
+            ) from error
+
+
+def in_time(action: Callable[[], T], seconds: float) -> T:
+    """Run in a thread that is left behind if it hangs."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            results.append(action())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results and thread.is_alive():
+        raise TimeoutError(f"no answer in {seconds:.0f} s")
+    return results[0]
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """FLARE prints too; its logs have the same."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+def until(ready: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
+    """Whether it became true in time."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True

@@ -1,0 +1,1 @@
+"""In a site's processes."""

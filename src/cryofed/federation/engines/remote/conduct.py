@@ -1,0 +1,52 @@
+"""What a segment does with its carrier: the campaign of its federation, or a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from cryofed.disk.arrays import read_arrays, write_arrays
+from cryofed.federation.aggregator.campaign import next_campaign, run_campaign
+from cryofed.federation.aggregator.carrier import Carrier, run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan_file import read_plan
+from cryofed.learning.vector import Layout, Vector
+
+PLAN = "plan.toml"
+CAMPAIGN = "campaign"  # a file: the number of the campaign that runs
+_START = "start.safetensors"
+
+
+def conduct(
+    home: Path, flare: Path, trial: str, carrier_of: Callable[[str], AbstractContextManager[Carrier]]
+) -> None:
+    """Run to the end, from the checkpoint if there is one.
+
+    Args:
+        home: the federation's folder, with releases and campaigns.
+        flare: the engine's own folder in it.
+        trial: a folder in `flare`; empty for a campaign.
+        carrier_of: makes the carrier, given the plan as TOML.
+    """
+    folder = flare / trial if trial else flare
+    plan = read_plan(folder / PLAN)
+    with carrier_of((folder / PLAN).read_text()) as carrier:
+        if not trial:
+            # The segment before this one may have ended the campaign after all.
+            if next_campaign(home)[0] == int((flare / CAMPAIGN).read_text()):
+                run_campaign(home, plan, carrier)
+            return
+        arrays, header = read_arrays(folder / _START)
+        layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))
+        with open_rounds(folder, plan, layout, arrays["vector"]) as rounds:
+            run_rounds(rounds, carrier)
+
+
+def write_trial(folder: Path, plan_text: str, layout: Layout, start: Vector) -> None:
+    """Prepare a trial: rounds of any layout, without release and gate. For benchmarks and tests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PLAN).write_text(plan_text)
+    if not (folder / _START).exists():
+        header = {"names": list(layout.names), "shapes": [list(shape) for shape in layout.shapes]}
+        write_arrays(folder / _START, {"vector": start}, header)

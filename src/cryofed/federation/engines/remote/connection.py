@@ -1,0 +1,74 @@
+"""Try the way to the aggregator before an engine does: engines only ever say that they are still waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import ssl
+
+from cryofed.errors import FederationError
+from cryofed.trust.identity import Identity
+
+SECONDS = 5.0
+
+
+def check_port_free(port: int) -> None:
+    """Refuse a port that something else listens on."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("", port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            why = "in use" if error.errno == errno.EADDRINUSE else "not allowed for this user"
+            raise FederationError(
+                f"port {port} is {why} on this machine; stop what uses it, or set network.port in the plan"
+            ) from error
+
+
+def check_aggregator(identity: Identity, host: str, port: int) -> None:
+    """Shake hands with the aggregator by this identity, TLS 1.3 and both certificates included.
+
+    Raises:
+        FederationError: one line that says which side must do what.
+    """
+    where = f"{host}:{port}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(identity.authority)
+    context.load_cert_chain(identity.certificate, identity.key)
+    context.set_alpn_protocols(["h2"])
+    try:
+        plain = socket.create_connection((host, port), SECONDS)
+    except OSError as error:
+        raise FederationError(
+            f"the aggregator at {where} does not answer ({error.strerror or error}); "
+            "ask the coordinator whether it runs, and check host, port and firewall"
+        ) from error
+    with contextlib.closing(plain):
+        try:
+            with context.wrap_socket(plain, server_hostname=host) as secure:
+                # In TLS 1.3 the aggregator judges our certificate after the handshake: read its first bytes.
+                secure.settimeout(SECONDS)
+                secure.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+                if not secure.recv(9):
+                    raise FederationError(f"the aggregator at {where} closed the connection: {_REFUSED}")
+        except ssl.SSLCertVerificationError as error:
+            raise FederationError(
+                f"the aggregator at {where} shows a certificate of another federation or name "
+                f"({error.verify_message}); compare host and authority with your invitation"
+            ) from error
+        except ssl.SSLError as error:
+            reason = (error.reason or str(error)).lower().replace("_", " ")
+            if "wrong version number" in reason or "record layer" in reason:
+                raise FederationError(f"{where} does not speak TLS; compare host and port") from error
+            if "protocol version" in reason or "unsupported protocol" in reason:
+                raise FederationError(f"{where} does not speak TLS 1.3; update what runs there") from error
+            raise FederationError(f"the aggregator at {where} refused us ({reason}): {_REFUSED}") from error
+        except (TimeoutError, OSError) as error:
+            raise FederationError(f"the aggregator at {where} broke off ({error}): {_REFUSED}") from error
+
+
+_REFUSED = "this certificate is not of its federation, or has expired there; join or renew"

@@ -1,0 +1,106 @@
+"""A whole federation on this machine: aggregator and sites as processes, of which none is left behind."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.engines.remote import processes
+from cryofed.federation.engines.remote.homes import SiteHome
+from cryofed.federation.engines.remote.machines import RemoteMachines
+from cryofed.federation.engines.remote.settings import SiteSettings, write_settings
+
+
+@contextmanager
+def federation_here(
+    machines: RemoteMachines, plan: Plan, libraries: Mapping[str, Path], home: Path
+) -> Iterator[Plan]:
+    """Founded and started inside the `with`; afterwards no process is left.
+
+    Every site gets a folder in `home / "sites"`, makes its own key there and joins by request and answer,
+    exactly as on machines of their own. What is there already is started as it is.
+
+    Args:
+        machines: of the engine.
+        plan: its port is replaced by a free one if it is in use.
+        libraries: by site.
+        home: the federation's folder.
+    """
+    plan = with_free_port(plan)
+    own = machines.home(home)
+    sites = {name: SiteHome(home / "sites" / name) for name in libraries}
+    if not own.authority.exists():
+        machines.found(plan, home)
+    for name, site in sites.items():
+        if not site.identity.exists:
+            join_here(machines, plan, home, site, name=name, library=libraries[name])
+    with _ended_by(signal.SIGTERM, signal.SIGHUP):
+        try:
+            machines.start(plan, home)
+            machines.start_sites(list(sites.values()))
+            yield plan
+        finally:
+            with _deaf():  # a second Ctrl-C must not leave half of them running
+                processes.stop([own.aggregator, *(site.kit for site in sites.values())])
+
+
+def join_here(
+    machines: RemoteMachines, plan: Plan, home: Path, site: SiteHome, *, name: str, library: Path
+) -> None:
+    """Request, approval and answer in one go: coordinator and site are the same person here."""
+    invitation = machines.home(home).invitation
+    request, told = machines.ask(invitation, site.folder, name, name)
+    answer = machines.admit(plan, home, request, lambda asked: asked.fingerprint == told.fingerprint)
+    machines.accept(answer, site.folder)
+    write_settings(site, SiteSettings(name=name, organization=name, library=str(library.resolve())))
+
+
+def with_free_port(plan: Plan) -> Plan:
+    """The plan, on another port where its own is in use."""
+    with socket.socket() as one, socket.socket() as other:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("", plan.network.port))
+        except OSError:
+            other.bind(("", 0))
+            free = int(other.getsockname()[1])
+            return replace(plan, network=replace(plan.network, port=free))
+    return plan
+
+
+@contextmanager
+def _ended_by(*signals: signal.Signals) -> Iterator[None]:
+    """These, too, end the block as Ctrl-C does; Python would end without a last word. `nohup` stays heard."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt  # not SIGINT: what a shell starts in the background has that ignored
+
+    with _handled({one: end for one in signals if signal.getsignal(one) != signal.SIG_IGN}):
+        yield
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Hear no signal that a person sends."""
+    with _handled(dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), signal.SIG_IGN)):
+        yield
+
+
+@contextmanager
+def _handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # Python hears signals only there
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,86 @@
+"""The learner's process, `python -m …flare.child KIT`: orders on stdin, a line each; answers on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cryofed.disk.whole import mapped_bytes
+from cryofed.errors import CryoFedError
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.plan_file import plan_of
+from cryofed.federation.engines.remote.homes import SiteHome
+from cryofed.federation.engines.remote.settings import library_path, read_settings
+from cryofed.federation.wire.codecs import Buffer
+from cryofed.federation.wire.orders import Answer
+from cryofed.schema.reading import parse_toml
+
+PLAN = "the aggregator's plan"  # as errors name it
+
+Reply = Callable[[Buffer, Plan], Answer]
+
+
+def serve(reply: Reply) -> None:
+    """Answer order after order until the executor closes the pipe.
+
+    A line is JSON: `{plan, order, answer}` comes, the last two are paths of files; `{failure}` goes back,
+    empty where the answer was written. The first line says `{ready}`: all that it needs is imported.
+    """
+    _die_with_parent()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever prints here goes to the log, not between the answers
+    print('{"ready": true}', file=answers, flush=True)
+    for line in sys.stdin:
+        told = json.loads(line)
+        answer = _answered(reply, told)
+        if not answer.failure:
+            Path(told["answer"]).write_bytes(answer.data)
+        print(json.dumps({"failure": answer.failure}), file=answers, flush=True)
+
+
+def _answered(reply: Reply, told: Mapping[str, Any]) -> Answer:
+    try:
+        plan = plan_of(parse_toml(told["plan"], PLAN), PLAN)
+        return reply(mapped_bytes(Path(told["order"])), plan)
+    except CryoFedError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return Answer(site="", failure="site_error")
+
+
+def _die_with_parent() -> None:
+    """A learner whose executor was killed would train on, unheard: notice, and end."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(kit: Path) -> None:
+    """Serve with this site's own library."""
+    from cryofed.federation.agreement.rules import GuardRules
+    from cryofed.federation.agreement.site_policy import read_policy
+    from cryofed.federation.site.answering import LibraryFile, Site, answer
+
+    home = SiteHome(kit.parent)
+
+    def reply(data: Buffer, plan: Plan) -> Answer:
+        settings = read_settings(home)  # anew each time: the site may have changed its mind
+        policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
+        source = LibraryFile(library_path(home, settings))
+        return answer(data, plan, Site(name=settings.name, source=source, folder=home.work, policy=policy))
+
+    serve(reply)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Versioned models, and who made which one current."""

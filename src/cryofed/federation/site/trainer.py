@@ -1,0 +1,127 @@
+"""A site's training as strategies see it: seeded by plan, site and round, on one thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from cryofed.errors import GuardError
+from cryofed.federation.agreement.plan import LocalTraining, Plan
+from cryofed.federation.agreement.rules import GuardRules
+from cryofed.federation.site.guard.ledger import Ledger, Spend
+from cryofed.federation.site.guard.noise import secret_seed
+from cryofed.federation.wire.orders import Order
+from cryofed.learning.learner import Trained, TrainingSettings, layout, train
+from cryofed.learning.vector import Layout, Vector
+from cryofed.library.labelled import Labelled
+
+
+class Trainer:
+    """Trains on one site's averages in one round; counts what it did."""
+
+    def __init__(self, order: Order, plan: Plan, rules: GuardRules, site: Place, labelled: Labelled) -> None:
+        self.order, self.plan, self.rules, self.site, self.labelled = order, plan, rules, site, labelled
+        self.steps, self.loss = 0, 0.0
+        self._calls = 0
+
+    @property
+    def layout(self) -> Layout:
+        """Names the numbers of the vector."""
+        return layout()
+
+    def __call__(self, vector: Vector, *, pull: float = 0.0, drift: Vector | None = None) -> Trained:
+        """Train from `vector`; the same order, plan, site and call give the same bits."""
+        rate = self.plan.learning_rate(self.order.round_number)
+        settings = training_settings(self.plan.training, learning_rate=rate, pull=pull)
+        self._calls += 1
+        if self.rules.private:
+            trained = self._privately(vector, settings, drift)
+        else:
+            seed = seed_of(f"{self.plan.seed}:{self.site.name}:{self.order.round_number}:{self._calls}")
+            trained = train(vector, self.labelled, settings, seed, drift=drift)
+        self.steps += trained.steps
+        self.loss = trained.loss
+        return trained
+
+    def _privately(self, vector: Vector, settings: TrainingSettings, drift: Vector | None) -> Trained:
+        """DP-SGD, charged to the site's ledger before it begins."""
+        from cryofed.learning.private import Privacy, sampling_rate, train_privately
+
+        if self.site.folder is None:
+            raise GuardError("ledger", "private training keeps a ledger; give the site a folder")
+        library = self.site.source.name
+        spend = Spend(
+            library=library,
+            campaign=self.order.plan_hash,
+            round_number=self.order.round_number,
+            examples=len(self.labelled),
+            sampling_rate=sampling_rate(len(self.labelled), settings),
+            noise_multiplier=self.rules.noise_multiplier,
+            steps=settings.steps,
+        )
+        Ledger(self.site.folder / "ledger.jsonl").charge(spend, self.rules.max_epsilon)
+        depends = (library, len(self.labelled), self.order.plan_hash, self.order.round_number)
+        seed = secret_seed(self.site.folder, *depends, self.order.model_hash, self._calls)
+        privacy = Privacy(
+            noise_multiplier=self.rules.noise_multiplier,
+            sample_norm=self.rules.sample_norm,
+            secret_seed=seed,
+        )
+        return train_privately(vector, self.labelled, settings, privacy, drift=drift)
+
+
+def training_settings(training: LocalTraining, **changes: Any) -> TrainingSettings:
+    """The plan's training as the learner takes it, which knows nothing of rounds; `changes` come over it."""
+    told = asdict(training)
+    del told["last_rate"]
+    return TrainingSettings(**told | changes)
+
+
+class Named(Protocol):
+    """A source of averages, as far as the ledger must know it."""
+
+    @property
+    def name(self) -> str:
+        """Of the library."""
+        ...
+
+
+class Place(Protocol):
+    """A site, as far as its training must know it."""
+
+    @property
+    def name(self) -> str:
+        """Of the site."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """Of ledger and key."""
+        ...
+
+    @property
+    def source(self) -> Named:
+        """The averages' source."""
+        ...
+
+
+def seed_of(text: str) -> int:
+    """63 bits that look random, the same for the same text on every machine."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch add in one order: with more threads, other bits come out on other machines."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,145 @@
+"""The bytes between machines: a checked header and one vector. Never a pickle.
+
+`CRYOFED1`, the header's length (4 bytes, big-endian), the header as canonical JSON, the payload. The
+same bytes travel in every engine, and the audit log keeps their hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from cryofed.errors import WireError
+from cryofed.federation.wire.codecs import CODECS, Buffer, Encoded, decode
+from cryofed.federation.wire.updates import METRICS, Update
+
+MAGIC = b"CRYOFED1"
+MAX_HEADER = 16_384  # bytes
+UPDATE_SCHEMA = "cryofed.update/1"
+MESSAGE_SCHEMA = "cryofed.message/1"
+NUMBERS_SCHEMA = "cryofed.numbers/1"
+_TEXT = 128  # longest text in a header
+# field: what it is. Every field must be there, and no other.
+_COMMON = {"schema": str, "round_number": int, "model_hash": str, "layout_hash": str, "codec": str}
+_SEALED = {"payload_bytes": int, "payload_sha256": str}
+FIELDS: Mapping[str, Mapping[str, type]] = {
+    UPDATE_SCHEMA: _COMMON | _SEALED | {"site": str, "examples": int, "steps": int, "metrics": dict},
+    MESSAGE_SCHEMA: _COMMON | _SEALED | {"plan_hash": str, "start_hash": str, "task": str},
+    NUMBERS_SCHEMA: _SEALED
+    | {"schema": str, "site": str, "task": str, "round_number": int, "model_hash": str},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A checked header and its payload; the payload's inside is not yet read."""
+
+    header: Mapping[str, Any]
+    payload: memoryview
+
+
+def canonical(document: object) -> bytes:
+    """JSON in one spelling, so that equal documents have equal hashes; refuses NaN."""
+    return json.dumps(
+        document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    ).encode()
+
+
+def pack(header: Mapping[str, Any], payload: Buffer, sha256: str = "") -> bytes:
+    """One message; length and hash of the payload (`sha256`, where it is known) are added to the header."""
+    sealed = dict(header)
+    known = sha256 or hashlib.sha256(payload).hexdigest()
+    sealed |= {"payload_bytes": len(payload), "payload_sha256": known}
+    _check_header(sealed)
+    text = canonical(sealed)
+    return b"".join((MAGIC, len(text).to_bytes(4, "big"), text, payload))
+
+
+def unpack(data: Buffer, schema: str, max_bytes: int) -> Parcel:
+    """Header and payload of a message from another machine.
+
+    Raises:
+        WireError: too long, cut, another magic or schema, a missing, unknown or wrong field, another hash.
+    """
+    if len(data) > max_bytes:
+        raise WireError("size", f"{len(data)} bytes, at most {max_bytes} are accepted")
+    if data[:8] != MAGIC or len(data) < 12:
+        raise WireError("format", "not a CryoFed message")
+    length = int.from_bytes(data[8:12], "big")
+    if length > min(MAX_HEADER, len(data) - 12):
+        raise WireError("format", f"a header of {length} bytes does not fit")
+    text = bytes(data[12 : 12 + length])
+    try:
+        header = json.loads(text.decode("ascii"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise WireError("format", "the header is not JSON") from None
+    if not isinstance(header, dict) or header.get("schema") != schema:
+        raise WireError("schema", f"not a {schema}")
+    _check_header(header)
+    if canonical(header) != text:
+        raise WireError("format", "the header is not in canonical form")
+    payload = memoryview(data)[12 + length :]
+    if len(payload) != header["payload_bytes"]:
+        raise WireError("length", f"{len(payload)} payload bytes, the header says {header['payload_bytes']}")
+    if hashlib.sha256(payload).hexdigest() != header["payload_sha256"]:
+        raise WireError("hash", "the payload is not the one that was sent")
+    return Parcel(header, payload)
+
+
+def pack_update(update: Update, encoded: Encoded) -> bytes:
+    """The update as bytes, its vector as `encoded`."""
+    header = {
+        "schema": UPDATE_SCHEMA,
+        "site": update.site,
+        "round_number": update.round_number,
+        "model_hash": update.model_hash,
+        "layout_hash": update.layout_hash,
+        "codec": encoded.codec,
+        "examples": update.examples,
+        "steps": update.steps,
+        "metrics": {name: float(value) for name, value in update.metrics.items()},
+    }
+    return pack(header, encoded.payload)
+
+
+def unpack_update(data: Buffer, size: int, max_bytes: int | None = None) -> Update:
+    """The update in these bytes; `size` is the numbers that the strategy expects (channels × layout).
+
+    Bounds that need the plan (who, which round, how large) are admission's, not checked here.
+    """
+    limit = 4 * size + 12 + MAX_HEADER if max_bytes is None else max_bytes
+    parcel = unpack(data, UPDATE_SCHEMA, limit)
+    told = {k: parcel.header[k] for k in _COMMON | {"site": 0, "examples": 0, "steps": 0, "metrics": 0}}
+    told.pop("schema")
+    vector = decode(Encoded(told.pop("codec"), parcel.payload), size)
+    return Update(vector=vector, **told)
+
+
+def _check_header(header: Mapping[str, Any]) -> None:
+    fields = FIELDS.get(str(header.get("schema")))
+    if fields is None:
+        raise WireError("schema", "an unknown schema")
+    if set(header) != set(fields):
+        odd = sorted(set(header) ^ set(fields))[0]
+        raise WireError("schema", f"field {odd[:40]!r} is missing or unknown")
+    for name, kind in fields.items():
+        value = header[name]
+        if type(value) is not kind:
+            raise WireError("schema", f"field {name!r} is not of type {kind.__name__}")
+        if isinstance(value, str) and (len(value) > _TEXT or not value.isprintable()):
+            raise WireError("schema", f"field {name!r} is too long or not printable")
+        if isinstance(value, int) and not 0 <= value <= 2**53:
+            raise WireError("bound", f"field {name!r} is out of range")
+    if "codec" in fields and header["codec"] not in CODECS:
+        raise WireError("codec", f"codec {header['codec'][:20]!r} is not one of {', '.join(CODECS)}")
+    for name, value in header.get("metrics", {}).items():
+        if name not in METRICS or type(value) is not float or not isfinite(value):
+            raise WireError("schema", f"metric {name[:40]!r} is unknown or not a finite number")
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(word)

@@ -1,0 +1,166 @@
+"""`cryofed federation new`, `run` and `status`, as a coordinator types them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryofed.cli.main import main
+from cryofed.federation.aggregator.gate import Measured, decide
+from cryofed.federation.agreement.plan import GateRules
+from cryofed.federation.agreement.plan_file import read_plan
+from cryofed.federation.releases.store import first_release, promote, write_release
+from cryofed.jobs.job import ClassJob, ClassTable
+from cryofed.learning.learner import initial_vector
+from cryofed.library.labels import Labelling
+from cryofed.library.store import Library
+
+
+def library(path: Path, seed: int) -> None:
+    """Three projects of one job each: 24 blobs and 24 pictures of noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices((64, 64)) - 32
+    good = np.arange(48) % 2 == 0
+    blob = np.exp(-(x**2 + y**2) / 128)
+    with Library(path, create=True) as made:
+        for project in range(3):
+            noise = rng.normal(size=(48, 64, 64))
+            averages = (noise + 2 * good[:, None, None] * blob).astype(np.float32)
+            job = ClassJob(
+                program="images", path=path, name=f"job{project}", averages=averages,
+                classes=ClassTable.unknown(48),
+            )  # fmt: skip
+            made.add(job, f"project-{project}", [labelling(good)])
+
+
+def labelling(good: np.ndarray) -> Labelling:
+    return Labelling(
+        habit="binary", source="test", made_at="2026-01-01T00:00:00+00:00", values=good.astype(np.float32)
+    )
+
+
+@pytest.fixture
+def plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    for seed, name in enumerate(("north", "south")):
+        library(tmp_path / f"{name}.db", seed)
+    path = tmp_path / "plan.toml"
+    sites = "north=north.db,south=south.db"
+    assert main(["federation", "new", str(path), "--name", "demo", "--sites", sites, "--rounds", "2"]) == 0
+    assert capsys.readouterr().out == f"{path}: 2 sites, 2 rounds of fedavg\n"
+    path.write_text(path.read_text().replace("steps = 30", "steps = 4").replace("batch = 64", "batch = 16"))
+    return path
+
+
+def test_a_plan_is_run_to_a_release_a_report_and_a_status(
+    plan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["federation", "run", str(plan), "--from-scratch"]) == 0
+    out = capsys.readouterr().out
+    home = plan.parent / "demo"
+    assert out.startswith("campaign 1: release ")
+    assert f"report: {home}/campaigns/0001/report.html" in out
+    report = json.loads((home / "campaigns/0001/report.json").read_text())
+    assert [line["plan"] for line in report["rounds"]] == [read_plan(plan).hash] * 2
+    assert (home / "releases/0001/model.onnx").exists()
+    assert main(["federation", "status", str(plan)]) == 0
+    told = capsys.readouterr().out
+    assert "campaign 1: 2 rounds" in told
+    assert "round 2: 2/2 sites" in told
+
+
+def test_mistakes_are_one_line_with_a_remedy(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (["new", str(plan)], "there already; give another name, or --force"),
+        (["new", str(plan.parent / "x.toml"), "--sites", "North Lab"], "use lower-case letters"),
+        (["new", str(plan.parent / "x.toml"), "--strategy", "fedavgg"], "did you mean 'fedavg'"),
+        (["run", str(plan), "--engine", "ray"], "choose one of: embedded, flare"),
+        (["run", str(plan), "--engine", "openfl"], "not part of this version"),
+        (["status", str(plan)], "run the plan first"),
+    ):
+        assert main(["federation", *words]) == 1
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+    assert not (plan.parent / "x.toml").exists()
+
+
+def test_releases_are_listed_shown_rolled_back_and_promoted_with_a_reason(
+    plan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str, status: int = 0) -> str:
+        assert main(["federation", "release", *words]) == status
+        told = capsys.readouterr()
+        return told.err if status else told.out
+
+    assert "run the plan first" in said("list", str(plan), status=1)
+    releases = plan.parent / "demo/releases"
+    first = first_release(releases, initial_vector(0), {"origin": "untrained"})
+    card = {"parent": first.hash, "campaign": 1, "strategy": "fedavg", "rounds": 2}
+    write_release(releases, 2, initial_vector(1), card)
+    promote(releases, 2, "gate of campaign 1")
+    gate = decide({"north": Measured(candidate=0.9, current=0.8, held_out=48)}, GateRules())
+    (plan.parent / "demo/campaigns/0001").mkdir(parents=True)
+    (plan.parent / "demo/campaigns/0001/gate.json").write_text(json.dumps(gate.record()))
+    home = str(plan.parent / "demo")
+    listed = said("list", home)
+    assert "  release 1" in listed
+    assert "* release 2" in listed
+    assert "from release 1, campaign 1, fedavg, 2 rounds" in listed
+    shown = said("show", home, "2")
+    assert "lineage  2 <- 1" in shown
+    assert "by gate of campaign 1" in shown
+    assert "north: 0.8000 -> 0.9000 on 48 held-out averages" in shown
+    assert "release 1 is the current one again" in said("rollback", home, "--why", "worse on cages")
+    assert ": worse on cages" in said("list", home)
+    assert "no parent here" in said("rollback", home, "--why", "again", status=1)
+    assert "release 2 is the current one" in said("promote", home, "2", "--why", "it was not")
+    assert "choose one of [1, 2]" in said("promote", home, "9", "--why", "?", status=1)
+
+
+def test_a_site_finishes_a_release_for_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    library(tmp_path / "north.db", 0)
+    release = first_release(tmp_path / "releases", initial_vector(0), {"origin": "untrained"}).path
+    out = tmp_path / "personal"
+    words = ["site", "personalize", str(release), "--library", str(tmp_path / "north.db")]
+    words += ["--from", str(release), "--epochs", "1", "--out", str(out)]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    # One project of 48 averages is held out: half of its one job cannot both choose and tell.
+    for kind in ("own", "quarter", "half", "three quarters", "common", "head"):
+        assert re.search(rf"^{kind} +AUC [01]\.\d{{4}} on 48 held-out averages", told, re.MULTILINE)
+    assert told.count("chosen") == 1
+    assert "no held-out job is left to say what that is worth" in told
+    card = json.loads((out / "card.json").read_text())
+    assert f"{card['kind']} " in re.search(r"^.*chosen$", told, re.MULTILINE).group()  # type: ignore[union-attr]
+    assert (out / "model.onnx").exists()
+    assert main(words) == 1
+    assert "not empty; name a new folder" in capsys.readouterr().err
+
+
+def test_strategies_are_compared_on_libraries_harvested_from_simulated_sites(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sites = tmp_path / "sites"
+    simulate = ["simulate", "sites", "--sites", "2", "--jobs", "4", "--out", str(sites), "--workers", "1"]
+    assert main(simulate) == 0
+    names = sorted(path.name for path in sites.iterdir() if path.is_dir())
+    for name in names:
+        assert main(["harvest", str(sites / name), "--library", str(tmp_path / f"{name}.db")]) == 0
+    plan = tmp_path / "plan.toml"
+    enrolled = ",".join(f"{name}={name}.db" for name in names)
+    assert main(["federation", "new", str(plan), "--sites", enrolled, "--rounds", "2"]) == 0
+    plan.write_text(plan.read_text().replace("steps = 30", "steps = 2").replace("batch = 64", "batch = 8"))
+    capsys.readouterr()
+    figures = tmp_path / "figures.json"
+    words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1", "--json", str(figures)]
+    assert main(["federation", *words]) == 0
+    out = capsys.readouterr().out
+    assert "pooled data 0." in out
+    rows = {row["name"]: row for row in json.loads(figures.read_text())}
+    assert set(rows) == {"fedavg", "scaffold"}
+    assert f"| fedavg | {rows['fedavg']['auc'][0]:.4f}" in out
+    assert rows["fedavg"]["pooled"] == rows["scaffold"]["pooled"]

@@ -1,0 +1,26 @@
+"""One site that waits to be interrupted: python -m tests.federation.engines.flare.alone FOLDER."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tests.contract import toy
+from tests.contract.flare_harness import learner_of
+
+from cryofed.federation.engines.flare import FLARE
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    folder = Path(sys.argv[1])
+    library = folder / "library.db"
+    library.touch()
+    with (
+        learner_of("tests.contract.toy_learner"),
+        FLARE.here(replace(toy.plan(("alpha",)), engine="flare"), {"alpha": library}, folder / "home"),
+    ):
+        print("runs", flush=True)
+        time.sleep(600)

@@ -1,0 +1,171 @@
+"""No socket but the named ones, no file outside the named folders: each command under strace, HOME empty.
+
+`make test-silent` keeps the commands that stay (watch, review) for over a minute, because what calls home may
+wait that long, and runs a federation of real FLARE processes too.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.silence.strace import deeds, line, run
+
+from cryofed.cli.main import main
+from cryofed.jobs.job import ClassJob, ClassTable
+from cryofed.library.labels import Labelling
+from cryofed.library.store import Library
+from cryofed.silence import SWITCHES
+from cryofed.watching.finished import SUCCESS
+
+SECONDS = float(
+    os.environ.get("CRYOFED_SILENT_SECONDS", "2")
+)  # that a command stays which would stay for ever
+LOOPBACK = {"127.0.0.1", "::1"}
+Maker = Callable[..., Path]
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="strace is Linux's")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+def stay(process: subprocess.Popen[bytes], printed: Path) -> None:
+    time.sleep(SECONDS)
+
+
+def test_select(home: Path, work: Path, relion_job: Path) -> None:
+    done = run(work, ["select", relion_job, "--out", work / "out", "--force"], home=home)
+    assert done.addresses == set()
+    assert done.outside(work) == []
+    assert str(work / "out") in done.written  # it was watched
+    assert list(home.iterdir()) == []
+
+
+def test_watch(home: Path, work: Path, make_relion: Maker, make_blobs: Callable[..., object]) -> None:
+    project = work / "project"
+    job = make_relion(project / "Class2D/job012", make_blobs(6), (40, 30, 25, 60, 15, 12))
+    (job / SUCCESS).touch()
+
+    def until(process: subprocess.Popen[bytes], printed: Path) -> None:
+        line(printed, "job012", process)
+        stay(process, printed)
+
+    done = run(work, ["watch", project, "--settle", "0", "--interval", "1"], home=home, until=until)
+    assert done.addresses == set()
+    assert done.outside(work) == []
+    assert list(home.iterdir()) == []
+
+
+def test_review(home: Path, work: Path, relion_job: Path) -> None:
+    pytest.importorskip("uvicorn")
+
+    def until(process: subprocess.Popen[bytes], printed: Path) -> None:
+        address = line(printed, "http://127.0.0.1:", process)
+        with urllib.request.urlopen(address) as page:  # a loopback address of our own
+            assert b"<html" in page.read()
+        stay(process, printed)
+
+    done = run(work, ["review", relion_job, "--no-browser"], home=home, until=until)
+    assert done.addresses == {"127.0.0.1"}
+    assert done.outside(work) == []
+    assert list(home.iterdir()) == []
+
+
+def test_train(home: Path, work: Path) -> None:
+    write_library(work / "north.db", 1)
+    done = run(work, ["train", "--library", "north.db", "--out", "model", "--epochs", "1"], home=home)
+    assert done.addresses == set()
+    assert done.outside(work) == []
+    assert list(home.iterdir()) == []
+
+
+def test_an_embedded_campaign(home: Path, work: Path) -> None:
+    plan = small_plan(work, steps=4)
+    done = run(work, ["federation", "run", plan, "--from-scratch"], home=home)
+    assert done.addresses == set()
+    assert done.outside(work, home / ".cache/matplotlib", home / ".config/matplotlib") == []
+
+
+@pytest.mark.skipif(SECONDS < 60, reason="a FLARE federation for over a minute: make test-silent")
+def test_a_flare_federation_speaks_to_this_machine_alone(home: Path, work: Path) -> None:
+    pytest.importorskip("nvflare")
+    plan = small_plan(work, steps=400)
+    done = run(work, ["federation", "run", plan, "--from-scratch", "--engine", "flare"], home=home)
+    assert done.addresses <= LOOPBACK | {"0.0.0.0", "::"}  # FLARE's server listens where the plan says
+    assert done.outside(work, home / ".cache/matplotlib", home / ".config/matplotlib") == []
+
+
+def small_plan(folder: Path, steps: int) -> Path:
+    """Two sites of simulated blobs and a plan of two rounds."""
+    for seed, name in enumerate(("north", "south")):
+        write_library(folder / f"{name}.db", seed)
+    plan = folder / "plan.toml"
+    sites = f"north={folder / 'north.db'},south={folder / 'south.db'}"
+    assert main(["federation", "new", str(plan), "--name", "demo", "--sites", sites, "--rounds", "2"]) == 0
+    plan.write_text(
+        plan.read_text().replace("steps = 30", f"steps = {steps}").replace("batch = 64", "batch = 16")
+    )
+    return plan
+
+
+def write_library(path: Path, seed: int) -> None:
+    """Three projects of one job each: 32 blobs that were kept and 32 pictures of noise that were not."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices((64, 64)) - 32
+    good = np.arange(64) % 2 == 0
+    blob = 2 * np.exp(-(x**2 + y**2) / 128)
+    with Library(path, create=True) as made:
+        for number in range(3):
+            averages = rng.normal(size=(64, 64, 64)) + good[:, None, None] * blob
+            job = ClassJob(
+                program="images",
+                path=path,
+                name=f"job{number}",
+                averages=averages.astype(np.float32),
+                classes=ClassTable.unknown(64),
+            )
+            made_at, values = "2026-01-01T00:00:00+00:00", good.astype(np.float32)
+            labels = Labelling(habit="binary", source="test", made_at=made_at, values=values)
+            made.add(job, f"project-{number}", [labels])
+
+
+def test_the_switches_are_set_before_anything_else_and_over_what_the_user_set() -> None:
+    code = "import os, sys, cryofed; print(*(os.environ[n] for n in sys.argv[1:]))"
+    hostile = os.environ | dict.fromkeys(SWITCHES, "other")
+    command = [sys.executable, "-c", code, *SWITCHES]
+    done = subprocess.run(command, env=hostile, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == list(SWITCHES.values())
+
+
+def test_a_log_is_read_as_strace_writes_it() -> None:
+    log = """\
+7 connect(3<UDP:[1]>, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("192.0.2.7")}, 16) = 0
+7 sendto(3<UDP:[1]>, "x", 1, 0, {sa_family=AF_INET6, sin6_port=htons(53), sin6_flowinfo=htonl(0), \
+inet_pton(AF_INET6, "2001:db8::1", &sin6_addr), sin6_scope_id=0}, 28 <unfinished ...>
+7 connect(4<UNIX-STREAM:[2]>, {sa_family=AF_UNIX, sun_path="/run/nscd/socket"}, 110) = -1 ENOENT
+8 openat(AT_FDCWD</work>, "read", O_RDONLY|O_CLOEXEC) = 5</work/read>
+8 openat(AT_FDCWD</work>, "made", O_WRONLY|O_CREAT|O_CLOEXEC, 0666) = 5</work/made>
+8 openat(9</else>, "late", O_RDWR|O_CREAT <unfinished ...>
+8 openat(AT_FDCWD</work>, "/no", O_WRONLY|O_CREAT, 0666) = -1 EACCES (Permission denied)
+8 mkdir("/home/a/.cache/Maker", 0777) = 0
+8 rename("/work/made", "/home/b") = 0
+"""
+    found = deeds(log, Path("/work"))
+    assert found.addresses == {"192.0.2.7", "2001:db8::1"}
+    assert found.outside(Path("/work")) == ["/else/late", "/home/a/.cache/Maker", "/home/b"]
+    assert "/work/made" in found.written
