@@ -1,7 +1,7 @@
 """What a few decisions of a person teach, on real averages: `make bench-clicks`.
 
-Each set is judged by a model that never saw its molecule: the trainings of `python -m benchmarks.real ours`,
-in the folder where it keeps them or in the one that `CRYOFED_KEPT` names.
+Each set is judged by a model that never saw its molecule: what `python -m benchmarks real ours` leaves in the
+folder where it keeps its trainings, or in the one that `CRYOFED_KEPT` names.
 """
 
 from __future__ import annotations
@@ -18,12 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real.commands import KEPT
-from benchmarks.real.ours import Told, calibration, fold_of
-from benchmarks.real.sets import default_folder, read_sets
-from cryofed.learning.export import to_onnx
-from cryofed.scoring.calibration import Calibration, sigmoid
+from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
-from cryofed.scoring.scorer import Model, answers, scorable
 from cryofed.selection.policy import Policy, job_cut
 
 DRAWS = 30
@@ -206,35 +202,7 @@ def _job(name: str, pooled: Numbers, logit: Numbers, label: NDArray[np.int64]) -
 
 
 def _left_out(kept: Path) -> Iterator[Job]:
-    """Every real set, by the model of one seed that never saw its molecule, from the trainings in `kept`."""
-    seen: list[tuple[Told, Numbers]] = []
-    models: dict[str, Model] = {}
-    for one in read_sets(folder) if (folder := default_folder()) else []:
-        fold = fold_of(one.molecule)
-        if fold not in models:
-            models[fold] = _model(kept / f"{fold}-{SEED}.npy")
-        usable = scorable(one.job)
-        answer, pooled = answers(models[fold], one.job, usable)
-        logits = np.full(len(usable), np.nan)
-        logits[usable] = answer[:, 0]
-        told = Told(
-            kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
-            particles=np.ones(len(one)), logits=logits,
-        )  # fmt: skip
-        seen.append((told, pooled))
-    every = [told for told, _ in seen]
-    for told, pooled in seen:
-        usable = np.isfinite(told.logits)
-        fitted = calibration(every, told.name if told.fold == "all" else told.fold)
-        p = np.clip(fitted.probabilities(told.logits[usable]), 1e-6, 1 - 1e-6)
-        label = np.where(told.counted, told.good.astype(int), -1)[usable]
-        yield _job(told.name, pooled, np.log(p / (1 - p)), label)
-
-
-def _model(weights: Path) -> Model:
-    import onnxruntime
-
-    if not weights.is_file():
-        sys.exit(f"{weights} is not there: `python -m benchmarks.real ours` trains it, or set CRYOFED_KEPT")
-    plain = to_onnx(np.load(weights).astype(np.float32), Calibration()).SerializeToString()
-    return Model(onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"]), Calibration())
+    """Every real set as `python -m benchmarks real ours` left it: by a model that never saw its molecule."""
+    for path in sorted((kept / "clicks").glob("oof_*.npz")):
+        with np.load(path) as arrays:
+            yield _job(path.stem.removeprefix("oof_"), arrays["features"], arrays["logit"], arrays["label"])

@@ -91,7 +91,6 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "ours":
             command.add_argument("--sheets", type=Path, help="folder for contact sheets of wrong decisions")
-            command.add_argument("--clicks", type=Path, help="folder for what `benchmarks clicks` reads")
         if name == "release":
             command.add_argument("--out", type=Path, required=True, help="folder of the model")
         else:
@@ -229,8 +228,7 @@ def _ours(options: argparse.Namespace) -> int:
     line = relion_line(told, answers)
     text = f"{markdown(mean)}\n\n{line}\n\n{side_by_side(programs)}"
     print(text)
-    if options.clicks:
-        write_for_clicks(bench, told, seeds, options.clicks)
+    write_for_clicks(bench, told, seeds, options.kept / "clicks")
     if options.sheets:
         from benchmarks.real.mistakes import write_sheets
 
