@@ -114,7 +114,7 @@ def test_an_order_that_comes_again_gets_the_same_bytes_without_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = answer(train_order(), PLAN, site(tmp_path))
-    monkeypatch.setattr("cryofed.federation.site.Learner", None)  # would fail if it were called
+    monkeypatch.setattr("cryofed.federation.site.answering.Trainer", None)  # would fail if it were called
     assert answer(train_order(), PLAN, site(tmp_path)) == first
 
 
