@@ -1,8 +1,7 @@
 """What a few decisions of a person teach, on real averages: `make bench-clicks`.
 
-`CRYOFED_CLICKS` names a folder of `oof_NAME.npz` with `features` `(n, k)`, `logit` `(n,)` and `label` `(n,)`
-(1, 0, -1 for none) per set, from a model that did not see the set's molecule. Without it the shipped model
-judges the real sets of `../shared`.
+Each set is judged by a model that never saw its molecule: what `python -m benchmarks real ours` leaves in the
+folder where it keeps its trainings, or in the one that `CRYOFED_KEPT` names.
 """
 
 from __future__ import annotations
@@ -18,12 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.judging.sets import shared_data
+from benchmarks.real.commands import KEPT
 from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
 from cryofed.selection.policy import Policy, job_cut
 
 DRAWS = 30
+SEED = 1  # of the trainings
 RANDOM = (1, 3)
 PROPOSED = (2, 4, 6, 10)
 FEWEST_LEFT = 5  # classes; shares of fewer say nothing
@@ -49,9 +49,9 @@ class Job:
 
 
 def main() -> None:
-    jobs = list(_from_files(Path(folder)) if (folder := os.environ.get("CRYOFED_CLICKS")) else _shipped())
+    jobs = list(_left_out(Path(os.environ.get("CRYOFED_KEPT", KEPT))))
     if not jobs:
-        sys.exit("the development data is not here, and CRYOFED_CLICKS names no folder")
+        sys.exit("the sets of real averages are not here")
     ways = ["none", *(f"{k}+{k} random" for k in RANDOM), *(f"{k} proposed" for k in PROPOSED), "3 mistakes"]
     print("| set | n | " + " | ".join(ways) + " |\n|---|---:|" + "---:|" * len(ways))
     rows = [_row(job) for job in jobs]
@@ -201,33 +201,8 @@ def _job(name: str, pooled: Numbers, logit: Numbers, label: NDArray[np.int64]) -
     )
 
 
-def _from_files(folder: Path) -> Iterator[Job]:
-    for path in sorted(folder.glob("oof_*.npz")):
-        with np.load(path) as data:
-            label = np.asarray(data["label"], np.float64)
-            label = np.where(np.isfinite(label), label, -1).astype(np.int64)
-            logit = np.asarray(data["logit"], np.float64)
-            yield _job(path.stem.removeprefix("oof_"), np.asarray(data["features"], np.float64), logit, label)
-
-
-def _shipped() -> Iterator[Job]:
-    import csv
-
-    from cryofed.errors import CryoFedError
-    from cryofed.jobs.opening import open_job
-    from cryofed.scoring.scorer import score_job
-
-    data = shared_data()
-    for folder in ("class_averages", "class_averages_mixed"):
-        for path in sorted(data.glob(f"{folder}/*.mrcs")) if data else []:
-            try:
-                scores = score_job(open_job(path))
-            except CryoFedError as error:
-                print(f"left out: {error}")
-                continue
-            with path.with_suffix(".tsv").open(newline="") as lines:
-                text = [row["label"] for row in csv.DictReader(lines, delimiter="\t")]
-            seen = np.isfinite(scores.score)
-            label = np.array([int(t) if t else -1 for t in text])[seen]
-            p = np.clip(scores.score[seen], 1e-6, 1 - 1e-6)
-            yield _job(path.stem, scores.pooled[seen].astype(np.float64), np.log(p / (1 - p)), label)
+def _left_out(kept: Path) -> Iterator[Job]:
+    """Every real set as `python -m benchmarks real ours` left it: by a model that never saw its molecule."""
+    for path in sorted((kept / "clicks").glob("oof_*.npz")):
+        with np.load(path) as arrays:
+            yield _job(path.stem.removeprefix("oof_"), arrays["features"], arrays["logit"], arrays["label"])

@@ -54,11 +54,11 @@ for number in 1 2; do
   cp "$folder/agg/demo/flare/invitation.toml" "$folder/$lab/"
   on "$lab" "$cryofed" site join invitation.toml --name "site-$number" --organization "$lab" --library library.db \
     | tee "$folder/$lab/told.txt"
-  cp "$folder/$lab/site/site-$number.request.zip" "$folder/agg/"
+  cp "$folder/$lab/site/site-$number.request.pem" "$folder/agg/"
   told=$(grep -o 'SHA256:.*' "$folder/$lab/told.txt") # the telephone
-  on agg "$cryofed" federation approve plan.toml "site-$number.request.zip" --fingerprint "$told"
-  cp "$folder/agg/site-$number.signed.zip" "$folder/$lab/"
-  on "$lab" "$cryofed" site join "site-$number.signed.zip"
+  on agg "$cryofed" federation approve plan.toml "site-$number.request.pem" --fingerprint "$told"
+  cp "$folder/agg/site-$number.signed.pem" "$folder/$lab/"
+  on "$lab" "$cryofed" site join "site-$number.signed.pem"
 done
 
 echo "== a lab that starts before the aggregator is told so"

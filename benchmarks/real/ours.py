@@ -2,8 +2,7 @@
 
 Every training begins at the weights that the release of 2026-11-26 shipped, which saw simulation alone, and
 goes on with a mixture of simulated averages, RELION's own classifications of simulated particles, and real
-averages of the other molecules. A model is the mean of the weights of several seeds (Wortsman 2022, model
-soups): they begin at one point. What has been trained is kept, and a run that was stopped goes on.
+averages of the other molecules. What has been trained is kept, and a run that was stopped goes on.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.learning.calibrate import Answered, fit_calibration
+from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.scorer import scorable
 from cryofed.selection.policy import Policy, job_cut
 
@@ -91,13 +92,15 @@ def calibrated(sets: Sequence[RealSet], raw: Mapping[str, NDArray[np.float64]]) 
     """
     answers = {}
     for of in sets:
-        score = fit_calibration(
+        fitted = fit_calibration(
             [
-                Answered(raw[one.name][use], one.good[use])
+                Answered(raw[one.name][use], np.zeros(int(use.sum())), one.good[use])
                 for one in sets
                 if _apart(one, of) and (use := one.counted & np.isfinite(raw[one.name])).any()
-            ]
-        ).probabilities(raw[of.name])
+            ],
+            weight=0.0,  # what is sharper beside its job is our own number
+        )
+        score = sigmoid(fitted.slope * raw[of.name] + fitted.offset)
         answers[of.name] = Answer(score=score, kept=score >= job_cut(score, Policy()))
     return answers
 

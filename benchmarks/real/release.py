@@ -57,7 +57,7 @@ def beginning(path: Path) -> Vector:
 
 
 def write_release(bench: Bench, told: Sequence[Told], out: Path, seeds: Sequence[int] = SEEDS) -> None:
-    """`model.onnx`, `weights.safetensors` and `card.json` of the mean model of the seeds of fold "all".
+    """`model.onnx`, `weights.safetensors` and `card.json` of the training of fold "all", or the seeds' mean.
 
     Slope and offset are those of the left-out sets: what the model says of molecules that it never saw.
     """
@@ -82,7 +82,7 @@ def card(bench: Bench, seeds: Sequence[int]) -> dict[str, Any]:
             "real": [_source(one) for one in bench.sets if one.training],
             "kept": "the weights only; no picture is part of the project",
         },
-        "training": {**asdict(SETTINGS), "seeds": list(seeds), "weights": "their mean"},
+        "training": {**asdict(SETTINGS), "seed": list(seeds)},
         "calibration": f"on sets that were left out: {', '.join(name for name in FOLDS if name != 'all')}",
         "reproduce": "python -m benchmarks real release --begin OLD.safetensors --out DIR",
         "intended_use": "to sort and pre-select the 2D class averages of single-particle cryo-EM",

@@ -10,7 +10,7 @@ set -euo pipefail
 kernel=$1
 modules=$2
 here=$(cd "$(dirname "$0")" && pwd)
-image=${IMAGE:-$here/../aggregator.oci}
+image=${IMAGE:-oci:$here/../aggregator.oci:latest}
 plan=${3:-}
 words=${4:-}
 out=$here/build
@@ -18,7 +18,7 @@ epoch=$(git -C "$here" log -1 --format=%ct)
 rm -rf "$out" && mkdir -p "$out/initrd"/{bin,proc,sys,dev,root,lib/modules}
 
 echo "== disk: the image, read-only"
-container=$(buildah from "oci:$image:latest")
+container=$(buildah from "$image")
 trap 'buildah rm "$container" > /dev/null' EXIT
 mount=$(buildah mount "$container")
 mkdir -p "$mount"/{proc,sys,dev,data,tmp}

@@ -56,9 +56,8 @@ def test_the_lock_has_a_release_of_every_dependency_but_torch() -> None:
     from packaging.requirements import Requirement
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [
-        project["optional-dependencies"][e] for e in ("train", "web", "privacy", "flare", "dev", "mlflow")
-    ]
+    names = ("train", "web", "privacy", "trust", "flare", "dev", "mlflow")
+    extras = [project["optional-dependencies"][name] for name in names]
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     for text in [*project["dependencies"], *(text for extra in extras for text in extra)]:

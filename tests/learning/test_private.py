@@ -72,3 +72,18 @@ def test_the_loss_which_is_not_private_is_not_told() -> None:
     np.testing.assert_allclose(
         initial_vector(1) - fit.vector, fit.gradient, atol=1e-6
     )  # one SGD step at rate 1
+
+
+def test_the_head_alone_is_trained_privately_and_the_trunk_keeps_its_bits() -> None:
+    head = replace(SETTINGS, part="head", augment=True, steps=2)
+    moved, trunk = change(labelled(8), PRIVACY, head), layout().span("trunk.")
+    assert not moved[trunk].any()
+    assert moved[~trunk].any()
+    np.testing.assert_array_equal(moved, change(labelled(8), PRIVACY, head))
+
+
+def test_one_average_moves_the_head_by_no_more_than_the_clip() -> None:
+    quiet = replace(PRIVACY, noise_multiplier=0.0)
+    head = replace(SETTINGS, batch=8, part="head")
+    with_it, without = change(labelled(8), quiet, head), change(labelled(7), quiet, head)
+    assert 0.1 < np.linalg.norm(8 * with_it - 7 * without) <= 0.5 * 1.001

@@ -70,18 +70,23 @@ def run(
     (folder / "tmp").mkdir(exist_ok=True)
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("XDG_", "MPL", "ORT_"))}
     environment |= {"HOME": str(home), "TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["OMP_NUM_THREADS"] = "1"  # threads that wait for one another make a busy machine slower still
     calls = f"trace={','.join(SENDING + MAKING)}"
     strace = [program, "-f", "-y", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(log)]
     command = [*strace, sys.executable, "-m", "cryofed", *map(str, arguments)]
     with printed.open("wb") as out:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
         try:
             if until is not None:
                 until(process, printed)
                 _interrupt(process)
-            status = process.wait(600)
+            status = process.wait(800)
         finally:
-            process.kill()
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
     text = printed.read_text()
     assert status == 0, text
     return deeds(log.read_text(errors="replace"), folder)

@@ -86,11 +86,16 @@ def test_review(home: Path, work: Path, relion_job: Path) -> None:
     assert list(home.iterdir()) == []
 
 
-def test_train_and_an_embedded_campaign(home: Path, work: Path) -> None:
-    plan = small_plan(work, steps=4)
+def test_train(home: Path, work: Path) -> None:
+    write_library(work / "north.db", 1)
     done = run(work, ["train", "--library", "north.db", "--out", "model", "--epochs", "1"], home=home)
     assert done.addresses == set()
     assert done.outside(work) == []
+    assert list(home.iterdir()) == []
+
+
+def test_an_embedded_campaign(home: Path, work: Path) -> None:
+    plan = small_plan(work, steps=4)
     done = run(work, ["federation", "run", plan, "--from-scratch"], home=home)
     assert done.addresses == set()
     assert done.outside(work, home / ".cache/matplotlib", home / ".config/matplotlib") == []
@@ -119,20 +124,20 @@ def small_plan(folder: Path, steps: int) -> Path:
 
 
 def write_library(path: Path, seed: int) -> None:
-    """Three projects of one job each: 24 blobs that were kept and 24 pictures of noise that were not."""
+    """Three projects of one job each: 32 blobs that were kept and 32 pictures of noise that were not."""
     rng = np.random.default_rng(seed)
     y, x = np.indices((64, 64)) - 32
-    good = np.arange(48) % 2 == 0
+    good = np.arange(64) % 2 == 0
     blob = 2 * np.exp(-(x**2 + y**2) / 128)
     with Library(path, create=True) as made:
         for number in range(3):
-            averages = rng.normal(size=(48, 64, 64)) + good[:, None, None] * blob
+            averages = rng.normal(size=(64, 64, 64)) + good[:, None, None] * blob
             job = ClassJob(
                 program="images",
                 path=path,
                 name=f"job{number}",
                 averages=averages.astype(np.float32),
-                classes=ClassTable.unknown(48),
+                classes=ClassTable.unknown(64),
             )
             made_at, values = "2026-01-01T00:00:00+00:00", good.astype(np.float32)
             labels = Labelling(habit="binary", source="test", made_at=made_at, values=values)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+
+# What is learnt from a decision is too small a product to share among threads; they only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -89,7 +89,8 @@ def open_job(path: Path) -> ClassJob:
     notes: tuple[str, ...] = ()
     if particles is not None and not particles.plain:
         notes = (
-            f"{files['data'].name}: what is written has LF line ends and no comments, as RELION reads it",
+            f"{files['data'].name}: what is written has LF line ends, no spaces before names and no comments"
+            " among rows, as RELION reads it",
         )
     return ClassJob(
         program="relion",

@@ -1,6 +1,6 @@
 """Particle rows of a large STAR file: counted by class and copied as bytes, never formatted anew.
 
-Rows are read in blocks of some MB. Where every row of a block has as many words as there are columns, NumPy
+Rows are read in small blocks. Where every row of a block has as many words as there are columns, NumPy
 finds the class numbers; a block with quotes, comments, damage or the table's end is read row by row, as
 `star` reads any other table.
 """
@@ -21,7 +21,7 @@ from cryofed.errors import InputError, OutputError
 from cryofed.jobs import star
 from cryofed.jobs.reading import check_file
 
-BLOCK = 1 << 20  # bytes of rows held at a time
+BLOCK = 1 << 18  # bytes of rows held at a time; what NumPy makes of them stays in the cache
 DIGITS = 9  # of a class number; more are no class
 CLASS = b"rlnClassNumber"
 ODD = (b'"', b"'", b"#", b"\0")  # bytes for which every row is looked at
@@ -115,7 +115,7 @@ def write_particles(rows: ParticleRows, target: Path, keep: Collection[int]) -> 
 def _pieces(
     rows: ParticleRows, kept: NDArray[np.int64], source: BinaryIO
 ) -> Iterator[list[bytes] | list[memoryview]]:
-    """The kept rows, some MB of the file at a time; rows that stand side by side are one piece."""
+    """The kept rows, some of the file at a time; rows that stand side by side are one piece."""
     places, sizes = rows.first[kept], rows.size[kept]
     last = 0
     while last < len(kept):

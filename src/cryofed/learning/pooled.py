@@ -36,7 +36,7 @@ def pooled_views(
         if key in _KEPT:
             _KEPT.move_to_end(key)
             return _KEPT[key]
-    made = _run(model, labelled, changes, int(key[:16], 16))
+    made = fresh_views(model, labelled, changes, int(key[:16], 16), VIEWS)
     with _LOCK:
         _KEPT[key] = made
         while len(_KEPT) > 1 and sum(array.nbytes for array in _KEPT.values()) > KEPT_BYTES:
@@ -44,12 +44,15 @@ def pooled_views(
     return made
 
 
-def _run(model: Network, labelled: Labelled, changes: Augmentation | None, seed: int) -> NDArray[np.float32]:
-    views = VIEWS if changes else 1
-    result = np.empty((views, len(labelled), POOLED), np.float32)
+def fresh_views(
+    model: Network, labelled: Labelled, changes: Augmentation | None, seed: int, views: int
+) -> NDArray[np.float32]:
+    """`(views, n, POOLED)` numbers, drawn from `seed` alone; `(1, n, POOLED)` without `changes`."""
+    count = views if changes else 1
+    result = np.empty((count, len(labelled), POOLED), np.float32)
     rng = np.random.default_rng(seed)
     with torch.inference_mode():
-        for index in range(views):
+        for index in range(count):
             for first in range(0, len(labelled), BATCH):
                 rows = slice(first, first + BATCH)
                 images = torch.from_numpy(labelled.images[rows].astype(np.float32))

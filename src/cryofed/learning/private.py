@@ -12,9 +12,22 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cryofed.errors import MissingPackageError, TrainingError
-from cryofed.learning.learner import Trained, TrainingSettings, layout, make_optimizer, network, view
+from cryofed.learning.learner import (
+    AUGMENTATION,
+    Trained,
+    TrainingSettings,
+    layout,
+    make_optimizer,
+    network,
+    shown_features,
+    view,
+)
+from cryofed.learning.pooled import fresh_views
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.network import Network
+
+PRIVATE_VIEWS = 4  # of each average, made anew in every round
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +73,12 @@ def train_privately(
     generator = torch.Generator().manual_seed(privacy.secret_seed % 2**63)
     model = network(vector).train()
     model.trunk.requires_grad_(settings.part == "all")
-    hooked = GradSampleModule(model, loss_reduction="sum")
+    views = None
+    if settings.part == "head":
+        # Drawn from the secret seed: views that depended on the data would tie every average to all others.
+        changes = AUGMENTATION if settings.augment else None
+        views = fresh_views(model, labelled, changes, privacy.secret_seed, PRIVATE_VIEWS)
+    hooked = GradSampleModule(model if views is None else _Head(model), loss_reduction="sum")
     parameters = [p for p in model.parameters() if p.requires_grad]
     names = [name for name, p in model.named_parameters() if p.requires_grad]
     start = [p.detach().clone() for p in parameters]
@@ -79,7 +97,7 @@ def train_privately(
     for step in range(settings.steps):
         rows = np.flatnonzero(rng.random(len(labelled)) < sampling_rate(len(labelled), settings))
         optimizer.zero_grad(set_to_none=True)
-        _sample_gradients(hooked, labelled, rows, settings, rng)
+        _sample_gradients(hooked, labelled, rows, settings, rng=rng, views=views)
         optimizer.pre_step()
         with torch.no_grad():
             for index, parameter in enumerate(parameters):
@@ -102,12 +120,25 @@ def train_privately(
     )
 
 
+class _Head(nn.Module):
+    """The head alone, from the trunk's numbers."""
+
+    def __init__(self, model: Network) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pooled: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        return self.model.judge(pooled, features)
+
+
 def _sample_gradients(
     hooked: nn.Module,
     labelled: Labelled,
     rows: NDArray[np.int64],
     settings: TrainingSettings,
+    *,
     rng: np.random.Generator,
+    views: NDArray[np.float32] | None,
 ) -> None:
     """Leave each average's own gradient in `parameter.grad_sample`, `(rows, *shape)`."""
     if not len(rows):  # an empty Poisson batch is a step of pure noise
@@ -115,13 +146,17 @@ def _sample_gradients(
             # Opacus hangs this attribute on parameters; torch's types do not know it.
             parameter.grad_sample = torch.zeros((0, *parameter.shape))  # type: ignore[attr-defined]
         return
-    images, features = view(labelled, rows, settings, rng)
+    if views is None:
+        seen, features = view(labelled, rows, settings, rng)
+    else:
+        seen = torch.from_numpy(views[rng.integers(len(views), size=len(rows)), rows])
+        features = torch.from_numpy(shown_features(labelled, rows, settings, rng))
     target = torch.from_numpy(labelled.target[rows].astype(np.float32))
     reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
     with warnings.catch_warnings():
         # Images need no gradient; torch says so at every first layer with a hook.
         warnings.filterwarnings("ignore", message="Full backward hook is firing", category=UserWarning)
-        logits = hooked(images, features)
+        logits = hooked(seen, features)
         loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target, reduction="sum")
         loss = loss + 0.3 * nn.functional.cross_entropy(
             logits[:, 1:], reason, ignore_index=-1, reduction="sum"

@@ -25,6 +25,7 @@ CARRIED = 2.0  # logits by which what one job taught may move a class of another
 CARRIED_LEVEL = 0.5  # `LEVEL` of what is carried: another job may hold more or fewer good classes
 STEPS = 50  # of Newton's method; six are usual
 CLOSE = 1e-4  # logits; a last step below this changes no score that is shown
+ONE_KIND = 2  # decisions of one kind alone, after which one of the other kind is looked for
 MARGIN = 1e-3  # logits by which a decided class lies on the side that the person put it
 
 
@@ -129,8 +130,14 @@ def propose(features: Numbers, prior: Numbers, logits: Numbers, decided: Mapping
 
     It is unsure, `p (1 - p)`, or seen otherwise than the model saw it, `(p - p of the model)²`, and it is
     unlike every decided class, 1 - cosine to the nearest. Being unsure alone asks again and again for
-    classes that are alike, and never for those that a wrong level has moved far to one side.
+    classes that are alike, and never for those that a wrong level has moved far to one side. After `ONE_KIND`
+    decisions to keep and none to reject, the likeliest bad class comes next, and the other way round.
     """
+    if len(decided) >= ONE_KIND and len(set(decided.values())) == 1:
+        worth = -logits if next(iter(decided.values())) else logits.copy()
+        worth[list(decided)] = -np.inf
+        best = int(np.argmax(worth))
+        return best if np.isfinite(worth[best]) else None
     now, before = sigmoid(logits), sigmoid(prior)
     worth = now * (1 - now) + (now - before) ** 2
     if decided:

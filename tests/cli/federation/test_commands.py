@@ -79,7 +79,6 @@ def test_mistakes_are_one_line_with_a_remedy(plan: Path, capsys: pytest.CaptureF
         (["new", str(plan.parent / "x.toml"), "--sites", "North Lab"], "use lower-case letters"),
         (["new", str(plan.parent / "x.toml"), "--strategy", "fedavgg"], "did you mean 'fedavg'"),
         (["run", str(plan), "--engine", "ray"], "choose one of: embedded, flare"),
-        (["run", str(plan), "--engine", "openfl"], "not part of this version"),
         (["status", str(plan)], "run the plan first"),
     ):
         assert main(["federation", *words]) == 1

@@ -56,7 +56,7 @@ def certificate(
     issuer: str,
     key: Any,
     *,
-    authority: bool = False,
+    authority: bool | None = None,
     extensions: Sequence[tuple[str, bytes]] = (),
     first: dt.datetime = NOW - 30 * DAY,
     last: dt.datetime = NOW + 30 * DAY,
@@ -75,8 +75,8 @@ def certificate(
         .not_valid_before(first)
         .not_valid_after(last)
     )
-    if authority:
-        builder = builder.add_extension(x509.BasicConstraints(True, None), True)
+    if authority is not None:
+        builder = builder.add_extension(x509.BasicConstraints(authority, None), True)
     for oid, value in extensions:
         builder = builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value), False)
     if isinstance(key, rsa.RSAPrivateKey):

@@ -101,9 +101,10 @@ def test_a_chain_with_a_foreign_link_is_refused() -> None:
     impostor = certificate("ASK", rsa_key(9).public_key(), "ARK", rsa_key(9), authority=True)
     link = replace(AMD.evidence(), machine=replace(machine, ask=der(impostor)))
     assert judge(link).refusals == ("chain",)
-    not_authority = certificate("ASK", rsa_key(2).public_key(), "ARK", rsa_key(1))
-    leafless = replace(AMD.evidence(), machine=replace(machine, ask=der(not_authority)))
-    assert judge(leafless).refusals == ("chain",)
+    for authority in (None, False):  # a certificate that says nothing, and one that says no
+        leaf_only = certificate("ASK", rsa_key(2).public_key(), "ARK", rsa_key(1), authority=authority)
+        refused = replace(AMD.evidence(), machine=replace(machine, ask=der(leaf_only)))
+        assert judge(refused).refusals == ("chain",)
 
 
 def test_turin_is_refused_with_a_clear_word() -> None:

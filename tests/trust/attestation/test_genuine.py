@@ -109,11 +109,11 @@ def reasons_of_bit(bit: int) -> set[str]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("part", range(16))
 def test_every_bit_of_a_genuine_report_is_refused_when_turned_over_with_its_own_reason(
-    milan: SnpReport,
+    milan: SnpReport, part: int
 ) -> None:
-    for bit in range(8 * len(milan.report)):
+    for bit in range(part, 8 * len(milan.report), 16):  # in parts, for all 9,472 take half a minute
         raw = bytearray(milan.report)
         raw[bit // 8] ^= 1 << bit % 8
         verdict = judge_snp(replace(milan, report=bytes(raw)), milan)

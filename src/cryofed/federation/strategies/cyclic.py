@@ -17,6 +17,7 @@ class Cyclic(Strategy):
 
     name = "cyclic"
     paper = "Chang et al., Distributed deep learning networks among institutions, JAMIA 2018"
+    needs_rows = True  # a round has one site, and its sum is that site's update
 
     def schedule(self, round_number: int, sites: Sequence[str]) -> Sequence[str]:
         """The site whose turn it is."""

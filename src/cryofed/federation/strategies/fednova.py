@@ -20,6 +20,7 @@ class FedNova(Strategy):
 
     name = "fednova"
     paper = "Wang et al., Tackling the Objective Inconsistency Problem, NeurIPS 2020"
+    needs_rows = True  # each update is divided by its own site's steps
     weighting: str = "examples"
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ class GeometricMedian(Strategy):
     name = "geometric-median"
     paper = "Pillutla et al., Robust Aggregation for Federated Learning, IEEE TSP 2022"
     needs_all = True
+    needs_rows = True
     weighting: str = "equal"
     iterations: int = 30
     smoothing: float = 1e-6  # ν as a share of the median norm: nearer than that is at the point

@@ -22,6 +22,7 @@ class Central(Strategy):
 
     paper = "Blanchard et al., Machine Learning with Adversaries, NeurIPS 2017"
     needs_all = True
+    needs_rows = True
     hostile: int = 1  # f, hostile sites to stand; needs n ≥ 2 f + 3
 
     def __post_init__(self) -> None:

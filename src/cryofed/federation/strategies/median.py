@@ -20,6 +20,7 @@ class CoordinateMedian(Strategy):
     name = "median"
     paper = "Yin et al., Byzantine-Robust Distributed Learning, ICML 2018"
     needs_all = True
+    needs_rows = True
 
     def combine(self, state: State, updates: Iterable[Update]) -> State:
         """The median step."""

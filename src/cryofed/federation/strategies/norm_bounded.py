@@ -24,6 +24,7 @@ class NormBounded(Strategy):
     name = "norm-bounded"
     paper = "Sun et al., Can You Really Backdoor Federated Learning?, arXiv:1911.07963"
     needs_all = True
+    needs_rows = True
     weighting: str = "equal"
     bound: float = 0.0
 

@@ -33,6 +33,7 @@ class Robust(Strategy):
         "below five sites Sun et al., arXiv:1911.07963"
     )
     needs_all = True
+    needs_rows = True
     trim: float = 0.2
     trim_from: int = 5  # sites
 

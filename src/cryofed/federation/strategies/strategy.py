@@ -63,6 +63,7 @@ class Strategy(ABC):
     paper: ClassVar[str]
     channels: ClassVar[int] = 1  # vectors in a message and in an update
     needs_all: ClassVar[bool] = False  # reads all updates at once; the others stream, two vectors of memory
+    needs_rows: ClassVar[bool] = False  # looks at single updates, and not at sums only: a mask forbids it
 
     def start(self, vector: Vector) -> State:
         """The state before round 1."""

@@ -25,6 +25,7 @@ class TrimmedMean(Strategy):
     name = "trimmed-mean"
     paper = "Yin et al., Byzantine-Robust Distributed Learning, ICML 2018"
     needs_all = True
+    needs_rows = True
     trim: float = 0.2
 
     def __post_init__(self) -> None:

@@ -6,9 +6,7 @@ of CryoFed names it. Each site is a process that looks into its own corner of th
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,9 +43,7 @@ class Folder:
         from cryofed.errors import InputError
 
         if plan.guard.mask != "none":
-            raise InputError(
-                path, "guard.mask", plan.guard.mask, "engine folder carries no masks: write none"
-            )
+            raise InputError(path, "guard.mask", plan.guard.mask, "engine folder carries no masks")
 
     def run(self, plan: Plan, path: Path, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
         """One campaign with the libraries of the plan."""
@@ -76,22 +72,22 @@ class Folder:
     ) -> Iterator[Carrier]:
         """A process for each site, and the carrier that writes to them."""
         from cryofed_folder.carrier import FolderCarrier
-        from cryofed_folder.node import describe
+        from cryofed_folder.node import clear, main
 
+        # From a fork server, which has imported once what all sites need.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([function.__module__])
         processes = {}
-        paths = [str(Path(__file__).parents[1]), *(path for path in sys.path if path)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         for name, site in sites.items():
-            corner = folder.resolve() / name
-            describe(corner, plan, site, function)
-            command = [sys.executable, "-m", "cryofed_folder.node", str(corner)]
-            processes[name] = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+            corner = clear(folder.resolve() / name)
+            processes[name] = context.Process(target=main, args=(corner, plan, site, function))
+            processes[name].start()
         try:
             yield FolderCarrier(folder.resolve(), processes, plan.table(FolderRules).look_s)
         finally:
             for process in processes.values():
                 process.kill()
-                process.wait()
+                process.join()
 
 
 FOLDER = Folder()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from cryofed.disk.whole import mapped_bytes, write_whole
@@ -16,7 +16,7 @@ ALIVE_S = 60.0  # until which all sites have made their first sign of life
 class FolderCarrier:
     """Fills `aggregator.carrier.Carrier`; numbers its orders, so that no late answer is taken for another."""
 
-    def __init__(self, folder: Path, processes: Mapping[str, subprocess.Popen[bytes]], look_s: float) -> None:
+    def __init__(self, folder: Path, processes: Mapping[str, BaseProcess], look_s: float) -> None:
         self._folder, self._processes, self._look_s = folder, processes, look_s
         self._number = 0
         self._waiting: list[str] = []
@@ -29,7 +29,7 @@ class FolderCarrier:
         return sorted(
             name
             for name, process in self._processes.items()
-            if process.poll() is None and (self._folder / name / "ready").exists()
+            if process.is_alive() and (self._folder / name / "ready").exists()
         )
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
@@ -66,6 +66,6 @@ class FolderCarrier:
         if path.exists():
             data = mapped_bytes(path) if path.stat().st_size else b""
             return Answer(site=name, data=data, failure="" if data else "empty")
-        if self._processes[name].poll() is not None:
+        if not self._processes[name].is_alive():
             return Answer(site=name, failure="site_gone")
         return None
