@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> None:
         gate = folder / "gate.json"
         state = "stopped or running"
         if gate.exists():
-            told = read_document(gate)
-            state = "promoted" if told["promoted"] else "kept: " + "; ".join(told["stopped_by"])
+            spoken = read_document(gate)
+            state = "promoted" if spoken["promoted"] else "kept: " + "; ".join(spoken["stopped_by"])
         print(f"campaign {int(folder.name)}: {len(lines)} rounds, {state}")
         for line in lines:
             gone = {**line["refused"], **line["lost"]}

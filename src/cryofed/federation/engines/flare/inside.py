@@ -10,6 +10,7 @@ test, and mend what it names.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import wraps
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -165,7 +166,14 @@ def refuse_references() -> None:
     """
     from nvflare.fuel.utils.fobs.decomposers.via_downloader import ViaDownloaderDecomposer
 
-    ViaDownloaderDecomposer.process_datum = _refused
+    decode = ViaDownloaderDecomposer.process_datum
+    if not hasattr(decode, "__wrapped__"):  # several of our classes ask for it
+
+        @wraps(decode)
+        def refused(*_: object) -> NoReturn:
+            raise FederationError("a message brings an array by reference; refused")
+
+        ViaDownloaderDecomposer.process_datum = refused
 
 
 def let_go_of_what_was_sent() -> None:
@@ -180,6 +188,7 @@ def let_go_of_what_was_sent() -> None:
     if getattr(remove, "lets_go", False):
         return
 
+    @wraps(remove)
     def removed(sender: TxTask) -> None:
         """The last thing that FLARE does with a sender; whoever waits for it waits for the future."""
         remove(sender)
@@ -204,7 +213,3 @@ def engine_of(controller: Any) -> Any:
 def _command(module: str, kit: Path, file: str, *settings: str) -> list[str]:
     words = ["-u", "-m", module, "-m", str(kit), "-s", file, "--set", "secure_train=true", *settings]
     return [*words, "config_folder=config"]
-
-
-def _refused(*_: object) -> NoReturn:
-    raise FederationError("a message brings an array by reference; refused")
