@@ -1,7 +1,7 @@
-"""Flower's wire protocol carries the vectors between real sites: no run submission, no app, no child of Flower's.
+"""Flower's wire protocol carries the vectors between real sites, and nothing of its platform runs.
 
 The aggregator serves Flower's Fleet API alone, over mutual TLS and Flower's node authentication. A site is a
-loop of ours over Flower's HTTP client. Of Flower's platform nothing runs.
+loop of ours over Flower's HTTP client. There is no run submission, no app bundle and no child of Flower's.
 """
 
 from __future__ import annotations

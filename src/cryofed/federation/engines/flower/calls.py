@@ -1,7 +1,8 @@
-"""What a site calls at the aggregator, over Flower's client: each call once, with one word for what failed."""
+"""What a site calls at the aggregator, over Flower's client: each call is made once."""
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,8 @@ class Fleet:
                 life are missing, and lets nobody in beside it: so it is deactivated first.
         """
         if before is not None:
-            try:
+            with contextlib.suppress(RefusedError):  # of an aggregator that was started again since
                 self._call("DeactivateNode", inside.DeactivateNodeRequest(node_id=before))
-            except RefusedError:
-                pass  # of an aggregator that was started again since
         asked = inside.ActivateNodeRequest(public_key=self._public_key, heartbeat_interval=BEAT_S)
         return int(self._call("ActivateNode", asked).node_id)
 
@@ -90,7 +89,9 @@ class Fleet:
         try:
             return inside.message_from_proto(told.messages_list[0]), told.message_object_trees[0]
         except (ValueError, IndexError, TypeError, KeyError) as error:
-            raise FederationError(f"the aggregator sent no message of Flower's ({type(error).__name__})") from error
+            raise FederationError(
+                f"the aggregator sent no message of Flower's ({type(error).__name__})"
+            ) from error
 
     def fetch(self, node: int, message: Any, tree: Any, path: Path, stop: Any) -> dict[str, Any]:
         """Write an order to `path`, piece by piece; its header.
@@ -124,7 +125,7 @@ class Fleet:
         return bool(self._call("PullObject", asked).object_found)
 
     def reply(self, node: int, message: Any, failure: str, path: Path | None) -> None:
-        """Send the answer in this file, or the code of what went wrong. One that comes too late is dropped."""
+        """Send the answer in this file, or the code of what went wrong. A late one is dropped."""
         data = mapped_bytes(path) if path is not None and path.stat().st_size else b""
         made = inside.Message(inside.records({"failure": failure}, data), reply_to=message)
         tree, objects = inside.sealed(made)

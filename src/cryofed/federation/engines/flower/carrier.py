@@ -1,4 +1,4 @@
-"""Fills the engine port with Flower: a message per site and order, replies taken piece by piece onto the disk."""
+"""Fills the engine port with Flower: a message per site and order, replies that lie on the disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cryofed import __version__
@@ -43,7 +42,7 @@ class _Reply:
 
 
 class FlowerCarrier:
-    """Fills `aggregator.carrier.Carrier`; one at a time in a process, for Flower keeps its run in a global."""
+    """Fills `aggregator.carrier.Carrier`; one at a time in a process, for Flower's run is a global of it."""
 
     def __init__(
         self,

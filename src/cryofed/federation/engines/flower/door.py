@@ -53,8 +53,12 @@ class Door:
             if member is None or member.role != "site":
                 reason = f"key {key[:26]}… is not in the registry; approve its request first"
             elif version != __version__:
-                theirs = "".join(letter for letter in version[:20] if letter.isprintable()) or "another version"
-                reason = f"{member.name} runs cryofed {theirs}, the aggregator {__version__}; install the same"
+                theirs = (
+                    "".join(letter for letter in version[:20] if letter.isprintable()) or "another version"
+                )
+                reason = (
+                    f"{member.name} runs cryofed {theirs}, the aggregator {__version__}; install the same"
+                )
             else:
                 if member.name not in self._nodes:
                     node = inside.enrol(self._state, public_key, member.name, BEAT_S)

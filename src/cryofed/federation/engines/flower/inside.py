@@ -100,7 +100,10 @@ _FLEET = "flwr.supernode.fleet_http_client.FleetHttpClient"
 # Dotted name: the parameters that it takes. What is imported above is there, or this module would not load.
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "flwr.superlink.config_loader.get_objectstore_linkstate_factories": ("database", "federation_manager"),
+        "flwr.superlink.config_loader.get_objectstore_linkstate_factories": (
+            "database",
+            "federation_manager",
+        ),
         f"{_STATE}.create_node": (
             "self",
             "owner_aid",
@@ -220,8 +223,9 @@ def expel(state: Any, node: int) -> None:
 
 def open_run(state: Any) -> tuple[int, int]:
     """A run of no app, and its task, which ends unless it is acknowledged every minute."""
-    nothing = (None, None, None, {})
-    run: int = state.create_run(*nothing, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SIMULATION)
+    run: int = state.create_run(
+        None, None, None, {}, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SIMULATION
+    )
     task: int = state.get_run_info(run_ids=[run])[0].primary_task_id
     if not (state.claim_task(task) and state.activate_task(task)):
         raise RuntimeError("Flower opened no run")

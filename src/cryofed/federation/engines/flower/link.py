@@ -77,8 +77,9 @@ class Link:
             FederationError: it cannot listen there.
         """
         config = uvicorn.Config(
-            self._app, host=host, port=port, log_config=None, access_log=False, timeout_keep_alive=30,
-            timeout_graceful_shutdown=2, ssl_keyfile=self._identity.key,
+            self._app, host=host, port=port, log_config=None, access_log=False, ws="none",
+            lifespan="off", timeout_keep_alive=30, timeout_graceful_shutdown=2,
+            ssl_keyfile=self._identity.key,
             ssl_certfile=str(self._identity.certificate), ssl_ca_certs=str(self._identity.authority),
             ssl_cert_reqs=ssl.CERT_REQUIRED,
         )  # fmt: skip
@@ -91,7 +92,9 @@ class Link:
         while self._thread.is_alive() and not self._server.started:
             time.sleep(0.02)
         if not self._server.started:
-            raise FederationError(f"the aggregator cannot listen on port {port}; set network.port in the plan")
+            raise FederationError(
+                f"the aggregator cannot listen on port {port}; set network.port in the plan"
+            )
         return int(self._server.servers[0].sockets[0].getsockname()[1])
 
     @property
@@ -129,17 +132,15 @@ class Link:
     def _is_own(self, asked: Any) -> bool:
         if len(asked.messages_list) != 1 or len(asked.message_object_trees) != 1:
             return False
-        count = 0
-        for _ in inside.iterate_object_tree(asked.message_object_trees[0]):
-            count += 1
-            if count > self.most_objects:
-                return False
+        objects = inside.iterate_object_tree(asked.message_object_trees[0])
+        if any(number > self.most_objects for number, _ in enumerate(objects, 1)):
+            return False
         told = asked.messages_list[0].metadata
         return bool(told.src_node_id == asked.node.node_id and told.reply_to_message_id)
 
 
 class Limits:
-    """Refuses, by a request's head alone: other paths, bodies that are too long, and clocks that are wrong."""
+    """Refuses by a request's head alone: another path, a body that is too long, a clock that is wrong."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

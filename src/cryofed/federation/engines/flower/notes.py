@@ -1,4 +1,4 @@
-"""Two small files by which the coordinator's `run` and the aggregator's process tell each other how it stands."""
+"""Two small files between the coordinator's `run` and the aggregator: what shall run, how it stands."""
 
 from __future__ import annotations
 

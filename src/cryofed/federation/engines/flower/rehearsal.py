@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
@@ -54,7 +55,9 @@ def rehearsed(
             threads.append(threading.Thread(target=node.run, daemon=True))
             threads[-1].start()
         quorum = min(plan.rounds.min_updates, len(sites))
-        with closing(FlowerCarrier(link, commented_plan(replace(plan, tables={})), quorum, list(sites))) as one:
+        with closing(
+            FlowerCarrier(link, commented_plan(replace(plan, tables={})), quorum, list(sites))
+        ) as one:
             _wait(nodes, one)
             yield one
     finally:

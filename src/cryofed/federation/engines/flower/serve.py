@@ -1,4 +1,4 @@
-"""The aggregator's process, `python -m …flower.serve KIT PORT`: the server, and one campaign after the other."""
+"""The aggregator's process, `python -m …flower.serve KIT PORT`: the server, and campaign after campaign."""
 
 from __future__ import annotations
 
