@@ -77,8 +77,8 @@ class Link:
             FederationError: it cannot listen there.
         """
         config = uvicorn.Config(
-            self._app, host=host, port=port, log_config=None, access_log=False, ws="none",
-            lifespan="off", timeout_keep_alive=30, timeout_graceful_shutdown=2,
+            self._app, host=host, port=port, log_config=None, log_level="error", access_log=False,
+            ws="none", lifespan="off", timeout_keep_alive=30, timeout_graceful_shutdown=2,
             ssl_keyfile=self._identity.key,
             ssl_certfile=str(self._identity.certificate), ssl_ca_certs=str(self._identity.authority),
             ssl_cert_reqs=ssl.CERT_REQUIRED,
