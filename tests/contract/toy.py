@@ -106,7 +106,8 @@ def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     assert isinstance(toy, Toy)
     order = unpack_order(data, 1000)
     if order.task != "train":
-        values = {"0.auc": 0.8, "1.auc": 0.7, "0.held_out": 100.0, "1.held_out": 100.0}
+        gate = {"0.auc": 0.8, "1.auc": 0.7, "0.held_out": 100.0, "1.held_out": 100.0}
+        values = gate if order.task == "evaluate" else {"examples": 100.0}
         numbers = Numbers(
             site=site.name,
             task=order.task,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from cryofed.disk.documents import write_document
 from cryofed.federation.agreement.plan import EnrolledSite, Plan
 from cryofed.web.monitor.facts import facts, state
 from cryofed.web.monitor.routes import monitor_app
@@ -51,12 +52,11 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "alps"
     (folder / "campaigns/0001").mkdir(parents=True)
     (folder / "releases/0001").mkdir(parents=True)
-    card = {"vector_sha256": "c" * 64, "parent": None, "origin": "shipped"}
+    card = {"release": 1, "layout": [["w", [1]]], "vector_sha256": "c" * 64, "origin": "shipped"}
     (folder / "releases/0001/card.json").write_text(json.dumps(card))
     (folder / "releases/current").write_text("0001\n")
-    (folder / "campaigns/0001/start.json").write_text(
-        json.dumps({"release": 1, "model": "c" * 64, "plan": "d" * 64, "name": "alps"})
-    )
+    told = {"release": 1, "model": "c" * 64, "plan": "d" * 64, "name": "alps"}
+    write_document(folder / "campaigns/0001/start.json", told)
     close_round(folder, report(1))
     close_round(
         folder,
@@ -100,7 +100,7 @@ def test_a_campaign_is_stopped_when_nothing_came_for_an_hour_and_over_when_the_g
     hour_ago = time.time() - 3601
     os.utime(folder / "events.jsonl", (hour_ago, hour_ago))
     assert state(folder) == "stopped"
-    (folder / "gate.json").write_text(json.dumps({"promoted": False}))
+    write_document(folder / "gate.json", {"promoted": False})
     assert state(folder) == "kept"
 
 
@@ -157,8 +157,8 @@ def test_the_page_shows_each_part_and_follows_the_campaign_to_its_end(opened: An
     }  # fmt: skip
     matrix = {"models": ["common", "hall"], "auc": {"hall": [0.8, 0.75], "lake": [0.7, 0.6]}}
     close_round(home, report(3))
-    (home / "campaigns/0001/cross_site.json").write_text(json.dumps(matrix))
-    (home / "campaigns/0001/gate.json").write_text(json.dumps(gate))
+    write_document(home / "campaigns/0001/cross_site.json", matrix)
+    write_document(home / "campaigns/0001/gate.json", gate)
     opened.wait_for_selector("#gate :text('Promoted')")
     assert "0.7000 → 0.8000" in opened.inner_text("#gate")
     assert "3 of 10" in opened.inner_text("#tiles")

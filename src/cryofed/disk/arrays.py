@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from cryofed.errors import InputError
 Arrays = Mapping[str, NDArray[Any]]
 _KINDS = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "U8": "u1"}  # safetensors' word and numpy's
 _LONGEST_HEADER = 1 << 24  # bytes
+_SEAL = "sha256"  # in the file's own header
 
 
 def write_arrays(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
@@ -26,15 +28,20 @@ def write_arrays(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
         OutputError: the disk is full, or the place cannot be written.
     """
     kept = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    told = {"cryofed": json.dumps(header, sort_keys=True)}
+    text = json.dumps(header, sort_keys=True)
+    told = {"cryofed": text, _SEAL: _seal(text, kept)}
     replace_whole(path, lambda temporary: save_file(kept, temporary, told))
 
 
-def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def read_arrays(path: Path, *, check: bool = True) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """What `write_arrays` wrote; the arrays are read-only memory maps, which the library does not give.
 
+    Args:
+        path: the file.
+        check: hold all of it against its checksum, which reads it once; not where that was done already.
+
     Raises:
-        InputError: not such a file.
+        InputError: not such a file, or not as it was written.
     """
     remedy = "remove this file, or restore it from a backup"
     try:
@@ -43,11 +50,24 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
             if not 2 <= length <= _LONGEST_HEADER:
                 raise InputError(path, "header", f"{length} bytes", remedy)
             table = json.loads(file.read(length))
-        header = json.loads(table.pop("__metadata__", {}).get("cryofed", "{}"))
+        told = table.pop("__metadata__", {})
+        header = json.loads(told.get("cryofed", "{}"))
         arrays = {name: _mapped(path, 8 + length, entry) for name, entry in table.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        whole = not check or told.get(_SEAL) == _seal(told["cryofed"], arrays)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(path, "content", f"not readable ({type(error).__name__})", remedy) from None
+    if not whole:
+        raise InputError(path, "content", "altered or damaged; its checksum does not fit", remedy)
     return arrays, header
+
+
+def _seal(text: str, arrays: Arrays) -> str:
+    """SHA-256 over the header, and over name, kind, shape and numbers of every array."""
+    digest = hashlib.sha256(text.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(json.dumps([name, array.dtype.str.lstrip("<|="), array.shape]).encode())
+        digest.update(array.data.cast("B") if array.size else b"")
+    return digest.hexdigest()
 
 
 def _mapped(path: Path, start: int, entry: Mapping[str, Any]) -> NDArray[Any]:

@@ -33,6 +33,16 @@ def head(path: Path) -> str:
     return _read(path)[1]
 
 
+def was_head(path: Path, seal: str) -> bool:
+    """Whether this was the seal over all records at some time: not so where the file was put back."""
+    read_chain(path)
+    digest, seals = hashlib.sha256(), {hashlib.sha256().hexdigest()}
+    for line in (path.read_bytes() if path.exists() else b"").split(b"\n")[:-1]:
+        digest.update(line + b"\n")
+        seals.add(digest.hexdigest())
+    return seal in seals
+
+
 def add_record(path: Path, decide: Callable[[Sequence[Record]], Record | None]) -> None:
     """Add the record that `decide` makes of all earlier ones, or none; on the disk when this returns.
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cryofed.errors import InputError
+
 
 def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Add one record and see it onto the disk."""
@@ -18,13 +20,23 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The records; a last line that a crash cut short is left out."""
+    """The records; a last line that a crash cut short is left out.
+
+    Raises:
+        InputError: another line is damaged, or no record.
+    """
     if not path.exists():
         return []
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    content = path.read_bytes().split(b"\n")[:-1]
+    for number, text in enumerate(content, 1):
         try:
-            lines.append(json.loads(text if text.endswith("\n") else "cut"))
-        except ValueError:
-            break
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            record = None
+        if not isinstance(record, dict):
+            if number == len(content):  # what a crash cut may end in anything, where the disk filled up
+                break
+            raise InputError(path, f"line {number}", "damaged", "restore the file from a backup")
+        lines.append(record)
     return lines

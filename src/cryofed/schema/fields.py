@@ -10,7 +10,10 @@ NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"  # a DNS label: also a safe file na
 NAME_REMEDY = "use lower-case letters, digits and hyphens"
 
 
-def number(default: Any, help_text: str, least: float = 0, most: float = float("inf")) -> Any:
+MOST = 2**53  # of a number that has no bound of its own: whole numbers above are not exact as floats
+
+
+def number(default: Any, help_text: str, least: float = 0, most: float = MOST) -> Any:
     """A field that is a number in `[least, most]`; a whole one where the default is."""
     return field(default=default, metadata={"help": help_text, "least": least, "most": most})
 

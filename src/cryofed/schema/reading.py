@@ -50,6 +50,8 @@ def parse_toml(text: str, path: Path | str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(path, "TOML", str(error), "correct this line") from None
+    except ValueError:  # a whole number of thousands of digits
+        raise InputError(path, "TOML", "a number that is too long", "write a shorter one") from None
     except RecursionError:
         raise InputError(path, "TOML", "tables within tables without end", "write a flat file") from None
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cryofed.cli.main import main
+from cryofed.disk.documents import write_document
 from cryofed.federation.aggregator.gate import Measured, decide
 from cryofed.federation.agreement.plan import GateRules
 from cryofed.federation.agreement.plan_file import read_plan
@@ -103,7 +104,7 @@ def test_releases_are_listed_shown_rolled_back_and_promoted_with_a_reason(
     promote(releases, 2, "gate of campaign 1")
     gate = decide({"north": Measured(candidate=0.9, current=0.8, held_out=48)}, GateRules())
     (plan.parent / "demo/campaigns/0001").mkdir(parents=True)
-    (plan.parent / "demo/campaigns/0001/gate.json").write_text(json.dumps(gate.record()))
+    write_document(plan.parent / "demo/campaigns/0001/gate.json", gate.record())
     home = str(plan.parent / "demo")
     listed = said("list", home)
     assert "  release 1" in listed

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cryofed.cli.federation.view import view
+from cryofed.disk.documents import write_document
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.agreement.rules import GuardRules
@@ -28,7 +29,7 @@ def test_view_shows_rounds_sites_gate_and_refusals(tmp_path: Path) -> None:
     release = tmp_path / "releases" / "0001"
     release.mkdir(parents=True)
     (release / "card.json").write_text(
-        json.dumps({"release": 1, "vector_sha256": "ab" * 32, "origin": "shipped"})
+        json.dumps({"release": 1, "layout": [["w", [1]]], "vector_sha256": "ab" * 32, "origin": "shipped"})
     )
     (tmp_path / "releases" / "current").write_text("0001\n")
     campaign = tmp_path / "campaigns" / "0001"
@@ -52,7 +53,7 @@ def test_view_shows_rounds_sites_gate_and_refusals(tmp_path: Path) -> None:
     assert "d is not in the registry" in text
     assert "privacy of a: epsilon 1.5 at delta 1e-05" in text
     gate = {"promoted": True, "metric": "auc", "pooled_current": 0.9, "pooled_candidate": 0.92}
-    (campaign / "gate.json").write_text(json.dumps(gate))
+    write_document(campaign / "gate.json", gate)
     text = shown(tmp_path)
     assert "gate: promoted, auc 0.9000 -> 0.9200 on held-out projects" in text
     assert "have answered" not in text
@@ -67,12 +68,12 @@ def test_view_shows_lineage_matrix_and_what_the_plan_demands(tmp_path: Path) -> 
     for number, card in enumerate(cards, 1):
         folder = home / "releases" / f"{number:04d}"
         folder.mkdir(parents=True)
-        (folder / "card.json").write_text(json.dumps(card))
+        (folder / "card.json").write_text(json.dumps({"release": 1, "layout": [["w", [1]]], **card}))
     (home / "releases" / "current").write_text("0002\n")
     campaign = home / "campaigns" / "0001"
     campaign.mkdir(parents=True)
     matrix = {"models": ["common", "a"], "auc": {"a": [0.9, 0.95], "b": [0.8, 0.75]}}
-    (campaign / "cross_site.json").write_text(json.dumps(matrix))
+    write_document(campaign / "cross_site.json", matrix)
     guard = GuardRules(private=True, noise_multiplier=1.1, max_epsilon=8.0)
     (tmp_path / "plan.toml").write_text(commented_plan(Plan(name="demo", guard=guard)))
     text = shown(home)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +82,9 @@ def _show_gate(campaigns: Path, number: Any) -> None:
     path = campaigns / f"{number:04d}" / "gate.json" if isinstance(number, int) else None
     if path is None or not path.exists():
         return
-    told = json.loads(path.read_text(encoding="utf-8"))
+    from cryofed.disk.documents import read_document
+
+    told = read_document(path)
     print(f"gate     {told['metric']} {told['pooled_current']:.4f} -> {told['pooled_candidate']:.4f}, pooled")
     for name, site in sorted(told["sites"].items()):
         print(

@@ -84,8 +84,21 @@ def _say(campaign: Campaign, report: Path) -> None:
         )
     else:
         print(f"campaign {campaign.number}: release {release.number} stays; {'; '.join(decision.stopped_by)}")
+    for site, times in differing_sites(campaign.folder).items():
+        print(
+            f"{site}: its answers at the gate went against the others' in the last {times} campaigns; "
+            "look at its data with its owner, or leave it out of the plan"
+        )
     print(f"model: {release.path / 'model.onnx'}")
     print(f"report: {report}")
+
+
+def differing_sites(folder: Path) -> Mapping[str, int]:
+    """Sites whose answers at the gate always differ from the others', as this campaign's gate noted."""
+    from cryofed.disk.documents import read_document
+
+    told: Mapping[str, int] = read_document(folder / "gate.json").get("differs", {})
+    return told
 
 
 class Display:
@@ -128,6 +141,11 @@ class Display:
         elif event == "round_failed":
             missing = ", ".join(f"{site} {why}" for site, why in facts["missing"].items())
             self.progress.console.print(f"round {facts['round']}: no quorum ({missing}); trying again")
+        elif event == "site_left_out":
+            self.progress.console.print(
+                f"{facts['site']}: its process died again; left out for {facts['seconds']:.0f} s, "
+                "its own log says why"
+            )
         elif event == "round_closed":
             auc = "" if facts["auc"] is None else f"AUC {facts['auc']:.4f}"
             self.progress.update(self.rounds, completed=facts["round"], told=auc)

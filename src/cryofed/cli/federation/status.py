@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the releases, then each campaign and its rounds."""
+    from cryofed.disk.documents import read_document
     from cryofed.disk.lines import read_lines
     from cryofed.federation.agreement.plan_file import read_plan
     from cryofed.federation.releases.store import current_release, read_release, release_numbers
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         gate = folder / "gate.json"
         state = "stopped or running"
         if gate.exists():
-            told = json.loads(gate.read_text())
+            told = read_document(gate)
             state = "promoted" if told["promoted"] else "kept: " + "; ".join(told["stopped_by"])
         print(f"campaign {int(folder.name)}: {len(lines)} rounds, {state}")
         for line in lines:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.wire.bounds import METRICS, misfit
 from cryofed.federation.wire.updates import Update
 
 # Codes go into the round's report; a site may read its own.
@@ -28,7 +29,7 @@ REFUSALS = {
     "too_many_examples": "declares more examples than the site is enrolled with",
     "too_many_steps": "declares more local steps than the plan asks for (FedNova counts them)",
     "no_examples": "declares no examples, or no steps",
-    "bad_metrics": "a metric is not a finite number",
+    "bad_metrics": "a metric has an unknown name, or is out of its bounds (`wire.bounds`)",
 }
 
 # Numbers: so few that BLAS does not call its threads together, which takes long where they are busy.
@@ -79,10 +80,10 @@ def _header(update: Update, expected: Expected, plan: Plan, already: Collection[
         "duplicate": update.site in already,
         "wrong_model": update.model_hash != expected.model_hash,
         "wrong_layout": update.layout_hash != expected.layout_hash,
-        "too_many_examples": update.examples > site.max_examples,
+        "too_many_examples": 0 < site.max_examples < update.examples,
         "too_many_steps": update.steps > plan.training.steps,
         "no_examples": update.examples < 1 or update.steps < 1,
-        "bad_metrics": not all(math.isfinite(value) for value in update.metrics.values()),
+        "bad_metrics": misfit(update.metrics, METRICS) is not None,
     }
     return next((code for code, found in faults.items() if found), None)
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from cryofed.disk.documents import read_document, write_document
 from cryofed.disk.lock import sole_run
-from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError
 from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
 from cryofed.federation.aggregator.evaluation import cross_site_matrix, site_statistics
-from cryofed.federation.aggregator.gate import Decision, Measured, decide
+from cryofed.federation.aggregator.gate import REMEMBERED, Decision, Measured, decide, differing
 from cryofed.federation.aggregator.hooks import Hook, tell
+from cryofed.federation.aggregator.proportion import held
 from cryofed.federation.aggregator.rounds import Rounds, open_rounds
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.releases.store import (
@@ -67,18 +68,24 @@ def run_campaign(
             run_rounds(rounds, carrier)
             candidate = mixed(rounds.vector, start.vector, plan.gate.keep)
             decision, calibration = ask_gate(rounds, candidate, carrier, start, plan)
-            _write(folder / "statistics.json", site_statistics(rounds, carrier, plan))
+            write_document(folder / "statistics.json", site_statistics(rounds, carrier, plan))
             if plan.gate.cross_site:
-                _write(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
+                write_document(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
         told = {"campaign": number, "candidate": vector_hash(candidate), "calibration": calibration}
         told |= decision.record()
+        told["differs"] = differing([*_gates_before(home, number), told], plan.gate)
         tell(hooks, "gate", told)
         release = start
         if decision.promoted:
             facts = _facts(rounds, start, plan, told)
             release = _release(releases, candidate, facts, start.path)
-        _write(folder / "gate.json", told)
+        write_document(folder / "gate.json", told)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
+
+
+def _gates_before(home: Path, number: int) -> list[dict[str, Any]]:
+    paths = [home / "campaigns" / f"{earlier:04d}" / "gate.json" for earlier in range(1, number)]
+    return [read_document(path) for path in paths[-REMEMBERED:] if path.exists()]
 
 
 def next_campaign(home: Path) -> tuple[int, Path]:
@@ -104,7 +111,7 @@ def ask_gate(
         The decision, and the candidate's calibration: `slope` and `offset`, sites counted by their held-out
         averages; empty where no site had enough to fit one.
     """
-    both = np.concatenate([candidate, current.vector])
+    both = np.concatenate([candidate, current.vector])  # in this order; see `measured`
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
     found = measured(answers, plan)
@@ -125,31 +132,36 @@ def _calibration(answers: Mapping[str, Numbers], found: Mapping[str, Measured]) 
 
 
 def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
-    """What the sites measured, those left out that had too little to tell; weights bounded by the plan."""
-    metric, found = plan.gate.metric, {}
+    """What the sites measured, those left out that had too little to tell.
+
+    Weights are bounded by the site's enrolment, and by the plan's multiple of the middle one.
+    """
+    metric, found, weights = plan.gate.metric, dict[str, tuple[float, float]](), dict[str, int]()
     for name, numbers in sorted(answers.items()):
         site, values = plan.site(name), numbers.values
         if site is None or not {f"0.{metric}", f"1.{metric}", "0.held_out"} <= set(values):
             continue
-        found[name] = Measured(
-            candidate=values[f"0.{metric}"],
-            current=values[f"1.{metric}"],
-            held_out=int(min(max(values["0.held_out"], 1), site.max_examples)),
-        )
-    return found
+        told = max(int(values["0.held_out"]), 1)
+        weights[name] = min(told, site.max_examples) if site.max_examples else told
+        found[name] = (values[f"0.{metric}"], values[f"1.{metric}"])
+    weights = held(weights, plan.gate.times_median)
+    return {
+        name: Measured(candidate=candidate, current=current, held_out=weights[name])
+        for name, (candidate, current) in found.items()
+    }
 
 
 def _start(releases: Path, folder: Path, plan: Plan) -> Release:
     """The current release; for a campaign that goes on, the one that it was begun with."""
     note = folder / "start.json"
     if note.exists():
-        return read_release(releases / f"{json.loads(note.read_text())['release']:04d}")
+        return read_release(releases / f"{read_document(note)['release']:04d}")
     current = current_release(releases)
     if current is None:
         raise FederationError(f"{releases}: no release to start from; make the first one before")
     folder.mkdir(parents=True, exist_ok=True)
     told = {"release": current.number, "model": current.hash, "plan": plan.hash, "name": plan.name}
-    _write(note, told)
+    write_document(note, told)
     return current
 
 
@@ -176,10 +188,6 @@ def _release(releases: Path, vector: Vector, facts: Mapping[str, Any], like: Pat
     path = write_release(releases, number, vector, facts, like)
     promote(releases, number, f"gate of campaign {facts['campaign']}")
     return read_release(path)
-
-
-def _write(path: Path, told: object) -> None:
-    write_whole(path, json.dumps(told, indent=2).encode())
 
 
 def _log(folder: Path) -> Hook:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.disk.arrays import read_arrays, write_arrays
+from cryofed.disk.documents import read_document, write_document
 from cryofed.disk.lines import append_line, read_lines
 from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError, InputError
@@ -103,15 +104,15 @@ class Attempts:
 
 def save_attempts(path: Path, attempts: Attempts) -> None:
     """Written for second and later attempts; a first one needs no file."""
-    write_whole(path, json.dumps(asdict(attempts)).encode())
+    write_document(path, asdict(attempts))
 
 
 def load_attempts(path: Path, round_number: int) -> Attempts:
     """The attempts that are over; the one that was killed is not."""
     if path.exists():
         try:
-            known = Attempts(**json.loads(path.read_bytes()))
-        except (ValueError, TypeError):
+            known = Attempts(**read_document(path))
+        except (InputError, TypeError):
             raise InputError(
                 path, "content", "not readable", "remove this file; the round begins anew"
             ) from None

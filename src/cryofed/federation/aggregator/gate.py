@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from cryofed.federation.agreement.plan import GateRules
 
 HIGHER_IS_BETTER = {"auc": True, "brier": False}
+ALWAYS = 3  # gates in a row at which a site differs before it is named
+REMEMBERED = 20  # earlier gates that are looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +40,10 @@ class Decision:
 
 
 def decide(sites: Mapping[str, Measured], rules: GateRules) -> Decision:
-    """Promote when the pooled metric does not fall and no site loses more than its tolerance.
+    """Promote when pooled and middle do not fall and no site loses more than its tolerance.
 
-    The pooled metric is the mean over sites, each counted by its held-out averages.
+    The pooled metric is the mean over sites, each counted by its held-out averages. The middle is the median
+    of the sites' own changes, each site counted once: a site that lies about its averages moves neither far.
     """
     if len(sites) < rules.min_sites:
         told = f"{len(sites)} sites could evaluate, the plan asks for {rules.min_sites}"
@@ -49,10 +53,36 @@ def decide(sites: Mapping[str, Measured], rules: GateRules) -> Decision:
     before, after = _pooled(sites, "current"), _pooled(sites, "candidate")
     if sign * (after - before) < -rules.pooled_tolerance - 1e-12:
         reasons.append(f"pooled {rules.metric} goes from {before:.4f} to {after:.4f}")
+    middle = median(sign * (site.candidate - site.current) for site in sites.values())
+    if len(sites) > 2 and middle < -rules.pooled_tolerance - 1e-12:
+        reasons.append(f"{rules.metric} of the middle site changes by {sign * middle:+.4f}")
     for name, site in sorted(sites.items()):
         if sign * (site.candidate - site.current) < -rules.site_tolerance - 1e-12:
             reasons.append(f"{name}: {rules.metric} goes from {site.current:.4f} to {site.candidate:.4f}")
     return _decision(not reasons, rules, sites, tuple(reasons))
+
+
+def differing(gates: Sequence[Mapping[str, Any]], rules: GateRules) -> dict[str, int]:
+    """Sites whose answers always differ from the others', and in how many campaigns; the latest gate is last.
+
+    A site differs at a gate where its metric moves the other way than the median of at least three sites, and
+    by more than `site_tolerance` apart. It is named after `ALWAYS` gates in a row, for a person to look at:
+    it may lie, or have other data. Nothing follows by itself.
+    """
+    found: dict[str, int] = {}
+    for name in gates[-1]["sites"] if gates else ():
+        count = 0
+        for gate in reversed(gates):
+            changes = {site: told["candidate"] - told["current"] for site, told in gate["sites"].items()}
+            if name not in changes:
+                continue
+            own, middle = changes[name], median(changes.values())
+            if len(changes) < 3 or own * middle >= 0 or abs(own - middle) <= rules.site_tolerance:
+                break
+            count += 1
+        if count >= ALWAYS:
+            found[name] = count
+    return found
 
 
 def _decision(

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cryofed.federation.aggregator.admission import update_norm
-from cryofed.federation.aggregator.spool import Spool
+from cryofed.federation.aggregator.proportion import InProportion
 from cryofed.federation.strategies.blocks import gram
 from cryofed.federation.wire.orders import Order
 from cryofed.federation.wire.updates import Update
@@ -31,9 +30,11 @@ class OpenRound:
     lost: dict[str, str] = field(default_factory=dict)
 
 
-def round_report(now: OpenRound, spool: Spool, size: int, before: Vector, after: Vector) -> dict[str, Any]:
-    """What a closed round leaves: who answered with what, and how the model moved."""
-    accepted = {update.site: _told(update, size, spool.sent_bytes(update.site)) for update in spool}
+def round_report(
+    now: OpenRound, updates: InProportion, size: int, before: Vector, after: Vector
+) -> dict[str, Any]:
+    """What a closed round leaves: who answered with what, what was counted, and how the model moved."""
+    accepted = {update.site: _told(update, updates) for update in updates.spool}
     aucs = [told["metrics"]["auc"] for told in accepted.values() if "auc" in told["metrics"]]
     report: dict[str, Any] = {
         "round": now.order.round_number,
@@ -48,7 +49,7 @@ def round_report(now: OpenRound, spool: Spool, size: int, before: Vector, after:
         "auc": round(float(np.mean(aucs)), 6) if aucs else None,
     }
     if len(accepted) <= GRAM_SITES:
-        report["inner_products"] = inner_products(spool, before, after, size)
+        report["inner_products"] = inner_products(updates, before, after, size)
     return report
 
 
@@ -77,11 +78,18 @@ def inner_products(updates: Iterable[Update], before: Vector, after: Vector, siz
     return [[float(f"{value:.6g}") for value in row] for row in gram([*changes, Step(before, after)])]
 
 
-def _told(update: Update, size: int, sent_bytes: int) -> dict[str, Any]:
-    return {
-        "examples": update.examples,
+def _told(update: Update, updates: InProportion) -> dict[str, Any]:
+    norm, counted = updates.norms[update.site], updates.bounds.counted(update.examples)
+    factor = updates.bounds.factor(norm)
+    told = {
+        "examples": counted,
         "steps": update.steps,
-        "norm": round(update_norm(update.vector, size), 6),
-        "bytes": sent_bytes,
+        "norm": round(norm, 6),
+        "bytes": updates.spool.sent_bytes(update.site),
         "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
     }
+    if counted < update.examples:
+        told["declared"] = update.examples
+    if factor < 1:
+        told["shortened"] = round(factor, 6)
+    return told

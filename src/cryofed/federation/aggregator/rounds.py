@@ -28,11 +28,13 @@ from cryofed.federation.aggregator.checkpoint import (
 )
 from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.aggregator.open_round import OpenRound, round_report
+from cryofed.federation.aggregator.proportion import in_proportion
 from cryofed.federation.aggregator.quorum import Standing, needed, seconds_left
 from cryofed.federation.aggregator.spool import Spool
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.strategies.strategy import Strategy
+from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer, Order, order
 from cryofed.federation.wire.parcels import unpack_update
 from cryofed.federation.wire.updates import Update
@@ -151,6 +153,7 @@ class Rounds:
             now = self._running()
             if not answer.data:
                 code = answer.failure or "no_update"
+                code = code if is_code(code) else "malformed"
                 self.lose(answer.site, code)
                 return code
             update, code = self._opened(answer, now)
@@ -205,13 +208,14 @@ class Rounds:
             if len(self.spool.sites) < needed(self.plan.rounds, len(now.asked)):
                 return self._fail(now)
             before = self.progress.state.vector
-            state = self.strategy.combine(self.progress.state, self.spool)
+            updates = in_proportion(self.spool, self.layout.size, self.plan.admission.times_median)
+            state = self.strategy.combine(self.progress.state, updates)
             if not np.isfinite(state.vector).all():
                 raise FederationError(
                     f"round {now.order.round_number}: {self.strategy.name} gave a model that is not finite; "
                     "lower its learning rate, or admission.max_norm"
                 )
-            report = round_report(now, self.spool, self.layout.size, before, state.vector)
+            report = round_report(now, updates, self.layout.size, before, state.vector)
             report |= {"plan": self.plan.hash, "strategy": self.strategy.name}
             report["seconds"] = round(self._clock() - now.began, 3)
             self.progress = self._saved(self.progress.after(state, report, self.plan.rounds.patience))

@@ -21,21 +21,28 @@ class Spool:
             torn.unlink()
         self.folder = folder
         self.sites = sorted(path.stem for path in folder.glob("*.update"))
+        self._sound: set[str] = set()  # whose file was held against its checksum
 
     def add(self, update: Update, sent_bytes: int) -> None:
         """Keep an accepted update; once this returns, a crash does not lose it."""
         told = {name: getattr(update, name) for name in FIELDS} | {"metrics": dict(update.metrics)}
         write_arrays(self._path(update.site), {"vector": update.vector}, told | {"sent_bytes": sent_bytes})
         self.sites = sorted({*self.sites, update.site})
+        self._sound.discard(update.site)
 
     def read(self, site: str) -> Update:
-        """One update; its vector is a memory map."""
-        arrays, header = read_arrays(self._path(site))
+        """One update; its vector is a memory map.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        arrays, header = read_arrays(self._path(site), check=site not in self._sound)
+        self._sound.add(site)
         return Update(vector=arrays["vector"], **{name: header[name] for name in (*FIELDS, "metrics")})
 
     def sent_bytes(self, site: str) -> int:
         """Bytes in which this update travelled."""
-        return int(read_arrays(self._path(site))[1]["sent_bytes"])
+        return int(read_arrays(self._path(site), check=False)[1]["sent_bytes"])
 
     def __iter__(self) -> Iterator[Update]:
         for site in self.sites:

@@ -20,7 +20,9 @@ class EnrolledSite:
     """A site that may take part."""
 
     name: str = word("", "lower-case letters, digits and hyphens", pattern=NAME, remedy=NAME_REMEDY)
-    max_examples: int = number(100_000, "labelled averages that the site may declare", least=1)
+    max_examples: int = number(
+        0, "labelled averages that the site may declare; 0: what counts follows the other sites", most=10**9
+    )
     library: str = word("", "embedded engine only: the site's library on this machine")
 
 
@@ -49,8 +51,8 @@ class RoundRules:
 class LocalTraining:
     """What each site does in one round."""
 
-    steps: int = number(30, "batches per round", least=1)
-    batch: int = number(64, "averages per batch", least=1)
+    steps: int = number(30, "batches per round", least=1, most=10_000)
+    batch: int = number(64, "averages per batch", least=1, most=4096)
     learning_rate: float = number(
         1e-4,
         "of the optimizer; 0.0001 refines a good model, 0.001 is for one that is untrained",
@@ -69,7 +71,13 @@ class LocalTraining:
 class AdmissionRules:
     """What an update must fulfil before any arithmetic."""
 
-    max_norm: float = number(100.0, "largest Euclidean norm of an update's change of the model", least=1e-9)
+    max_norm: float = number(
+        100.0, "an update whose change of the model has a larger Euclidean norm is refused", least=1e-9
+    )
+    times_median: float = number(
+        4.0,
+        "times the round's middle site that one counts for, or moves the model, at most; 0: no such bound",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,9 @@ class GateRules:
     site_tolerance: float = number(0.01, "fall at any one site that is still accepted", most=1)
     min_cell: int = number(10, "good and bad held-out averages below which a site reports nothing", least=1)
     min_sites: int = number(1, "sites that must report for a promotion", least=1)
+    times_median: float = number(
+        2.0, "times the middle site's held-out averages that one site counts for, at most; 0: any"
+    )
     keep: float = number(0.0, "share of the current release that is mixed into the candidate", most=0.99)
     cross_site: bool = switch(False, "every site evaluates every site's model; each sees the others'")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.releases.history import Promotion, note_promotion
 from cryofed.federation.releases.refill import places_in, write_like
+from cryofed.federation.wire.bounds import is_hash
 from cryofed.learning.vector import Layout, Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.scorer import SHIPPED
@@ -80,9 +82,8 @@ def read_release(path: Path) -> Release:
     Raises:
         InputError: files are missing, damaged, or of different models.
     """
-    card_path, weights_path = path / "card.json", path / "weights.safetensors"
+    weights_path, card = path / "weights.safetensors", read_card(path)
     try:
-        card = json.loads(card_path.read_text())
         arrays = load_file(weights_path)
         layout = Layout(
             tuple(name for name, _ in card["layout"]), tuple(tuple(shape) for _, shape in card["layout"])
@@ -97,15 +98,44 @@ def read_release(path: Path) -> Release:
         raise InputError(
             weights_path, "weights", "not those that card.json names", "copy it again from a site"
         )
-    return Release(number=int(card["release"]), path=path, layout=layout, vector=vector, card=card)
+    return Release(number=card["release"], path=path, layout=layout, vector=vector, card=card)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """A release's card; all else that it says is for people.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        card = json.loads((path / "card.json").read_bytes())
+        sound = type(card["release"]) is int and is_hash(card["vector_sha256"]) and bool(card["layout"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sound = False
+    if not sound:
+        raise InputError(path / "card.json", "card", "missing or damaged", "copy it again from a site")
+    return dict(card)
 
 
 def current_release(folder: Path) -> Release | None:
     """The release that sites use now, None before the first."""
+    number = current_number(folder)
+    return None if number is None else read_release(folder / f"{number:04d}")
+
+
+def current_number(folder: Path) -> int | None:
+    """The current release's number, None before the first.
+
+    Raises:
+        InputError: the pointer is damaged.
+    """
     pointer = folder / "current"
     if not pointer.exists():
         return None
-    return read_release(folder / pointer.read_text().strip())
+    content = pointer.read_bytes()
+    if re.fullmatch(rb"[0-9]{4}\n?", content) is None:
+        raise InputError(pointer, "content", repr(content[:20]), "promote a release again")
+    return int(content)
 
 
 def promote(folder: Path, number: int, by: str) -> None:

@@ -19,6 +19,7 @@ from cryofed.federation.site.memory import SiteMemory, keep_answer, last_answer,
 from cryofed.federation.site.statistics import MOST_DIGITS, Grid, local_statistics
 from cryofed.federation.site.trainer import Trainer, one_thread
 from cryofed.federation.strategies.registry import make_strategy
+from cryofed.federation.wire.bounds import LOGIT, LOSS, MODELS
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, Numbers, Order, pack_numbers, unpack_order
 from cryofed.federation.wire.parcels import pack_update
@@ -29,8 +30,6 @@ from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.store import Library
 
-MAX_MODELS = 2  # vectors that a site takes in one order: the gate's two, or a strategy's channels
-
 
 class Source(Protocol):
     """Where a site's labelled averages come from."""
@@ -38,6 +37,11 @@ class Source(Protocol):
     @property
     def name(self) -> str:
         """By which the privacy ledger knows these records; never leaves the site."""
+        ...
+
+    @property
+    def anchor(self) -> Path | None:
+        """A file beside the library that says where its privacy ledger is."""
         ...
 
     def labelled(self, held_out: bool) -> Labelled:
@@ -56,6 +60,7 @@ class InMemory:
     train: Labelled
     held_out: Labelled
     name: str = "memory"
+    anchor: Path | None = None
 
     def labelled(self, held_out: bool) -> Labelled:
         """One of the two parts."""
@@ -76,6 +81,12 @@ class LibraryFile:
     def name(self) -> str:
         """The file's whole path."""
         return str(self.path.resolve())
+
+    @property
+    def anchor(self) -> Path:
+        """Beside the file."""
+        path = self.path.resolve()
+        return path.with_name(f"{path.name}.privacy")
 
     def labelled(self, held_out: bool) -> Labelled:
         """One of the library's two parts."""
@@ -129,7 +140,7 @@ def _code(error: CryoFedError) -> str:
 
 
 def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
-    order = unpack_order(data, MAX_MODELS * layout().size)
+    order = unpack_order(data, MODELS * layout().size)
     if order.plan_hash != plan.hash:
         raise WireError("plan", "the order is of another plan than this site's")
     if order.layout_hash != layout().hash:
@@ -170,7 +181,7 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     if rules.send_metrics and not rules.private:
         told = _evaluated(order.vector[: layout.size], layout, site, plan.gate.min_cell)
         metrics = {name: told[f"0.{name}"] for name in ("auc", "brier", "held_out") if f"0.{name}" in told}
-        metrics["loss"] = trainer.loss
+        metrics["loss"] = LOSS.held(trainer.loss)
     update = Update(
         site=site.name,
         round_number=order.round_number,
@@ -181,7 +192,9 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         steps=trainer.steps,
         metrics=metrics,
     )
-    guarded = guard(update, strategy.channels, rules, memory.guard)
+    # Batches hold every average once before any twice.
+    seen = min(len(labelled), trainer.steps * plan.training.batch)
+    guarded = guard(update, strategy.channels, rules, memory.guard, seen)
     save_memory(site.folder, order, SiteMemory(strategy=kept, guard=guarded.memory))
     return pack_update(guarded.update, guarded.encoded)
 
@@ -211,6 +224,6 @@ def _evaluated(
         }
         if calibrate and min(good, len(held_out) - good) >= FEWEST:
             fitted = calibrated(vector, held_out)
-            values[f"{index}.slope"] = round(fitted.slope, MOST_DIGITS)
-            values[f"{index}.offset"] = round(fitted.offset, MOST_DIGITS)
+            values[f"{index}.slope"] = LOGIT.held(round(fitted.slope, MOST_DIGITS))
+            values[f"{index}.offset"] = LOGIT.held(round(fitted.offset, MOST_DIGITS))
     return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cryofed.federation.strategies.strategy import Memory
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Order
 from cryofed.learning.vector import Vector
+
+CAMPAIGNS = 2  # whose memory is kept: orders that name ever other campaigns must not fill the disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ def load_memory(folder: Path | None, order: Order) -> SiteMemory:
 
 
 def save_memory(folder: Path | None, order: Order, memory: SiteMemory) -> None:
-    """Keep this round's memory beside that of the round before; older ones go."""
+    """Keep this round's memory beside that of the round before; older ones, and older campaigns', go."""
     arrays = {f"strategy/{name}": array for name, array in memory.strategy.items()}
     arrays |= {f"guard/{name}": array for name, array in memory.guard.items()}
     if folder is None or not arrays:
@@ -54,6 +57,10 @@ def save_memory(folder: Path | None, order: Order, memory: SiteMemory) -> None:
     earlier = sorted(number for number in _kept(folder, order) if number < order.round_number)
     for number in earlier[:-1]:
         _path(folder, order, number).unlink()
+    campaigns = sorted(path.parent.parent.iterdir(), key=lambda one: one.stat().st_mtime)
+    for old in campaigns[:-CAMPAIGNS]:
+        if old != path.parent:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def last_answer(folder: Path | None, order: Buffer) -> bytes | None:

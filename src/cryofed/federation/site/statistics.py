@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cryofed.federation.wire.bounds import BOX_EDGES, PIXEL_EDGES
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.features import FEATURES
 from cryofed.scoring.reasons import REASONS
 
-PIXEL_EDGES = (0.0, 0.7, 1.0, 1.5, 2.5, 5.0, float("inf"))  # Å
-BOX_EDGES = (0.0, 64, 128, 192, 256, 384, float("inf"))  # pixels
 MOST_DIGITS = 4  # of a mean or metric: enough to compare sites and models, too few to undo a sum
 
 

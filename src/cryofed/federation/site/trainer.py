@@ -14,11 +14,12 @@ import torch
 from cryofed.errors import GuardError
 from cryofed.federation.agreement.plan import LocalTraining, Plan
 from cryofed.federation.agreement.rules import GuardRules
-from cryofed.federation.site.guard.ledger import Ledger, Spend
+from cryofed.federation.site.guard.contents import content_hash, keep_records, records_of
+from cryofed.federation.site.guard.ledger import Spend, ledger_of
 from cryofed.federation.site.guard.noise import secret_seed
 from cryofed.federation.wire.orders import Order
 from cryofed.learning.learner import Trained, TrainingSettings, layout, train
-from cryofed.learning.vector import Layout, Vector
+from cryofed.learning.vector import Layout, Vector, vector_hash
 from cryofed.library.labelled import Labelled
 
 
@@ -55,19 +56,32 @@ class Trainer:
 
         if self.site.folder is None:
             raise GuardError("ledger", "private training keeps a ledger; give the site a folder")
-        library = self.site.source.name
+        ledger = ledger_of(self.site.folder, self.site.source.anchor)
         spend = Spend(
-            library=library,
+            library=self.site.source.name,
             campaign=self.order.plan_hash,
             round_number=self.order.round_number,
             examples=len(self.labelled),
             sampling_rate=sampling_rate(len(self.labelled), settings),
             noise_multiplier=self.rules.noise_multiplier,
             steps=settings.steps,
+            records=keep_records(ledger.path.parent, records_of(self.labelled)),
         )
-        Ledger(self.site.folder / "ledger.jsonl").charge(spend, self.rules.max_epsilon)
-        depends = (library, len(self.labelled), self.order.plan_hash, self.order.round_number)
-        seed = secret_seed(self.site.folder, *depends, self.order.model_hash, self._calls)
+        ledger.charge(spend, self.rules.max_epsilon)
+        # All that the training depends on: two trainings that differ in anything have unlike noise.
+        seed = secret_seed(
+            self.site.folder,
+            content_hash(self.labelled),
+            vector_hash(vector),
+            "" if drift is None else vector_hash(drift),
+            sorted(asdict(settings).items()),
+            sorted(asdict(self.rules).items()),
+            self.plan.hash,
+            self.order.plan_hash,
+            self.order.round_number,
+            self.order.model_hash,
+            self._calls,
+        )
         privacy = Privacy(
             noise_multiplier=self.rules.noise_multiplier,
             sample_norm=self.rules.sample_norm,
@@ -89,6 +103,11 @@ class Named(Protocol):
     @property
     def name(self) -> str:
         """Of the library."""
+        ...
+
+    @property
+    def anchor(self) -> Path | None:
+        """A file beside the library that says where its ledger is; None where it is no file."""
         ...
 
 

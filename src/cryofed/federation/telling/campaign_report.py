@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.disk.whole import write_whole
 from cryofed.federation.telling.contribution import contributions
@@ -39,7 +40,7 @@ def gather(folder: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"campaign": int(folder.name) if folder.name.isdigit() else 0, "rounds": rounds}
     for name in ("start", "gate", "cross_site", "statistics"):
         path = folder / f"{name}.json"
-        facts[name] = json.loads(path.read_text()) if path.exists() else None
+        facts[name] = read_document(path) if path.exists() else None
     facts["contributions"] = {
         site: {"share": c.share, "error": None if math.isnan(c.error) else c.error, "rounds": c.rounds}
         for site, c in contributions(rounds).items()

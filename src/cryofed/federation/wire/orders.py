@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from cryofed.errors import WireError
+from cryofed.federation.wire.bounds import NUMBERS, misfit
 from cryofed.federation.wire.codecs import Buffer, Encoded, decode, encode
 from cryofed.federation.wire.parcels import MESSAGE_SCHEMA, NUMBERS_SCHEMA, canonical, pack, unpack
 from cryofed.learning.vector import Vector, vector_hash
@@ -19,7 +18,6 @@ from cryofed.learning.vector import Vector, vector_hash
 Task = Literal["train", "evaluate", "statistics"]
 TASKS = ("train", "evaluate", "statistics")
 MAX_NUMBERS = 262_144  # bytes of an answer that is numbers
-NUMBER_NAME = r"[a-z0-9_.:-]{1,80}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +114,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """A site's answer to `evaluate` or `statistics`: named finite numbers and nothing else."""
+    """A site's answer to `evaluate` or `statistics`: the named numbers of `bounds.NUMBERS` and no other."""
 
     site: str
     task: str
@@ -141,17 +139,20 @@ def unpack_numbers(data: Buffer) -> Numbers:
     """The named numbers in these bytes.
 
     Raises:
-        WireError: malformed, too many, or a value that is not a finite number.
+        WireError: malformed, an unknown name, or a value out of its bounds (`bounds.NUMBERS`).
     """
     parcel = unpack(data, NUMBERS_SCHEMA, MAX_NUMBERS)
     try:
         values = json.loads(bytes(parcel.payload))
     except (ValueError, RecursionError):
         raise WireError("format", "the numbers are not JSON") from None
-    if not isinstance(values, dict) or not all(re.fullmatch(NUMBER_NAME, name) for name in values):
-        raise WireError("schema", "the numbers are not a table of names")
-    if not all(type(value) is float and math.isfinite(value) for value in values.values()):
-        raise WireError("not-finite", "a value is not a finite number")
+    task = parcel.header["task"]
+    if not isinstance(values, dict) or task not in NUMBERS:
+        raise WireError("schema", "the numbers are not a table, or of no task")
+    if (odd := misfit(values, NUMBERS[task])) is not None:
+        raise WireError("bound", f"number {odd[:40]!r} is unknown or out of its bounds")
+    if canonical(values) != bytes(parcel.payload):  # a name twice
+        raise WireError("format", "the numbers are not in canonical form")
     told = {name: parcel.header[name] for name in ("site", "task", "round_number", "model_hash")}
     return Numbers(values=values, **told)
 

@@ -10,12 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from cryofed.errors import WireError
+from cryofed.federation.wire.bounds import METRICS, is_hash, is_name, misfit
 from cryofed.federation.wire.codecs import CODECS, Buffer, Encoded, decode
-from cryofed.federation.wire.updates import METRICS, Update
+from cryofed.federation.wire.updates import Update
 
 MAGIC = b"CRYOFED1"
 MAX_HEADER = 16_384  # bytes
@@ -132,13 +132,16 @@ def _check_header(header: Mapping[str, Any]) -> None:
             raise WireError("schema", f"field {name!r} is not of type {kind.__name__}")
         if isinstance(value, str) and (len(value) > _TEXT or not value.isprintable()):
             raise WireError("schema", f"field {name!r} is too long or not printable")
+        if name.endswith(("_hash", "_sha256")) and not is_hash(value):
+            raise WireError("schema", f"field {name!r} is not a SHA-256")
+        if name == "site" and not is_name(value):
+            raise WireError("schema", "field 'site' is not a name")
         if isinstance(value, int) and not 0 <= value <= 2**53:
             raise WireError("bound", f"field {name!r} is out of range")
     if "codec" in fields and header["codec"] not in CODECS:
         raise WireError("codec", f"codec {header['codec'][:20]!r} is not one of {', '.join(CODECS)}")
-    for name, value in header.get("metrics", {}).items():
-        if name not in METRICS or type(value) is not float or not isfinite(value):
-            raise WireError("schema", f"metric {name[:40]!r} is unknown or not a finite number")
+    if (odd := misfit(header.get("metrics", {}), METRICS)) is not None:
+        raise WireError("schema", f"metric {odd[:40]!r} is unknown or out of its bounds")
 
 
 def _no_constant(word: str) -> None:

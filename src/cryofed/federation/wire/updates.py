@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from cryofed.errors import FederationError
+from cryofed.federation.wire.bounds import METRICS
 from cryofed.learning.vector import Vector
-
-# All that may travel beside the vector; each a finite float. A site leaves out what it does not tell.
-METRICS = MappingProxyType(
-    {
-        "loss": "mean training loss over the last tenth of the steps",
-        "auc": "AUC of the received model on the site's held-out projects",
-        "brier": "Brier score of the received model on the site's held-out projects",
-        "held_out": "averages in the site's held-out projects",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

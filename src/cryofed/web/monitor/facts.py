@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cryofed.disk.documents import read_document
 from cryofed.errors import CryoFedError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import read_plan
-from cryofed.federation.releases.store import release_numbers
+from cryofed.federation.releases.store import current_number, read_card, release_numbers
 from cryofed.federation.telling.campaign_report import gather
 
 TAIL = 1 << 16  # bytes of the event log that tell of the round that runs now
@@ -50,7 +51,7 @@ def state(folder: Path) -> str:
     """`promoted`, `kept` (the gate kept the release before), `running` or `stopped`."""
     gate = folder / "gate.json"
     if gate.exists():
-        return "promoted" if json.loads(gate.read_text())["promoted"] else "kept"
+        return "promoted" if read_document(gate).get("promoted") else "kept"
     events = folder / "events.jsonl"
     fresh = events.exists() and time.time() - events.stat().st_mtime < QUIET_S
     return "running" if fresh else "stopped"
@@ -58,11 +59,10 @@ def state(folder: Path) -> str:
 
 def releases(folder: Path) -> list[dict[str, Any]]:
     """Every release with its parent, the first one first; cards only, no weights."""
-    pointer = folder / "current"
-    current = int(pointer.read_text()) if pointer.exists() else 0
+    current = current_number(folder) or 0
     found = []
     for number in release_numbers(folder):
-        card = json.loads((folder / f"{number:04d}" / "card.json").read_text())
+        card = read_card(folder / f"{number:04d}")
         told = {
             name: card.get(name) for name in ("campaign", "strategy", "rounds", "origin", "gate", "parent")
         }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import FastAPI, Header, Response
+from fastapi import FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse
 
+from cryofed.errors import CryoFedError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.web.monitor.budget import Budgets
 from cryofed.web.monitor.facts import facts, version
@@ -17,6 +18,11 @@ from cryofed.web.server import new_app
 def monitor_app(home: Path, plan: Plan | None = None) -> FastAPI:
     """The application of one federation's folder. It reads; it can change nothing."""
     app, budgets = new_app("monitor.html"), Budgets()
+
+    @app.exception_handler(CryoFedError)
+    def damaged(_: Request, error: CryoFedError) -> Response:
+        """A file that cannot be read: the page says which, and asks again."""
+        return JSONResponse({"error": str(error)}, status_code=503)
 
     @app.get("/monitor/facts")
     def read(campaign: int = 0, if_none_match: Annotated[str | None, Header()] = None) -> Response:

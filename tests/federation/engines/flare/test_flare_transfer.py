@@ -73,10 +73,12 @@ def test_only_a_few_are_served_at_a_time_and_the_next_when_one_has_all(offer: Of
 
 
 def test_all_of_many_receivers_get_it_whole(offer: Offer, tmp_path: Path) -> None:
-    def receive(name: str) -> None:
-        fetch(Cell(name), "alpha", Ticket(offer.ref, offer.size), tmp_path / name, Signal())
+    def receive(name: str, ref: str) -> None:
+        fetch(Cell(name), "alpha", Ticket(ref, offer.size), tmp_path / name, Signal())
 
-    threads = [threading.Thread(target=receive, args=(f"site-{number}",)) for number in range(12)]
+    threads = [
+        threading.Thread(target=receive, args=(f"site-{number}", offer.refs[number])) for number in range(12)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from pathlib import Path
@@ -26,12 +27,24 @@ IDLE_S = 3600.0  # an offer that nobody fetches is forgotten after this
 
 
 class Offer:
-    """Owns a file that so many others may fetch from this process; the file goes when the offer does."""
+    """Owns a file that so many others may fetch from this process; the file goes when the offer does.
 
-    def __init__(self, cell: Cell, path: Path, receivers: int) -> None:
+    Each receiver has a ticket of its own, which nobody can guess: whoever knows another's could fetch in its
+    place, or end its work in the aggregator's name.
+    """
+
+    def __init__(self, cell: Cell, path: Path, receivers: int = 1) -> None:
         self.path, self.size = path, path.stat().st_size
-        self._downloader = ObjectDownloader(cell=cell, timeout=IDLE_S, num_receivers=receivers)
-        self.ref: str = self._downloader.add_object(_Pieces(path))
+        self._downloader = ObjectDownloader(cell=cell, timeout=IDLE_S, num_receivers=1)
+        pieces = _Pieces(path)  # one, so that few are served at a time whatever their tickets
+        self.refs = tuple(
+            str(self._downloader.add_object(pieces, ref_id=secrets.token_hex(16))) for _ in range(receivers)
+        )
+
+    @property
+    def ref(self) -> str:
+        """The ticket, where there is one."""
+        return self.refs[0]
 
     def withdraw(self) -> None:
         """Nobody needs it any more."""

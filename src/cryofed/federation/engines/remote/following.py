@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cryofed.disk.documents import read_document
 from cryofed.errors import FederationError
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.aggregator.gate import Decision, Measured
@@ -48,7 +49,7 @@ class Relay:
 
 def ended(home: Path, number: int, folder: Path, hooks: Sequence[Hook]) -> Campaign:
     """How a campaign ended whose gate has spoken; the hooks hear of it."""
-    told: dict[str, Any] = json.loads((folder / "gate.json").read_text())
+    told = read_document(folder / "gate.json")
     tell(hooks, "gate", told)
     release = current_release(home / "releases")
     if release is None:

@@ -1,7 +1,8 @@
 """The privacy ledger: what each private training costs is written down, and bounded, before it begins.
 
-One file per site, one record per training. All campaigns that touch a library spend from one budget, because
-the library's records are the same.
+One record per training. All trainings that saw an average in common spend from one budget, whatever their
+library is called and whichever site's folder they ran in: an anchor beside the library says where its ledger
+is, and how far it had come, so that one that was deleted or put back is noticed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cryofed.disk.chain import Record, add_record, altered, read_chain
+from cryofed.disk.chain import Record, add_record, altered, head, read_chain, was_head
+from cryofed.disk.documents import read_document, write_document
 from cryofed.errors import GuardError, MissingPackageError
+from cryofed.federation.site.guard.contents import share
 
 UNIT = "record: one class average, added or removed"
 
@@ -28,6 +31,7 @@ class Spend:
     sampling_rate: float
     noise_multiplier: float
     steps: int
+    records: str = ""  # names the averages that it saw (`contents.keep_records`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +58,28 @@ def statement(spends: Iterable[Spend]) -> Statement:
     return Statement(epsilon=_epsilon(rows, delta), delta=delta, runs=len(rows))
 
 
+def ledger_of(folder: Path, anchor: Path | None) -> Ledger:
+    """The ledger of a library: the one that its anchor names, else that of this site's folder."""
+    path = folder / "ledger.jsonl"
+    if anchor is not None and anchor.exists():
+        path = Path(str(read_document(anchor)["ledger"]))
+        if not path.exists():
+            raise _moved(path, anchor)
+    return Ledger(path, anchor)
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The append-only file of a site's private trainings."""
+    """The append-only file of private trainings; `anchor` is a small file beside the library."""
 
     path: Path
+    anchor: Path | None = None
 
     def spends(self, library: str) -> list[Spend]:
-        """All that was spent on this library; refuses a file that was altered."""
-        return self._of(library, read_chain(self.path))
+        """All that was spent on this library's averages; refuses a file that was altered."""
+        rows = self._all(read_chain(self.path))
+        own = [row for row in rows if row.library == library]
+        return [row for row in rows if any(self._touch(row, one) for one in own)]
 
     def charge(self, spend: Spend, max_epsilon: float) -> Statement:
         """Write the spend down, on disk before this returns, unless it would exceed the budget.
@@ -75,7 +92,9 @@ class Ledger:
         after: list[Statement] = []
 
         def within_budget(earlier: Sequence[Record]) -> Record:
-            total = statement([*self._of(spend.library, earlier), spend])
+            self._check_anchor()
+            rows = [row for row in self._all(earlier) if self._touch(row, spend)]
+            total = statement([*rows, spend])
             if max_epsilon and total.epsilon > max_epsilon:
                 raise GuardError(
                     "budget",
@@ -86,16 +105,36 @@ class Ledger:
             return asdict(spend)
 
         add_record(self.path, within_budget)  # two campaigns of one site share the budget
+        if self.anchor is not None:
+            write_document(self.anchor, {"ledger": str(self.path.resolve()), "seal": head(self.path)})
         return after[0]
 
-    def _of(self, library: str, records: Sequence[Record]) -> list[Spend]:
+    def _check_anchor(self) -> None:
+        if self.anchor is not None and self.anchor.exists():
+            seal = str(read_document(self.anchor)["seal"])
+            if not was_head(self.path, seal):
+                raise _moved(self.path, self.anchor)
+
+    def _touch(self, one: Spend, other: Spend) -> bool:
+        if one.library == other.library:
+            return True
+        return bool(one.records and other.records) and share(self.path.parent, one.records, other.records)
+
+    def _all(self, records: Sequence[Record]) -> list[Spend]:
         spends = []
         for number, record in enumerate(records, 1):
             try:
                 spends.append(Spend(**record))
             except TypeError:
                 raise altered(self.path, number) from None
-        return [spend for spend in spends if spend.library == library]
+        return spends
+
+
+def _moved(path: Path, anchor: Path) -> GuardError:
+    return GuardError(
+        "ledger",
+        f"{path} lacks what {anchor} says was spent; restore it: it must never be deleted or put back",
+    )
 
 
 def _epsilon(rows: list[Spend], delta: float) -> float:

@@ -29,7 +29,9 @@ class Guarded:
     memory: Memory
 
 
-def guard(update: Update, channels: int, rules: GuardRules, memory: Memory) -> Guarded:
+def guard(
+    update: Update, channels: int, rules: GuardRules, memory: Memory, seen: int | None = None
+) -> Guarded:
     """Apply the rules to an update.
 
     Args:
@@ -37,12 +39,13 @@ def guard(update: Update, channels: int, rules: GuardRules, memory: Memory) -> G
         channels: of the strategy.
         rules: the stricter of plan and policy.
         memory: what the guards kept last round (`residual`: what compression has not sent yet).
+        seen: different averages that the round's batches held; all that the site has where not given.
 
     Raises:
         GuardError: the site sits this round out.
     """
     size = len(update.vector) // channels
-    check(update, size, channels, rules)
+    check(update, size, channels, rules, update.examples if seen is None else seen)
     # What was not sent before is added first, so that the bound holds for what leaves.
     residual = memory.get("residual")
     fits = residual is not None and residual.shape == update.vector.shape  # else of another strategy

@@ -35,6 +35,10 @@ async function look() {
       tag = answer.headers.get("etag");
       facts = await answer.json();
       show();
+    } else if (answer.status === 503) {  // a file is damaged; the answer says which
+      $("live").textContent = (await answer.json()).error;
+      $("live").dataset.state = "lost";
+      tag = "";
     } else if (answer.status !== 304) throw new Error(answer.statusText);
     else if (facts) { cards.now(facts); $("live").dataset.state = facts.campaign?.state ?? ""; }
   } catch {

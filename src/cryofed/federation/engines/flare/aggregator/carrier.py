@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import re
 import shutil
 import threading
 import time
@@ -37,6 +36,7 @@ from cryofed.federation.engines.flare.inside import engine_of
 from cryofed.federation.engines.flare.notes import must_give_way, write_presence
 from cryofed.federation.engines.flare.transfer import Offer
 from cryofed.federation.engines.remote.homes import TRANSFER
+from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
@@ -61,8 +61,9 @@ class FlareCarrier:
         # FLARE's threads and those of arrivals put answers in, each for the task that it belongs to.
         self._guard = threading.Lock()
         self._answers: queue.Queue[Answer] = queue.Queue()
-        self._task: Task | None = None
+        self._tasks: dict[str, Task] = {}  # one for each site: each has a ticket of its own
         self._offer: Offer | None = None
+        self._tickets: dict[str, str] = {}
         self._waiting: dict[str, int] = {}  # asked and silent: unanswered pings in a row
         self._pinged = 0.0
         self._settled = time.monotonic() + START_S
@@ -78,30 +79,37 @@ class FlareCarrier:
         self._check_abort()
         taking_part = [client.name for client in self._engine.get_clients()]
         there = self._ping(taking_part)
-        # In a segment's first seconds the sites' processes are starting and their learners import torch.
-        while sum(there.values()) < len(taking_part) and time.monotonic() < self._settled:
-            time.sleep(0.1)
-            self._check_abort()
-            there = self._ping(taking_part)
+        try:
+            # In a segment's first seconds the sites' processes are starting and their learners import torch.
+            while sum(there.values()) < len(taking_part) and time.monotonic() < self._settled:
+                time.sleep(0.1)
+                self._check_abort()
+                there = self._ping(taking_part)
+        finally:  # FLARE may end the segment for a site that died: who was there then tells which
+            write_presence(self._folder, self._segment, list(there))
         self._settled = 0.0
-        write_presence(self._folder, self._segment, list(there))
         return list(there)
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
-        """Put one task out; sites fetch it within `TASK_SECONDS`, and then the order's file."""
+        """Put a task out for each site; it fetches that within `TASK_SECONDS`, and then the order's file."""
         if not sites:
             return
         path = self._folder / TRANSFER / "order"
         path.write_bytes(order)
         self._offer = Offer(self._engine.get_cell(), path, len(sites))
+        self._tickets = dict(zip(sites, self._offer.refs, strict=True))
         self._most_bytes = self._offer.size + _SLACK
-        told = {"plan": self._plan, "cryofed": __version__, "ref": self._offer.ref, "bytes": self._offer.size}
-        task = Task(name=TASK, data=envelope(told), timeout=0, result_received_cb=self._received)
+        tasks = {site: self._task_of(ref, self._offer.size) for site, ref in self._tickets.items()}
         with self._guard:
-            self._task, self._answers = task, queue.Queue()
+            self._tasks, self._answers = tasks, queue.Queue()
             self._waiting, self._pinged = dict.fromkeys(sites, 0), time.monotonic()
         with self._engine.new_context() as fl_ctx:
-            self._controller.broadcast(task, fl_ctx, targets=list(sites), min_responses=len(sites))
+            for site, task in tasks.items():
+                self._controller.broadcast(task, fl_ctx, targets=[site], min_responses=1)
+
+    def _task_of(self, ref: str, size: int) -> Task:
+        told = {"plan": self._plan, "cryofed": __version__, "ref": ref, "bytes": size}
+        return Task(name=TASK, data=envelope(told), timeout=0, result_received_cb=self._received)
 
     def answer(self, timeout_s: float) -> Answer | None:
         """The next answer; a site whose process is silent to two pings answers with `site_gone`."""
@@ -117,16 +125,16 @@ class FlareCarrier:
         return None
 
     def dismiss(self) -> None:
-        """Cancel the task, and tell the sites that still work on it."""
+        """Cancel the tasks, and tell the sites that still work on them."""
         with self._guard:
-            task, self._task = self._task, None
+            tasks, self._tasks = self._tasks, {}
             late, self._waiting = list(self._waiting), {}
-        if task is not None:
+        for task in tasks.values():
             self._controller.cancel_task(task, TaskCompletionStatus.CANCELLED)
         self._arrivals.stop()
         if self._offer is not None:
-            if late:
-                self._send(DISMISS, late, timeout=0.0, told={ORDER: self._offer.ref})
+            for site in late:
+                self._send(DISMISS, [site], timeout=0.0, told={ORDER: self._tickets[site]})
             self._offer.withdraw()
             self._offer = None
         try_malloc_trim()  # the allocator would keep what pieces took, and now come the round's vectors
@@ -142,7 +150,7 @@ class FlareCarrier:
     def _received(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
         """A site has answered; by a thread of FLARE's."""
         task, site, result = client_task.task, client_task.client.name, client_task.result
-        if task is not self._task:
+        if self._tasks.get(site) is not task:
             return
         if result.get_return_code() != ReturnCode.OK:
             self._arrived(task, Answer(site=site, failure="site_failed"))
@@ -151,7 +159,7 @@ class FlareCarrier:
             header = opened(result)
             failure = header.get("failure")
             if failure:
-                self._arrived(task, Answer(site=site, failure=failure if _is_code(failure) else "malformed"))
+                self._arrived(task, Answer(site=site, failure=failure if is_code(failure) else "malformed"))
             else:
                 self._arrivals.expect(site, ticket_in(header, self._most_bytes), partial(self._arrived, task))
         except FederationError:
@@ -159,11 +167,11 @@ class FlareCarrier:
 
     def _arrived(self, task: Task, answer: Answer) -> None:
         with self._guard:
-            if task is self._task and self._waiting.pop(answer.site, None) is not None:
+            if self._tasks.get(answer.site) is task and self._waiting.pop(answer.site, None) is not None:
                 self._answers.put(answer)
 
     def _look_for_dead(self) -> None:
-        task, silent = self._task, list(self._waiting)
+        tasks, silent = self._tasks, list(self._waiting)
         there = set(self._ping(silent))
         self._pinged = time.monotonic()
         for site in silent:
@@ -172,7 +180,7 @@ class FlareCarrier:
             self._waiting[site] = 0 if site in there else self._waiting[site] + 1
             if self._waiting[site] >= DEAD_AFTER:
                 self._arrivals.stop(site)
-                self._arrived(task, Answer(site=site, failure="site_gone"))
+                self._arrived(tasks[site], Answer(site=site, failure="site_gone"))
 
     def _ping(self, sites: Sequence[str]) -> dict[str, bool]:
         """The sites whose process answers, and whether their learners are warm."""
@@ -204,7 +212,3 @@ class FlareCarrier:
     def _check_abort(self) -> None:
         if self._abort.triggered:
             raise SegmentEndError("was aborted")
-
-
-def _is_code(word: object) -> bool:
-    return isinstance(word, str) and re.fullmatch(r"[a-z0-9_-]{1,64}", word) is not None

@@ -25,5 +25,5 @@ def run_on_flare(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign
     with sole_run(flare.folder):
         write_whole(flare.folder / PLAN, travelling(plan).encode())
         write_whole(flare.folder / CAMPAIGN, str(number).encode())
-        Supervisor(plan, home).run(Relay(folder / "events.jsonl", hooks).tick)
+        Supervisor(plan, home, hooks=hooks).run(Relay(folder / "events.jsonl", hooks).tick)
     return ended(home, number, folder, hooks)

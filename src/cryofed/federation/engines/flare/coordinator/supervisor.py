@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cryofed.errors import FederationError
+from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.flare import inside
 from cryofed.federation.engines.flare.coordinator.segments import Desk, write_job
+from cryofed.federation.engines.flare.coordinator.setbacks import Setbacks
 from cryofed.federation.engines.flare.machines import FlareMachines, coordinator_name
 from cryofed.federation.engines.flare.notes import NOBODY, SEGMENTS, Note, give_way, read_note, read_presence
 from cryofed.federation.engines.remote import processes
@@ -31,7 +33,14 @@ class Supervisor:
     all rounds are done.
     """
 
-    def __init__(self, plan: Plan, federation: Path, trial: str = "", wait_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        federation: Path,
+        trial: str = "",
+        wait_s: float = 60.0,
+        hooks: Sequence[Hook] = (),
+    ) -> None:
         self.plan, self.trial, self.wait_s = plan, trial, wait_s
         self.federation, self._machines = federation, FlareMachines()
         self.home = self._machines.home(federation)
@@ -43,6 +52,9 @@ class Supervisor:
         self._absent: dict[str, float] = {}  # sites without part in the segment, and since when
         self._missing_since: float | None = None  # quorum not connected, or no answer
         self._mark, self._fruitless = self._progress(), 0
+        self._hooks, self._setbacks = hooks, Setbacks()
+        self._blamed: set[str] = set()
+        self._included: set[str] = set()  # sites that the segment was submitted with
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
         """Until the campaign is done; `tick` is called several times a second.
@@ -116,22 +128,47 @@ class Supervisor:
             return
         if len(connected) < len(names) and not self._segment and self._waited() < SETTLE_S:
             return
+        if self._segment:  # a site has come back whose process died in this segment
+            self._note_deaths()
+        sound = connected - self._setbacks.out()
+        connected = sound if len(sound) >= self.quorum else connected
         self.segments += 1
         segment = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.segments}"
         give_way(self.home.folder, segment)
         job = write_job(self.home.folder / SEGMENTS / segment / "job", segment, sorted(connected), self.trial)
         self._job = self._desk.submit(job)
         self._segment, self._submitted, self._absent = segment, time.monotonic(), {}
+        self._included = connected
 
     def _segment_ended(self, note: Note) -> None:
-        """Forget it, so that another one follows; give up when none of several brought a round."""
+        """Forget it, so that another one follows; give up when none of several brought a round.
+
+        However it ended: a site whose process dies at once makes FLARE end the segment as if by our wish.
+        """
+        fruitful = self._progress() != self._mark
+        gone = set() if fruitful else self._note_deaths()
         self._segment = self._job = ""
         self._looked = 0.0
-        mark = self._progress()
-        self._fruitless = 1 if mark != self._mark else self._fruitless + 1
-        self._mark = mark
-        if note.state == "failed" and self._fruitless >= FRUITLESS:
-            raise FederationError(note.words)
+        self._mark = self._progress()
+        # Whoever was left out now may have been the reason: the others get their own tries.
+        self._fruitless = 1 if fruitful or gone - self._blamed else self._fruitless + 1
+        self._blamed |= gone
+        if self._fruitless >= FRUITLESS:
+            blamed = f"; left out: {', '.join(sorted(self._blamed))}" if self._blamed else ""
+            raise FederationError(f"{FRUITLESS} segments ended without a round: {note.words}{blamed}")
+
+    def _note_deaths(self) -> set[str]:
+        """Sites of this segment whose process is not there, and that are left out from now on."""
+        presence = read_presence(self.home.folder, self._segment)
+        if presence is None:
+            return set()
+        there, _ = presence
+        if self._progress() != self._mark:
+            self._setbacks.worked(self._included & there)
+        out = self._setbacks.died(self._included - there)
+        for site, seconds in out.items():
+            tell(self._hooks, "site_left_out", {"site": site, "seconds": seconds})
+        return set(out)
 
     def _returned(self, heard: Mapping[str, float]) -> bool:
         """Whether a site without part in the segment gave a sign of life since; FLARE would leave it out."""
@@ -142,7 +179,8 @@ class Supervisor:
         self._absent = {
             site: self._absent.get(site, when) for site in self.plan.site_names if site not in there
         }
-        return any(heard.get(site, 0.0) > since + 0.5 for site, since in self._absent.items())
+        back = self._absent.keys() - self._setbacks.out()
+        return any(heard.get(site, 0.0) > self._absent[site] + 0.5 for site in back)
 
     def _aggregator_alive(self) -> bool:
         """Whether its own process is there, not only a segment's that it left behind."""

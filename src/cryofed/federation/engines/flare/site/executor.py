@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import deque
 from pathlib import Path
 
 from nvflare.apis.event_type import EventType
@@ -35,6 +36,8 @@ LOG = "learner.log"  # in the site's folder; full words stay at home
 LARGEST_ORDER = 8 << 30  # bytes that the aggregator may lay on this site's disk
 _AGGREGATOR = "server"  # its name in FLARE's network
 _TICK_S = 0.02
+_DISMISSALS = 64  # that are remembered: others may send any number that mean nothing
+_LONGEST = 100  # characters of a ticket
 
 
 class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
@@ -47,7 +50,9 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         self._learner: LearnerProcess | None = None
         self._turn = threading.Lock()  # one order at a time: they share the learner and its two files
         self._working = ("", Signal())  # the order that is worked on, by its ticket, and what stops it
-        self._dismissed = ""  # the last order that nobody waits for; it may not even have begun here
+        # Orders that nobody waits for, by their tickets; one may not even have begun here. A ticket is this
+        # site's own secret with the aggregator, so no other site can dismiss it.
+        self._dismissed: deque[str] = deque(maxlen=_DISMISSALS)
         self._offer: Offer | None = None
         self._home = self._transfer = Path()
 
@@ -84,7 +89,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         try:
             plan, ticket = _announced(shareable)
             self._working = (ticket.ref, stop)
-            if self._dismissed == ticket.ref:  # looked at after `_working` is set, as `_dismiss` does in turn
+            if ticket.ref in self._dismissed:  # looked at after `_working` is set, as `_dismiss` does in turn
                 return envelope({"failure": "dismissed"})
             fetch(cell, _AGGREGATOR, ticket, order, stop)
             failure = self._worked({"plan": plan, "order": str(order), "answer": str(answer)}, stop)
@@ -99,8 +104,15 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         return envelope({"ref": self._offer.ref, "bytes": self._offer.size})
 
     def _worked(self, told: dict[str, str], stop: Signal) -> str:
-        """Let the learner work; the code of what went wrong, or nothing."""
+        """Let the learner work; the code of what went wrong, or nothing.
+
+        A learner that still starts was not asked yet, and a dismissal leaves it to start: were it killed, a
+        site whose rounds are shorter than a start would never have a warm one again.
+        """
         learner = self._running_learner()
+        while not learner.ready.wait(_TICK_S) and learner.alive:
+            if stop.triggered:
+                return "dismissed"
         learner.ask(told)
         try:
             while (line := learner.answer(_TICK_S)) is None:
@@ -128,9 +140,10 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         return reply
 
     def _dismiss(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
-        self._dismissed = str(request.get(ORDER, ""))
+        ref = str(request.get(ORDER, ""))[:_LONGEST]
+        self._dismissed.append(ref)
         working, stop = self._working
-        if working == self._dismissed:
+        if working == ref:
             stop.trigger("dismissed")
         return make_reply(ReturnCode.OK)
 
