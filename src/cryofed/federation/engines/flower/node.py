@@ -157,8 +157,8 @@ class Node:
         self._message = message
         answer = self._transfer / "answer"
         answer.unlink(missing_ok=True)
-        told = {"plan": str(header.get("plan", "")), "order": str(order), "answer": str(answer)}
-        self._running_learner().ask(told)
+        asked = {"plan": str(header.get("plan", "")), "order": str(order), "answer": str(answer)}
+        self._running_learner().ask(asked)
 
     def _work(self, node: int) -> None:
         try:

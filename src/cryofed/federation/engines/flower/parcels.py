@@ -17,7 +17,7 @@ KEPT_S = 7 * 86_400.0  # seconds that Flower keeps a message; the rounds take it
 
 def most_objects(most_bytes: int) -> int:
     """Objects that a message of so many bytes may have; six hold no piece."""
-    return most_bytes // inside.PIECE + 16
+    return most_bytes // int(inside.PIECE) + 16
 
 
 def unfold(tree: Any, content_of: Callable[[str], bytes], path: Path, most_bytes: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from cryofed.federation.engines.flower.machines import FlowerMachines
 from cryofed.federation.engines.flower.node import Node
 from cryofed.federation.engines.remote.homes import TRANSFER, SiteHome
 from cryofed.federation.site.answering import Site, SiteFunction
+from cryofed.trust.requests import Request
 
 _IDLE_S = 0.1
 _START_S = 120.0  # a learner imports what its function needs
@@ -42,7 +43,7 @@ def rehearsed(
     for name, site in homes.items():
         if not site.identity.exists:
             request, asked = machines.ask(own.invitation, site.folder, name, name)
-            answer = machines.admit(plan, home, request, lambda r, a=asked: r.fingerprint == a.fingerprint)
+            answer = machines.admit(plan, home, request, _has(asked.fingerprint))
             machines.accept(answer, site.folder)
     link = Link(own.folder / TRANSFER, own.identity, own.registry, own.refusals)
     port = link.open("127.0.0.1", 0)
@@ -79,3 +80,8 @@ def _wait(nodes: list[Node], carrier: FlowerCarrier) -> None:
 
 def _maker(plan: Plan, site: Site, function: SiteFunction) -> Callable[[], FunctionLearner]:
     return lambda: FunctionLearner(plan, site, function)
+
+
+def _has(fingerprint: str) -> Callable[[Request], bool]:
+    """Whether a request is the one that was made here."""
+    return lambda request: request.fingerprint == fingerprint
