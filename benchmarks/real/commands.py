@@ -237,7 +237,7 @@ def _ours(options: argparse.Namespace) -> int:
     relion = "\n\n".join(lines)
     print(f"{markdown(mean)}\n\n{relion}\n\n{side_by_side(programs)}")
     if options.write:
-        write_between(README, {"quality": _quality(sets, mean, relion)})
+        write_between(README, {"quality": _quality(sets, mean, lines[0])})
         write_between(
             MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{relion}", "seeds": side_by_side(programs)}
         )

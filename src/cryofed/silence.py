@@ -13,6 +13,7 @@ SWITCHES = {
     "ORT_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",  # mlflow: usage events
     "FLWR_TELEMETRY_ENABLED": "0",  # Flower: usage events
+    "FLWR_DISABLE_UPDATE_CHECK": "1",  # Flower: asks its maker for newer releases
     "DO_NOT_TRACK": "1",  # what several others look at
 }
 

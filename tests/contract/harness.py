@@ -15,9 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 from tests.contract import toy
 
 from cryofed.disk.lines import read_lines
+from cryofed.errors import MissingPackageError
 from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.engines import engine_names
@@ -93,7 +95,10 @@ class Found:
 
     def run(self, plan: Plan, folder: Path, behaviours: dict[str, str]) -> Outcome:
         sites = toy.toys(behaviours, folder / "sites")
-        carrying = deployment_of(self.name).rehearsal(plan, sites, toy.answer, folder / self.name)
+        try:
+            carrying = deployment_of(self.name).rehearsal(plan, sites, toy.answer, folder / self.name)
+        except MissingPackageError as error:
+            pytest.skip(str(error))
         assert carrying is not None
         with open_rounds(folder, plan, toy.LAYOUT, toy.START) as rounds, carrying as carrier:
             run_rounds(rounds, carrier)

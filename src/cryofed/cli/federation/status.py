@@ -47,10 +47,10 @@ def run(options: argparse.Namespace) -> None:
         for line in lines:
             gone = {**line["refused"], **line["lost"]}
             auc = "-" if line["auc"] is None else f"{line['auc']:.4f}"
-            told = f", missing {', '.join(f'{s} ({why})' for s, why in sorted(gone.items()))}" if gone else ""
+            missing = ", ".join(f"{s} ({why})" for s, why in sorted(gone.items()))
             print(
                 f"  round {line['round']}: {len(line['accepted'])}/{len(line['asked'])} sites, "
-                f"AUC {auc}, {line['seconds']:.1f} s{told}"
+                f"AUC {auc}, {line['seconds']:.1f} s{f', missing {missing}' if gone else ''}"
             )
 
 

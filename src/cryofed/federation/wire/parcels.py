@@ -140,8 +140,8 @@ def _check_header(header: Mapping[str, Any]) -> None:
             raise WireError("bound", f"field {name!r} is out of range")
     if "codec" in fields and header["codec"] not in CODECS:
         raise WireError("codec", f"codec {header['codec'][:20]!r} is not one of {', '.join(CODECS)}")
-    if (metric := misfit(header.get("metrics", {}), METRICS)) is not None:
-        raise WireError("schema", f"metric {metric[:40]!r} is unknown or out of its bounds")
+    if (strange := misfit(header.get("metrics", {}), METRICS)) is not None:
+        raise WireError("schema", f"metric {strange[:40]!r} is unknown or out of its bounds")
 
 
 def _no_constant(word: str) -> None:
