@@ -1,7 +1,8 @@
 """Write constraints.txt: the release of every package that `make` installs, as pip resolves them today.
 
-`make lock` and `make lock-flower` run it with pip's report on standard input. Left out are this project, PyTorch, which README lets
-the user choose, and what only PyTorch brings: its CUDA libraries differ from machine to machine.
+`make lock` and `make lock-flower` run it with pip's report on standard input. Left out are this project,
+PyTorch, which README lets the user choose, and what only PyTorch brings: its CUDA libraries differ from machine
+to machine.
 """
 
 import json
