@@ -21,7 +21,7 @@ LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
 # The tests run on this many processes.
 WORKERS ?= auto
 
-.PHONY: demo test test-flare test-flower test-silent test-pythons lint check build lock fuzz bench clean
+.PHONY: demo test test-flare test-flower test-silent test-pythons lint check build lock lock-flower fuzz bench clean
 
 $(READY): pyproject.toml $(PIP_LOCK)
 	@python=$$(sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
@@ -73,6 +73,11 @@ build: $(READY)
 lock: $(READY)
 	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
 	  pip hatchling "$(TORCH)" -e ".[dev,flare,mlflow]" | $(PY) .ci/lock.py
+
+# The same for Flower's environment.
+lock-flower: $(READY)
+	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
+	  pip hatchling "$(TORCH)" -e ".[dev,flower]" | $(PY) .ci/lock.py constraints-flower.txt
 
 # A hundred times as many damaged files as the tests try: half an hour or so.
 fuzz: $(READY)

@@ -1,7 +1,8 @@
 """Write constraints.txt: the release of every package that `make` installs, as pip resolves them today.
 
-`make lock` runs it with pip's report on standard input. Left out are this project, PyTorch, which README lets
-the user choose, and what only PyTorch brings: its CUDA libraries differ from machine to machine.
+`make lock` and `make lock-flower` run it with pip's report on standard input. Left out are this project,
+PyTorch, which README lets the user choose, and what only PyTorch brings: its CUDA libraries differ from machine
+to machine.
 """
 
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 
 HEAD = """\
 # The releases that `make` installs with, so that a new release of somebody else's cannot break a build.
-# Made by `make lock`; not for hands. PyTorch is not here: README says how to choose it.
+# Made by `make lock` or `make lock-flower`; not for hands. PyTorch is not here: README says how to choose it.
 """
 FREE = re.compile(r"cryofed|torch|triton|nvidia-.*|cuda-.*")
 
@@ -29,5 +30,6 @@ def pins(report: Mapping[str, list[dict[str, dict[str, str]]]]) -> list[str]:
 
 if __name__ == "__main__":
     lines = pins(json.load(sys.stdin))
-    Path(__file__).parents[1].joinpath("constraints.txt").write_text(HEAD + "\n".join(lines) + "\n")
-    print(f"constraints.txt: {len(lines)} packages")
+    name = sys.argv[1] if len(sys.argv) > 1 else "constraints.txt"
+    Path(__file__).parents[1].joinpath(name).write_text(HEAD + "\n".join(lines) + "\n")
+    print(f"{name}: {len(lines)} packages")

@@ -71,6 +71,8 @@ def test_a_store_on_the_disk_gives_what_flowers_own_gives(tmp_path: Path) -> Non
         assert store.came(number)
         assert store.get(number) == objects[number].deflate()
     assert [path.stat().st_size > len(data) for path in tmp_path.iterdir()] == [True]
+    store.delete("")
+    store.delete("../elsewhere")
     store.delete(tree.object_id)
     assert len(store) == 0
     assert list(tmp_path.iterdir()) == []

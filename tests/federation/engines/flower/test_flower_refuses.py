@@ -32,7 +32,7 @@ class Served:
     """A server of two approved sites, and what a test does with it."""
 
     def __init__(self, folder: Path) -> None:
-        self.federation = folder / "coordinator"
+        self.federation, self.fleets = folder / "coordinator", list[Fleet]()
         self.home = MACHINES.home(self.federation)
         MACHINES.found(PLAN, self.federation)
         self.sites = {name: SiteHome(folder / name) for name in ("alpha", "beta")}
@@ -51,9 +51,12 @@ class Served:
         MACHINES.accept(answer, home)
 
     def fleet(self, identity: Identity) -> Fleet:
-        return Fleet(identity, "localhost", self.port)
+        self.fleets.append(Fleet(identity, "localhost", self.port))
+        return self.fleets[-1]
 
     def close(self) -> None:
+        for fleet in self.fleets:
+            fleet.close()
         self.carrier.close()
         self.link.close()
 
@@ -91,7 +94,6 @@ def test_an_order_goes_out_and_its_answer_comes_back_once(served: Served, tmp_pa
     assert not fleet.wanted(node, message)
     fleet.reply(node, message, "", tmp_path / "answer")  # nor does a late one come in
     assert len(served.link.store) == 0
-    fleet.close()
 
 
 def test_an_answer_that_is_too_long_is_the_sites_own_loss(served: Served, tmp_path: Path) -> None:
@@ -104,7 +106,6 @@ def test_an_answer_that_is_too_long_is_the_sites_own_loss(served: Served, tmp_pa
     answer = served.carrier.answer(5.0)
     assert answer is not None
     assert (answer.site, answer.failure) == ("alpha", "malformed")
-    fleet.close()
 
 
 def test_a_site_cannot_answer_for_another(served: Served) -> None:
@@ -117,8 +118,6 @@ def test_a_site_cannot_answer_for_another(served: Served) -> None:
     with pytest.raises(RefusedError) as refused:
         alpha.pull(other)
     assert refused.value.status == 401
-    alpha.close()
-    beta.close()
 
 
 def test_a_second_life_of_a_site_comes_in_by_the_number_of_its_first(served: Served) -> None:
@@ -128,8 +127,21 @@ def test_a_second_life_of_a_site_comes_in_by_the_number_of_its_first(served: Ser
         second.activate(None)
     assert refused.value.status == 412
     assert second.activate(node) == node
-    first.close()
-    second.close()
+
+
+def test_an_order_that_an_earlier_life_had_is_not_waited_for(served: Served) -> None:
+    first = served.fleet(served.sites["alpha"].identity)
+    node = first.activate(None)
+    served.carrier.ask(b"order", ["alpha"])
+    first.pull(node)
+    first.activate(node)  # the same process, after a fault of the network
+    assert served.carrier.answer(0.1) is None
+    second = served.fleet(served.sites["alpha"].identity)
+    second.activate(node)
+    answer = served.carrier.answer(5.0)
+    assert answer is not None
+    assert (answer.site, answer.failure) == ("alpha", "site_gone")
+    assert len(served.link.store) == 0
 
 
 def test_without_a_certificate_of_this_federation_no_byte_is_read(served: Served, tmp_path: Path) -> None:
@@ -162,13 +174,11 @@ def test_who_is_revoked_or_renewed_is_out_at_once(served: Served) -> None:
     with pytest.raises(RefusedError, match="not in the registry; approve its request first"):
         fleet.activate(None)
     assert "approve its request first" in served.home.refusals.read_text()
-    fleet.close()
     served.home.registry.write_text(kept)
     served.join("alpha", renew=True)
     again = served.fleet(served.sites["alpha"].identity)
     again.activate(None)
     assert served.carrier.present() == ["alpha"]
-    again.close()
 
 
 def test_another_version_of_cryofed_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +186,6 @@ def test_another_version_of_cryofed_is_refused(served: Served, monkeypatch: pyte
     fleet = served.fleet(served.sites["beta"].identity)
     with pytest.raises(RefusedError, match=r"beta runs cryofed 0\.0\.9, the aggregator .*; install the same"):
         fleet.activate(None)
-    fleet.close()
 
 
 def bare(served: Served) -> httpx.Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cryofed import __version__
 from cryofed.disk.whole import mapped_bytes
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flower import inside, parcels
-from cryofed.federation.engines.flower.door import BEAT_S, VERSION
+from cryofed.federation.engines.flower.door import BEAT_S, LIFE, VERSION
 from cryofed.trust.identity import Identity
 from cryofed.trust.keys import read_key
 
@@ -164,11 +165,14 @@ class Fleet:
 
 
 class _Version:
-    """Says with every request which cryofed is here."""
+    """Says with every request which cryofed is here, and which process this is."""
+
+    def __init__(self) -> None:
+        self._heads = {VERSION: __version__, LIFE: uuid.uuid4().hex}
 
     def intercept(self, context: Any, call_next: Any) -> Any:
         """Flower's own form of it."""
-        inside.add_headers(context.request, {VERSION: __version__})
+        inside.add_headers(context.request, self._heads)
         return call_next(context)
 
 

@@ -67,7 +67,7 @@ class FlowerCarrier:
         self._link, self._state, self._plan, self._check = link, link.state, plan, check
         self._quorum, self._sites, self._wait_s = quorum, frozenset(sites), wait_s
         self._run, self._task = inside.open_run(self._state)
-        self._asked: dict[str, str] = {}  # a message's number: the site
+        self._asked: dict[str, tuple[str, str]] = {}  # a message's number: the site, and its life
         self._replies: list[_Reply] = []
         self._most_bytes = 0
         self._numbers = itertools.count(1)
@@ -99,6 +99,7 @@ class FlowerCarrier:
             if name not in nodes:
                 self._replies.append(_Reply(name, "", "site_gone"))
                 continue
+            life = self._link.door.life(name)
             message = inside.order_to(
                 nodes[name], content, run=self._run, task=self._task, seconds=parcels.KEPT_S
             )
@@ -111,7 +112,7 @@ class FlowerCarrier:
                 continue
             for number in missing:
                 self._state.store_object(self._run, session, number, objects[number].deflate())
-            self._asked[message.metadata.message_id] = name
+            self._asked[message.metadata.message_id] = (name, life)
 
     def answer(self, timeout_s: float) -> Answer | None:
         """The next answer that is here whole; a site that is silent for 20 s answers with `site_gone`."""
@@ -119,6 +120,7 @@ class FlowerCarrier:
         while True:
             self._check_alive()
             self._take_heads()
+            self._look_for_new_lives()
             for reply in self._replies:
                 found = self._taken(reply)
                 if found is not None:
@@ -152,7 +154,7 @@ class FlowerCarrier:
             return
         for head in self._state.get_message_res(message_ids=set(self._asked), run_id=self._run):
             asked = head.metadata.reply_to_message_id
-            site = self._asked.pop(asked)
+            site, _ = self._asked.pop(asked)
             self._state.delete_messages({asked})
             self._link.store.delete(asked)
             number = head.metadata.message_id
@@ -162,6 +164,15 @@ class FlowerCarrier:
             else:
                 tree = self._link.store.get_object_tree(number)
                 self._replies.append(_Reply(site, number, tree=tree))
+
+    def _look_for_new_lives(self) -> None:
+        """A site's process that was started again knows nothing of the order that the one before had."""
+        for number, (site, life) in list(self._asked.items()):
+            if self._link.door.life(site) != life:
+                del self._asked[number]
+                self._state.delete_messages({number})
+                self._link.store.delete(number)
+                self._replies.append(_Reply(site, "", "site_gone"))
 
     def _taken(self, reply: _Reply) -> Answer | None:
         """The answer, its objects dropped; None while some are still to come."""

@@ -18,6 +18,7 @@ BEAT_S = 10.0  # a site's sign of life, the shortest time that Flower accepts; a
 AGAIN_S = 60.0  # how soon the same refusal is written down again
 MOST = 50  # refusals written down in this time
 VERSION = "cryofed-version"  # a header of every request
+LIFE = "cryofed-life"  # another: a word that a site's process has drawn for itself
 
 
 class Door:
@@ -28,6 +29,7 @@ class Door:
         self._guard = Lock()
         self._members: dict[str, Member] = {}
         self._nodes: dict[str, tuple[int, str]] = {}  # by site: its node, and the fingerprint of its key
+        self._lives: dict[str, str] = {}
         self._seen = 0
         self._written: dict[str, float] = {}  # reasons, and when they were last written down
 
@@ -37,12 +39,17 @@ class Door:
         with self._guard:
             return {name: node for name, (node, _) in self._nodes.items()}
 
+    def life(self, name: str) -> str:
+        """Which process of a site came in last: an order that an earlier one had fetched is lost."""
+        with self._guard:
+            return self._lives.get(name, "")
+
     def refresh(self) -> None:
         """Expel, after a change of the registry, whose key is not in it any more."""
         with self._guard:
             self._refresh()
 
-    def enter(self, public_key: bytes, version: str) -> str:
+    def enter(self, public_key: bytes, version: str, life: str) -> str:
         """A site activates itself, and Flower has checked that it holds this key; why not, or nothing."""
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -63,6 +70,7 @@ class Door:
                 if member.name not in self._nodes:
                     node = inside.enrol(self._state, public_key, member.name, BEAT_S)
                     self._nodes[member.name] = (node, member.fingerprint)
+                self._lives[member.name] = life[:64]
                 return ""
             self._write_down(member.name if member else "unknown", reason)
             return reason

@@ -193,8 +193,9 @@ class DiskStore(InMemoryObjectStore):  # type: ignore[misc]  # untyped where Flo
     def delete(self, object_id: str) -> None:
         """Drop it and what only it refers to."""
         with self.lock_store:
+            known = object_id in self.store  # a name that nobody has announced is no file of ours
             super().delete(object_id)
-            if object_id not in self.store:
+            if known and object_id not in self.store:
                 (self.folder / object_id).unlink(missing_ok=True)
 
     def came(self, object_id: str) -> bool | None:

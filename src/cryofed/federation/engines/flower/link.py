@@ -22,7 +22,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flower import inside
-from cryofed.federation.engines.flower.door import VERSION, Door
+from cryofed.federation.engines.flower.door import LIFE, VERSION, Door
 from cryofed.trust.identity import Identity
 
 PATHS = frozenset(
@@ -120,7 +120,8 @@ class Link:
         """After Flower has checked the signature: who may come in, and that a reply is the sender's own."""
         asked = getattr(request.state, "protobuf_request", None)
         if isinstance(asked, inside.ActivateNodeRequest):
-            reason = self.door.enter(asked.public_key, request.headers.get(VERSION, ""))
+            heads = request.headers
+            reason = self.door.enter(asked.public_key, heads.get(VERSION, ""), heads.get(LIFE, ""))
             if reason:
                 return JSONResponse({"detail": reason}, 403)
         else:
