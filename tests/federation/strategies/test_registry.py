@@ -81,7 +81,7 @@ def test_no_parameter_takes_nan(name: str) -> None:
 
 def test_each_strategy_says_whether_sums_are_enough_for_it() -> None:
     # With pairwise masks the aggregator sees sums alone. These were read off the formulas by hand.
-    sums = {"fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "fedprox"}
+    sums = {"fedavg", "fedavgm", "diloco", "fedadam", "fedyogi", "fedadagrad", "fedprox"}
     sums |= {"scaffold", "feddyn", "personal"}
     assert {name for name, kind in STRATEGIES.items() if not kind.needs_rows} == sums
     assert all(kind.needs_rows for kind in STRATEGIES.values() if kind.needs_all)

@@ -14,6 +14,7 @@ from cryofed.errors import InputError
 SUMS_ONLY = (
     "fedavg",
     "fedavgm",
+    "diloco",
     "fedadam",
     "fedyogi",
     "fedadagrad",
