@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,9 +68,10 @@ def run(
     if program is None:
         pytest.skip("strace is not installed")
     log, printed = folder / "strace.log", folder / "printed.txt"
-    (folder / "tmp").mkdir(exist_ok=True)
+    # A socket's path has at most 107 bytes, a test's folder can be longer: a short place, told as `tmp`.
+    short = tempfile.mkdtemp(prefix="s-")
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("XDG_", "MPL", "ORT_"))}
-    environment |= {"HOME": str(home), "TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"HOME": str(home), "TMPDIR": short, "PYTHONDONTWRITEBYTECODE": "1"}
     environment["OMP_NUM_THREADS"] = "1"  # threads that wait for one another make a busy machine slower still
     calls = f"trace={','.join(SENDING + MAKING)}"
     strace = [program, "-f", "-y", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(log)]
@@ -89,7 +91,8 @@ def run(
                 process.wait()
     text = printed.read_text()
     assert status == 0, text
-    return deeds(log.read_text(errors="replace"), folder)
+    shutil.rmtree(short, ignore_errors=True)
+    return deeds(log.read_text(errors="replace").replace(short, str(folder / "tmp")), folder)
 
 
 def _interrupt(strace: subprocess.Popen[bytes]) -> None:
