@@ -12,7 +12,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from benchmarks.federations.cells import noise_for
 from benchmarks.real.ours import logits_of, of_job
 from benchmarks.real.sets import RealSet
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
-from cryofed.federation.site.answering import Site
+from cryofed.federation.site.answering import InMemory, Site
 from cryofed.federation.telling.comparison import alone, follow
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector, vector_hash
@@ -55,30 +55,6 @@ RULES: Mapping[str, StrategyChoice] = {
 TRAINING = LocalTraining(steps=20, batch=64, learning_rate=1e-3, last_rate=0.05, part="head")
 ROUNDS = 12
 EPSILON = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A site's averages, in memory."""
-
-    train: Labelled
-    name: str = "memory"
-
-    def labelled(self, held_out: bool) -> Labelled:
-        """All are trained on: other molecules judge."""
-        return self.train.take(np.zeros(0, np.int64)) if held_out else self.train
-
-    def grids(self) -> Sequence[tuple[int, float]]:
-        """Not known of pictures."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What one model says of the sets of the molecules that nobody trained on: AUC by set, logits by set."""
-
-    auc: Mapping[str, float]
-    logits: Mapping[str, NDArray[np.float64]]
 
 
 def federations(
@@ -161,12 +137,17 @@ def plan_of(parts: Mapping[str, Labelled], choice: StrategyChoice, seed: int) ->
 def _federated(parts: Mapping[str, Labelled], start: Vector, plan: Plan) -> Vector:
     with tempfile.TemporaryDirectory() as folder:
         sites = {
-            name: Site(name=name, source=Source(part, name), folder=Path(folder) / name)
+            name: Site(name=name, source=_source(part, name), folder=Path(folder) / name)
             for name, part in parts.items()
         }
         anything = next(iter(parts.values()))
         course = follow(plan, sites, start, anything, Path(folder) / "run", every=plan.rounds.count)
     return course.vector
+
+
+def _source(part: Labelled, name: str) -> InMemory:
+    """All averages are trained on: other molecules judge."""
+    return InMemory(train=part, held_out=part.take(np.zeros(0, np.int64)), name=name)
 
 
 def summary(
