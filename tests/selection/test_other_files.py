@@ -12,7 +12,7 @@ from cryofed.errors import InputError
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
-from cryofed.selection.cryosparc import FILES
+from cryofed.selection.cryosparc import FILES, write_rows
 from cryofed.selection.policy import decide
 from cryofed.selection.writer import write_selection
 
@@ -134,3 +134,14 @@ def test_nothing_kept_writes_no_stack(stack: Path) -> None:
     job = open_job(stack)
     write_selection(job, decide(job, scores([0.0] * 6)), stack.with_name("out"))
     assert {path.name for path in stack.with_name("out").iterdir()} == {"classes.csv", "report.html"}
+
+
+def test_what_lies_between_fields_is_copied_and_not_taken_from_the_memory(tmp_path: Path) -> None:
+    kind = np.dtype({"names": ["uid", "x"], "formats": ["<u8", "<f4"], "offsets": [0, 16], "itemsize": 24})
+    held = np.frombuffer(bytes(range(24)) * 50, kind)
+    with (tmp_path / "in.npy").open("wb") as file:
+        np.save(file, held)
+    rows = np.load(tmp_path / "in.npy", mmap_mode="r")
+    write_rows(tmp_path / "out.cs", rows, np.arange(0, 50, 2))
+    raw = rows.view("V24")[::2].tobytes()
+    assert (tmp_path / "out.cs").read_bytes().endswith(raw)

@@ -86,8 +86,10 @@ def write_rows(path: Path, rows: Rows, chosen: NDArray[np.int64]) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that NumPy before 1.9 cannot read it
                 np.lib.format.write_array_header_2_0(file, header)
+        # As plain bytes: between fields a copy would hold whatever lay in the memory.
+        plain = rows.view(np.dtype((np.void, rows.dtype.itemsize)))
         for first in range(0, len(chosen), ROWS):
-            file.write(rows[chosen[first : first + ROWS]].tobytes())
+            file.write(plain[chosen[first : first + ROWS]].tobytes())
     if len(read_cs(path)) != len(chosen):
         raise OutputError(
             path, "rows", "fewer than were to be kept", "is the disk full? write to another place"
