@@ -222,7 +222,7 @@ def _over_sites(
 
 def _row(way: str, told: Sequence[tuple[float, float, str, float]]) -> str:
     def over(index: int) -> str:
-        values = [float(one[index]) for one in told]  # type: ignore[arg-type]
+        values = [float(one[index]) for one in told]
         spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
         return f"{np.mean(values):.3f} ± {spread:.3f}"
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.corpus import FEATURES, LEFT_OUT, Part, training_and_left_out
-from benchmarks.real.ours import Fold, _structures
+from benchmarks.real.ours import Fold, structures_of
 from benchmarks.real.sets import RealSet
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, ClassTable
@@ -83,7 +83,7 @@ def relion_training(data: Path) -> list[Relion]:
         raise InputError(
             data / "relion_training", "folder", "no job with truth.tsv", "give the development data"
         )
-    return [(_structures(folder), _relion(folder)) for folder in folders]
+    return [(structures_of(folder), _relion(folder)) for folder in folders]
 
 
 def real(of: RealSet) -> Part:

@@ -88,10 +88,10 @@ class Bench:
         simulated = _simulated(self.kept / "shards")
         relion = [job for structures, job in _relion(self.data) if not set(structures) & set(fold.structures)]
         shown = [_real(one) for one in self.sets if one.training and one.molecule not in fold.molecules]
-        parts = [Part(labelled=_number(relion), share=SHARES["relion"])]
+        parts = [Part(labelled=Labelled.join(relion), share=SHARES["relion"])]
         parts.append(Part(labelled=simulated, share=SHARES["simulated"], by_job=False))
         if real:
-            parts.append(Part(labelled=_number(shown), share=SHARES["real"]))
+            parts.append(Part(labelled=Labelled.join(shown), share=SHARES["real"]))
         return Mixture.of(parts)
 
     def vector(self, fold: str, seed: int, say: Callable[[int, float], None] | None = None) -> Vector:
@@ -250,7 +250,7 @@ def relion_line(told: Sequence[Told], answers: Mapping[str, Answer]) -> str:
 def judged_relion(data: Path) -> Iterator[tuple[tuple[str, ...], LabelledJob]]:
     """The judging RELION jobs and the structures in them."""
     for job in relion_jobs(data):
-        yield _structures(job.job.path), job
+        yield structures_of(job.job.path), job
 
 
 def of_job(job: ClassJob, good: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Labelled:
@@ -281,7 +281,7 @@ def _simulated(folder: Path) -> Labelled:
 @cache
 def _relion(data: Path) -> tuple[tuple[tuple[str, ...], Labelled], ...]:
     return tuple(
-        (_structures(folder), _relion_job(folder))
+        (structures_of(folder), _relion_job(folder))
         for folder in sorted(p.parent for p in data.glob("relion_training/*/truth.tsv"))
     )
 
@@ -296,14 +296,10 @@ def _relion_job(folder: Path) -> Labelled:
     return of_job(job, good, settled & scorable(job))
 
 
-def _structures(folder: Path) -> tuple[str, ...]:
+def structures_of(folder: Path) -> tuple[str, ...]:
     told = json.loads((folder / "job.json").read_text())["spec"]["molecules"]
     return tuple(str(name).lower() for name in told)
 
 
 def _real(one: RealSet) -> Labelled:
     return of_job(one.job, one.good, one.counted & scorable(one.job))
-
-
-def _number(parts: Sequence[Labelled]) -> Labelled:
-    return Labelled.join(list(parts))

@@ -158,14 +158,14 @@ def test_a_log_is_read_as_strace_writes_it() -> None:
 7 sendto(3<UDP:[1]>, "x", 1, 0, {sa_family=AF_INET6, sin6_port=htons(53), sin6_flowinfo=htonl(0), \
 inet_pton(AF_INET6, "2001:db8::1", &sin6_addr), sin6_scope_id=0}, 28 <unfinished ...>
 7 connect(4<UNIX-STREAM:[2]>, {sa_family=AF_UNIX, sun_path="/run/nscd/socket"}, 110) = -1 ENOENT
-8 openat(AT_FDCWD</work>, "read", O_RDONLY|O_CLOEXEC) = 5</work/read>
-8 openat(AT_FDCWD</work>, "made", O_WRONLY|O_CREAT|O_CLOEXEC, 0666) = 5</work/made>
+8 openat(AT_FDCWD</place>, "read", O_RDONLY|O_CLOEXEC) = 5</place/read>
+8 openat(AT_FDCWD</place>, "made", O_WRONLY|O_CREAT|O_CLOEXEC, 0666) = 5</place/made>
 8 openat(9</else>, "late", O_RDWR|O_CREAT <unfinished ...>
-8 openat(AT_FDCWD</work>, "/no", O_WRONLY|O_CREAT, 0666) = -1 EACCES (Permission denied)
-8 mkdir("/home/a/.cache/Maker", 0777) = 0
-8 rename("/work/made", "/home/b") = 0
+8 openat(AT_FDCWD</place>, "/no", O_WRONLY|O_CREAT, 0666) = -1 EACCES (Permission denied)
+8 mkdir("/people/a/.cache/Maker", 0777) = 0
+8 rename("/place/made", "/people/b") = 0
 """
-    found = deeds(log, Path("/work"))
+    found = deeds(log, Path("/place"))
     assert found.addresses == {"192.0.2.7", "2001:db8::1"}
-    assert found.outside(Path("/work")) == ["/else/late", "/home/a/.cache/Maker", "/home/b"]
-    assert "/work/made" in found.written
+    assert found.outside(Path("/place")) == ["/else/late", "/people/a/.cache/Maker", "/people/b"]
+    assert "/place/made" in found.written

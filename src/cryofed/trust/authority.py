@@ -34,6 +34,7 @@ def make_authority(folder: Path, name: str, days: int, kind: KeyKind) -> str:
     key = make_key(folder / "root.key", kind)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    # The root's key is an EC key of ours; the type admits keys that sign nothing.
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
     made = (
         _valid(x509.CertificateBuilder().subject_name(subject).issuer_name(subject), days)
@@ -73,6 +74,7 @@ def sign(folder: Path, request: Path, days: int, names: Sequence[str] = ()) -> b
     root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
     if root.not_valid_after_utc <= datetime.now(UTC):
         raise FederationError(f"{folder}: the authority has expired; found the federation anew")
+    # The root's key is an EC key of ours; the type admits keys that sign nothing.
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())  # type: ignore[arg-type]
     both = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
     uses = both if asked.role != "coordinator" else both[:1]

@@ -40,7 +40,7 @@ def read_certificate(path: Path) -> Certificate:
     return Certificate(
         name=name,
         organization=organization,
-        fingerprint=key_fingerprint(found.public_key()),  # type: ignore[arg-type]
+        fingerprint=key_fingerprint(found.public_key()),
         issuer=words_of(found.issuer)[0],
         first_day=found.not_valid_before_utc,
         last_day=found.not_valid_after_utc,

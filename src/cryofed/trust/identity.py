@@ -72,7 +72,7 @@ def take_answer(answer: Path, request: Path, authority: str, identity: Identity)
         raise InputError(answer, "answer", told, "compare the authority's fingerprint with the coordinator")
     check_chain(leaf, root, answer)
     key = read_key(request / "key.pem").public_key()
-    if key_fingerprint(leaf.public_key()) != key_fingerprint(key):  # type: ignore[arg-type]
+    if key_fingerprint(leaf.public_key()) != key_fingerprint(key):
         raise InputError(answer, "answer", "the certificate of another key", remedy)
     place(leaf_and_root(answer), request, identity)
 

@@ -12,6 +12,7 @@ from cryofed.errors import InputError, MissingPackageError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
     PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
     PublicKey = RSAPublicKey | EllipticCurvePublicKey
@@ -62,8 +63,8 @@ def read_key(path: Path) -> PrivateKey:
     return found
 
 
-def key_fingerprint(key: PublicKey) -> str:
-    """SHA-256 over the public key (its SubjectPublicKeyInfo, DER)."""
+def key_fingerprint(key: PublicKeyTypes) -> str:
+    """SHA-256 over a public key of any kind (its SubjectPublicKeyInfo, DER)."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -11,7 +11,7 @@ from cryofed.errors import InputError
 from cryofed.trust.keys import KeyKind, key_fingerprint, make_key, short
 
 if TYPE_CHECKING:
-    from cryptography.x509 import CertificateSigningRequest, Name
+    from cryptography.x509 import CertificateSigningRequest, Name, ObjectIdentifier
 
 SUFFIX = ".request.pem"
 _LARGEST = 100_000  # bytes; a real request has 1,000
@@ -59,7 +59,7 @@ def read_request(path: Path) -> Request:
     name, organization, word = words_of(csr.subject)
     role = next((ours for ours, told in ROLES.items() if told == word), word)
     key = csr.public_key()
-    return Request(name=name, organization=organization, role=role, fingerprint=key_fingerprint(key))  # type: ignore[arg-type]
+    return Request(name=name, organization=organization, role=role, fingerprint=key_fingerprint(key))
 
 
 def open_request(path: Path) -> CertificateSigningRequest:
@@ -102,8 +102,8 @@ def words_of(subject: Name) -> tuple[str, str, str]:
     """Name, organization and the word for the role; empty where the subject has none, or several."""
     from cryptography.x509.oid import NameOID
 
-    def word(oid: object) -> str:
-        found = subject.get_attributes_for_oid(oid)  # type: ignore[arg-type]
+    def word(oid: ObjectIdentifier) -> str:
+        found = subject.get_attributes_for_oid(oid)
         return str(found[0].value) if len(found) == 1 else ""
 
     return word(NameOID.COMMON_NAME), word(NameOID.ORGANIZATION_NAME), word(NameOID.UNSTRUCTURED_NAME)

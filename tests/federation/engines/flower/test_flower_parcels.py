@@ -53,7 +53,7 @@ def test_a_message_without_bytes_leaves_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("code", ["Traceback in /home/me", "a" * 65, 3, b"x", "ümlaut"])
+@pytest.mark.parametrize("code", ["Traceback in /a/file", "a" * 65, 3, b"x", "ümlaut"])
 def test_a_failure_that_is_no_code_is_not_passed_on(code: object) -> None:
     assert parcels.failure_in({"failure": code}) == "malformed"
 

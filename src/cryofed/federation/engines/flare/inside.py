@@ -194,6 +194,7 @@ def let_go_of_what_was_sent() -> None:
         remove(sender)
         sender.stream_future.task_handle = None
 
+    # A mark on a function, which its type does not know.
     removed.lets_go = True  # type: ignore[attr-defined]
     TxTask.remove_task = removed
 

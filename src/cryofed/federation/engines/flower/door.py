@@ -55,7 +55,7 @@ class Door:
 
         with self._guard:
             self._refresh()
-            key = key_fingerprint(load_pem_public_key(public_key))  # type: ignore[arg-type]
+            key = key_fingerprint(load_pem_public_key(public_key))
             member = next((m for m in self._members.values() if same_fingerprint(m.fingerprint, key)), None)
             if member is None or member.role != "site":
                 reason = f"key {key[:26]}… is not in the registry; approve its request first"
