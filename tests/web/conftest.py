@@ -94,8 +94,9 @@ def serve() -> Iterator[Callable[..., str]]:
         one = server(guarded(app, opening))
         thread = threading.Thread(target=one.run, kwargs={"sockets": [opening.listener]}, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 20
-        while not one.started and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while not one.started:
+            assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.01)
         running.append((one, thread, opening))
         return opening.address
@@ -125,9 +126,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
+def page(browser: Any, serve: Callable[..., str]) -> Iterator[Any]:
     """A fresh tab; a script error or a refused resource fails the test.
 
+    It asks for `serve` so that the tab closes before its server stops: else what the page sends last is refused.
     Not so a 409: the browser prints it where a page that is behind another is told so.
     """
     tab = browser.new_page()
