@@ -27,6 +27,7 @@ COMMANDS = {
     "federation": "found, run and watch a federation",
     "site": "take part in a federation: join, start, stop, personalize",
     "trust": "look at evidence of what runs where",
+    "doctor": "say whether this machine is ready: packages, device, disk, clock, library, certificates",
     "demo": "three sites train one model together, on this machine",
 }
 
