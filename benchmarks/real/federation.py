@@ -218,6 +218,40 @@ def _of_sites(
     }
 
 
+def sites_table(
+    sets: Sequence[RealSet], found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]]
+) -> str:
+    """Each site alone beside what it gets back, on the sets of molecules that it does not have."""
+    lines = [
+        "| site | sets | alone | federated (fedavg) | gain, least of the seeds | finished at the site |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    rows = []
+    for way in (way for way in found if way.startswith(ALONE)):
+        site = way.removeprefix(ALONE)
+        ways = (way, FINISHED, f"{FINISH}{site}")
+        seeds = range(len(found[way]))
+        names = [
+            one
+            for one in sets
+            if not one.demonstration and min(one.n_good, one.n_bad) and one.name in found[way][0]
+        ]
+        means = [[float(np.mean([_auc(one, found[w][s]) for one in names])) for s in seeds] for w in ways]
+        gains = np.array(means[1]) - np.array(means[0])
+        alone_auc, common, finished = (float(np.mean(values)) for values in means)
+        rows.append((gains.min(), site, len(names), alone_auc, common, gains.mean(), finished))
+    for least, site, count, own, common, mean, finished in sorted(rows):
+        lines.append(
+            f"| {site} | {count} | {own:.3f} | {common:.3f} | {mean:+.3f}, {least:+.3f} | {finished:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _auc(one: RealSet, logits: Mapping[str, NDArray[np.float64]]) -> float:
+    which = one.counted & np.isfinite(logits[one.name])
+    return auc(logits[one.name][which], one.good[which])
+
+
 def _over_sites(
     sets: Sequence[RealSet],
     rows: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]],
@@ -229,11 +263,7 @@ def _over_sites(
     for one in sets:
         if one.demonstration or not min(one.n_good, one.n_bad):
             continue
-        each = []
-        for told in rows.values():
-            if one.name in told[seed]:
-                which = one.counted & np.isfinite(told[seed][one.name])
-                each.append(auc(told[seed][one.name][which], one.good[which]))
+        each = [_auc(one, answers[seed]) for answers in rows.values() if one.name in answers[seed]]
         values.append(float(choose(each)))
     return float(np.mean(values))
 
