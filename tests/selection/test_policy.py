@@ -22,7 +22,6 @@ from cryofed.selection.policy import (
 )
 from cryofed.selection.table import class_rows
 
-
 EDGE = "edge or neighbour"
 
 

@@ -72,7 +72,8 @@ class Selection:
     """Which of n classes are kept, in stack order, and why the others are not.
 
     `score` is NaN and `scored` False where a class was not scored. `reason` is empty for a class that is
-    kept by its score, and for one that lies below the cut for no surely known reason. `view` numbers groups of averages that show the same view, from 1; 0 is none.
+    kept by its score, and for one below the cut of which nothing surer is known. `view` numbers groups of
+    averages that show the same view, from 1; 0 is none.
     """
 
     kept: NDArray[np.bool_]

@@ -46,7 +46,7 @@ def class_rows(job: ClassJob, selection: Selection) -> Iterator[ClassRow]:
 
 
 def reason_of(selection: Selection, index: int) -> str:
-    """Why a class is not kept; where nothing surer is known, its score. Empty for a class kept by its score."""
+    """Why a class is not kept: what is surely known, else the cut. Empty for a class kept by its score."""
     known = selection.reason[index]
     return known if known or selection.kept[index] else f"below the cut {selection.cut:.2f}"
 
