@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.real.page import PAGE
 from benchmarks.real.running.building import build_sets, tell_sources
+from benchmarks.real.running.findings import add_to
 from benchmarks.real.running.judging import compare, judge_all, judge_model, judge_rule, judge_scores
 from benchmarks.real.running.material import KEPT
 from benchmarks.real.running.training import federation, ours, peers, release
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--out", type=Path, required=True, help="folder of the model")
         else:
             command.add_argument("--write", action="store_true", help="the table into its page")
+    add_to(commands)
     command = commands.add_parser("sources", help="the table of the sources")
     command.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
     command.set_defaults(run=tell_sources)

@@ -159,10 +159,10 @@ def test_a_cut_of_ones_own_overrules_that_a_job_is_only_junk(job: ClassJob) -> N
 @pytest.mark.parametrize(
     ("reason", "probability", "told"),
     [
-        (EDGE, 0.5, EDGE),
-        (EDGE, 0.49, ""),
-        ("noise or over-fitted", 0.6, "noise or over-fitted"),
-        ("noise or over-fitted", 0.59, ""),
+        (EDGE, 0.6, EDGE),
+        (EDGE, 0.59, ""),
+        ("noise or over-fitted", 0.7, "noise or over-fitted"),
+        ("noise or over-fitted", 0.69, ""),
         ("contamination or ice", 0.99, ""),  # ribosomes were called so
         ("blurred or misaligned", 0.99, ""),
     ],
