@@ -13,6 +13,7 @@ from typing import Any
 from cryofed.demo.world import Tell, World, build_world, cores
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
+from cryofed.disk.whole import write_whole
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.aggregator.gate import Decision
 from cryofed.federation.aggregator.hooks import Hook
@@ -105,7 +106,7 @@ def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
     )
     plan, home = make_plan(settings, world), out / "federation"
     home.mkdir()
-    (home / "plan.toml").write_text(commented_plan(plan), encoding="utf-8")
+    write_whole(home / "plan.toml", commented_plan(plan).encode())
     start = initial_vector(settings.seed)
     first_release(home / "releases", start, {"note": "untrained"})
     curve = [evaluate(start, world.unseen).auc]

@@ -14,15 +14,15 @@ from cryofed.errors import InputError
 SEAL = "sha256"  # the document's last field: of all others, in canonical form
 
 
-def write_document(path: Path, told: Mapping[str, Any]) -> None:
-    """Replace a file by this document.
+def write_document(path: Path, told: Mapping[str, Any], *, mode: int = 0o666) -> None:
+    """Replace a file by this document; `mode` as in `write_whole`.
 
     Raises:
         ValueError: a number in it is not finite; that is our bug, and nothing is written.
         OutputError: the disk is full, or the place cannot be written.
     """
     sealed = {**told, SEAL: _seal(told)}
-    write_whole(path, json.dumps(sealed, indent=2, allow_nan=False).encode())
+    write_whole(path, json.dumps(sealed, indent=2, allow_nan=False).encode(), mode=mode)
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -112,15 +112,13 @@ def train(
     if not len(labelled):
         raise TrainingError("no labelled averages to train on; harvest or label some first")
     rng = np.random.default_rng(seed)
-    model = network(vector)
-    model.train()
+    place = device_of(device)
+    model = network(vector).to(place).train()
     model.trunk.requires_grad_(settings.part == "all")
     views = None
     if settings.part == "head":
         trunk = vector[layout().span("trunk.")].tobytes()
         views = pooled_views(model, trunk, labelled, AUGMENTATION if settings.augment else None)
-    place = device_of(device)
-    model.to(place)
     parameters = list(model.parameters())
     start = [p.detach().clone() for p in parameters]
     extra = None if drift is None else [torch.tensor(a).to(place) for a in layout().split(drift).values()]

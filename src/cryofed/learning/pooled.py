@@ -51,11 +51,12 @@ def fresh_views(
     count = views if changes else 1
     result = np.empty((count, len(labelled), POOLED), np.float32)
     rng = np.random.default_rng(seed)
+    place = next(model.parameters()).device
     with torch.inference_mode():
         for index in range(count):
             for first in range(0, len(labelled), BATCH):
                 rows = slice(first, first + BATCH)
                 images = torch.from_numpy(labelled.images[rows].astype(np.float32))
                 shown = augmented(images, rng, changes) if changes and index else normalized(middle(images))
-                result[index, rows] = model.pooled(shown).numpy()
+                result[index, rows] = model.pooled(shown.to(place)).cpu().numpy()
     return result

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, OutputError
 from cryofed.library.pictures import WIDE_SIDE
 from cryofed.library.reading import meaning
@@ -142,5 +143,5 @@ def export(library: Library, folder: Path) -> int:
             ]
             lines += ["\t".join(map(str, about + label)) for label in labels or [[""] * len(LABEL)]]
         first = last
-    (folder / "labels.tsv").write_text("\n".join(lines) + "\n")
+    write_whole(folder / "labels.tsv", ("\n".join(lines) + "\n").encode())
     return n

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cryofed.cli.federation.first_model import add_first_model, first_model
+from cryofed.cli.federation.first_model import add_first_model
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from cryofed.federation.agreement.plan_file import read_plan
+    from cryofed.federation.releases.first import first_vector
     from cryofed.federation.telling.comparison import compare, table
 
     if options.seeds < 1:
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
                 raise InputError(path, "plan", f"{label} twice", "give each plan file its own name")
             named[label] = variant
     sites = _sites(options.plans)
-    start, _ = first_model(options)
+    start, _ = first_vector(options.start, untrained=options.from_scratch)
     total = options.seeds * (len(named) + 2)
     with (
         TemporaryDirectory(prefix="cryofed-compare-") as scratch,
@@ -75,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
         )
     print(table(rows, options.seeds))
     if options.json:
-        options.json.write_text(json.dumps([row.record() for row in rows], indent=2), encoding="utf-8")
+        write_whole(options.json, json.dumps([row.record() for row in rows], indent=2).encode())
 
 
 def _variants(plan: Plan, strategies: str | None) -> list[tuple[str, Plan]]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError, InputError, MissingPackageError
 from cryofed.learning.vector import Layout, Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
@@ -48,15 +49,15 @@ def write_like(
     for prop in proto.metadata_props:
         prop.value = told.get(prop.key, prop.value)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(proto.SerializeToString())
-    save_file(arrays, folder / "weights.safetensors", metadata={"calibration": calibration.to_json()})
+    write_whole(folder / "model.onnx", proto.SerializeToString())
+    write_whole(folder / "weights.safetensors", save(arrays, metadata={"calibration": calibration.to_json()}))
     facts = {
         "vector_sha256": vector_hash(vector),
         "layout_sha256": layout.hash,
         "parameters": layout.size,
         **card,
     }
-    (folder / "card.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_whole(folder / "card.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
 def places_in(model: Path) -> tuple[Layout, dict[str, int], ModelProto]:

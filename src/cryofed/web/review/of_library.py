@@ -38,7 +38,7 @@ def open_library_review(
     path: Path, *, limit: int, model: Path | None, say: Progress
 ) -> tuple[Gallery, Saving]:
     """The `limit` classes of a library whose labels deserve another look."""
-    opened = open_model(model or SHIPPED)
+    opened = open_model(model or SHIPPED, "cpu")
     with Library(path) as library:
         jobs = library.jobs()
         shown = worst([_scored(library, job, opened, say) for job in jobs], limit)

@@ -21,10 +21,10 @@ from tests.federation.engines.flare.real import (
     left,
     once_after,
     seconds_at_most,
+    until,
 )
 
 from cryofed.errors import BusyError, FederationError
-from cryofed.federation.engines.flare.coordinator.segments import until
 from cryofed.federation.engines.remote import processes
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -7,17 +7,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cryofed.disk.lock import sole_run
-from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError
-from cryofed.federation.aggregator.campaign import Campaign, next_campaign
+from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.flower.machines import FlowerMachines
 from cryofed.federation.engines.flower.notes import Wanted, read_note, want
 from cryofed.federation.engines.remote import processes
-from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
-from cryofed.federation.engines.remote.following import Relay, ended, travelling
+from cryofed.federation.engines.remote.following import follow, progress
 
 POLL_S = 0.1  # how often files are looked at
 FRUITLESS = 3  # aggregators in a row that die without a new round
@@ -27,12 +24,7 @@ def run_on_flower(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaig
     """Run the next campaign, or go on with the one that was stopped."""
     own = FlowerMachines().home(home)
     FlowerMachines().check_founded(own)
-    number, folder = next_campaign(home)
-    with sole_run(own.folder):
-        write_whole(own.folder / PLAN, travelling(plan).encode())
-        write_whole(own.folder / CAMPAIGN, str(number).encode())
-        drive(plan, home, Relay(folder / "events.jsonl", hooks).tick)
-    return ended(home, number, folder, hooks)
+    return follow(plan, home, own, hooks, lambda tick: drive(plan, home, tick))
 
 
 def drive(plan: Plan, home: Path, tick: Callable[[], None] = lambda: None, trial: str = "") -> None:
@@ -49,7 +41,7 @@ def drive(plan: Plan, home: Path, tick: Callable[[], None] = lambda: None, trial
     """
     machines = FlowerMachines()
     own = machines.home(home)
-    turn, mark, deaths = uuid.uuid4().hex, _progress(home, trial), 0
+    turn, mark, deaths = uuid.uuid4().hex, progress(own, trial), 0
     want(own.folder, Wanted(turn, trial))
     try:
         while True:
@@ -61,7 +53,7 @@ def drive(plan: Plan, home: Path, tick: Callable[[], None] = lambda: None, trial
                 tick()
                 return
             if not processes.running(own.aggregator):
-                deaths = deaths + 1 if mark == (mark := _progress(home, trial)) else 1
+                deaths = deaths + 1 if mark == (mark := progress(own, trial)) else 1
                 if deaths > FRUITLESS:
                     log = own.aggregator / processes.CONSOLE
                     raise FederationError(f"the aggregator's process dies again and again; its log is {log}")
@@ -69,9 +61,3 @@ def drive(plan: Plan, home: Path, tick: Callable[[], None] = lambda: None, trial
             time.sleep(POLL_S)
     finally:
         want(own.folder, None)
-
-
-def _progress(home: Path, trial: str) -> tuple[tuple[str, int], ...]:
-    """Changes with every closed round."""
-    folder = FlowerMachines().home(home).folder / trial if trial else home / "campaigns"
-    return tuple((str(path), path.stat().st_size) for path in sorted(folder.rglob("rounds.jsonl")))

@@ -3,19 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cryofed.disk.documents import read_document
+from cryofed.disk.lock import sole_run
+from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError
-from cryofed.federation.aggregator.campaign import Campaign
+from cryofed.federation.aggregator.campaign import Campaign, next_campaign
 from cryofed.federation.aggregator.gate import Decision, Measured
 from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
+from cryofed.federation.engines.remote.homes import Home
 from cryofed.federation.releases.store import current_release
+
+
+def follow(
+    plan: Plan, home: Path, own: Home, hooks: Sequence[Hook], drive: Callable[[Callable[[], None]], None]
+) -> Campaign:
+    """Run the next campaign at the aggregator, or go on with the one that was stopped.
+
+    Args:
+        plan: of the federation.
+        home: the federation's folder.
+        own: the engine's folder in it.
+        hooks: they hear what the rounds note at the aggregator.
+        drive: keeps the aggregator at work until the campaign is done; it calls its argument several times a
+            second.
+
+    Raises:
+        BusyError: another run drives this federation.
+        FederationError: it cannot go on; a later run resumes from the checkpoint.
+    """
+    number, folder = next_campaign(home)
+    with sole_run(own.folder):
+        write_whole(own.folder / PLAN, travelling(plan).encode())
+        write_whole(own.folder / CAMPAIGN, str(number).encode())
+        drive(Relay(folder / "events.jsonl", hooks).tick)
+    return ended(home, number, folder, hooks)
+
+
+def progress(own: Home, trial: str) -> tuple[tuple[str, int], ...]:
+    """Changes with every closed round of the campaigns, or of a trial."""
+    folder = own.folder / trial if trial else own.folder.parent / "campaigns"
+    return tuple((str(path), path.stat().st_size) for path in sorted(folder.rglob("rounds.jsonl")))
 
 
 def travelling(plan: Plan) -> str:
@@ -49,16 +84,16 @@ class Relay:
 
 def ended(home: Path, number: int, folder: Path, hooks: Sequence[Hook]) -> Campaign:
     """How a campaign ended whose gate has spoken; the hooks hear of it."""
-    told = read_document(folder / "gate.json")
-    tell(hooks, "gate", told)
+    spoken = read_document(folder / "gate.json")
+    tell(hooks, "gate", spoken)
     release = current_release(home / "releases")
     if release is None:
         raise FederationError(f"{home}: the current release is gone; restore the folder releases/")
-    return Campaign(number=number, folder=folder, decision=_decision(told), release=release)
+    return Campaign(number=number, folder=folder, decision=_decision(spoken), release=release)
 
 
-def _decision(told: Mapping[str, Any]) -> Decision:
+def _decision(record: Mapping[str, Any]) -> Decision:
     """What `Decision.record` wrote."""
-    fields = {name: told[name] for name in Decision.__dataclass_fields__}
-    sites = {name: Measured(**one) for name, one in told["sites"].items()}
-    return Decision(**fields | {"sites": sites, "stopped_by": tuple(told["stopped_by"])})
+    fields = {name: record[name] for name in Decision.__dataclass_fields__}
+    sites = {name: Measured(**one) for name, one in record["sites"].items()}
+    return Decision(**fields | {"sites": sites, "stopped_by": tuple(record["stopped_by"])})

@@ -20,13 +20,13 @@ class Setbacks:
 
     def died(self, sites: Collection[str]) -> dict[str, float]:
         """Note these sites' deaths; seconds for which each is now left out, where it is."""
-        found = {}
+        left_out = {}
         for site in sorted(sites):
             count = self._deaths[site] = self._deaths.get(site, 0) + 1
             if count > FREE:
-                found[site] = min(FIRST_S * 2.0 ** (count - FREE - 1), LONGEST_S)
-                self._until[site] = self._clock() + found[site]
-        return found
+                left_out[site] = min(FIRST_S * 2.0 ** (count - FREE - 1), LONGEST_S)
+                self._until[site] = self._clock() + left_out[site]
+        return left_out
 
     def worked(self, sites: Collection[str]) -> None:
         """These sites took part to the end of a round: they begin anew."""
