@@ -9,13 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.disk.documents import read_document
+from cryofed.disk.lock import sole_run
+from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError
-from cryofed.federation.aggregator.campaign import Campaign
+from cryofed.federation.aggregator.campaign import Campaign, next_campaign
 from cryofed.federation.aggregator.gate import Decision, Measured
 from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
+from cryofed.federation.engines.remote.engine import RemoteEngine
 from cryofed.federation.releases.store import current_release
+
+
+def follow(engine: RemoteEngine, plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
+    """Have the engine run the next campaign, or go on with the one that was stopped; how it ended."""
+    own = engine.machines.home(home)
+    engine.machines.check_founded(own)
+    number, folder = next_campaign(home)
+    with sole_run(own.folder):
+        write_whole(own.folder / PLAN, travelling(plan).encode())
+        write_whole(own.folder / CAMPAIGN, str(number).encode())
+        engine.drive(plan, home, Relay(folder / "events.jsonl", hooks).tick, hooks=hooks)
+    return ended(home, number, folder, hooks)
 
 
 def travelling(plan: Plan) -> str:
