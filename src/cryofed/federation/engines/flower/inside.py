@@ -2,7 +2,7 @@
 
 No other file imports `flwr`. Most of these names are Flower's own business and may move with any release;
 `tests/federation/engines/flower/test_flower_inside.py` holds each name and signature against the installed
-one. To take in a new series, change `machines.RELEASE`, run that test, and mend what it names.
+one. To take in a new series, change `machines.py: release`, run that test, and mend what it names.
 """
 
 from __future__ import annotations

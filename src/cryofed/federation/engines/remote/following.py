@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,39 +18,25 @@ from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
-from cryofed.federation.engines.remote.homes import Home
+from cryofed.federation.engines.remote.engine import RemoteEngine
 from cryofed.federation.releases.store import current_release
 
 
-def follow(
-    plan: Plan, home: Path, own: Home, hooks: Sequence[Hook], drive: Callable[[Callable[[], None]], None]
-) -> Campaign:
-    """Run the next campaign at the aggregator, or go on with the one that was stopped.
-
-    Args:
-        plan: of the federation.
-        home: the federation's folder.
-        own: the engine's folder in it.
-        hooks: they hear what the rounds note at the aggregator.
-        drive: keeps the aggregator at work until the campaign is done; it calls its argument several times a
-            second.
-
-    Raises:
-        BusyError: another run drives this federation.
-        FederationError: it cannot go on; a later run resumes from the checkpoint.
-    """
+def follow(engine: RemoteEngine, plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
+    """Have the engine run the next campaign, or go on with the one that was stopped; how it ended."""
+    own = engine.machines.home(home)
+    engine.machines.check_founded(own)
     number, folder = next_campaign(home)
     with sole_run(own.folder):
         write_whole(own.folder / PLAN, travelling(plan).encode())
         write_whole(own.folder / CAMPAIGN, str(number).encode())
-        drive(Relay(folder / "events.jsonl", hooks).tick)
+        engine.drive(plan, home, Relay(folder / "events.jsonl", hooks).tick, hooks=hooks)
     return ended(home, number, folder, hooks)
 
 
-def progress(own: Home, trial: str) -> tuple[tuple[str, int], ...]:
-    """Changes with every closed round of the campaigns, or of a trial."""
-    folder = own.folder / trial if trial else own.folder.parent / "campaigns"
-    return tuple((str(path), path.stat().st_size) for path in sorted(folder.rglob("rounds.jsonl")))
+def progress(rounds: Path) -> tuple[tuple[str, int], ...]:
+    """Changes with every closed round of the campaigns, or of the trial, in this folder."""
+    return tuple((str(path), path.stat().st_size) for path in sorted(rounds.rglob("rounds.jsonl")))
 
 
 def travelling(plan: Plan) -> str:

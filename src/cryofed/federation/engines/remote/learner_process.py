@@ -1,4 +1,4 @@
-"""The learner's process, seen from the executor: it may crash or hang, and only the round is lost."""
+"""The learner's process, seen from the site's own: it may crash or hang, and only the round is lost."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ class LearnerProcess:
         if told is None:
             raise EOFError(f"the learner ended with status {self.process.wait(5)}")
         return told
+
+    @property
+    def warm(self) -> bool:
+        """Whether it has said that it is there."""
+        return self.ready.is_set()
 
     @property
     def alive(self) -> bool:

@@ -17,6 +17,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.remote.homes import TRANSFER
 
 MARK = "registered"  # a file in a site's kit: the aggregator has let this process in
+REFUSED = "refused"  # a file in a site's kit: why the aggregator has not let this process in
 CONSOLE = "console.log"  # in a kit: what its processes print
 
 
@@ -51,7 +52,8 @@ def become(kit: Path, command: Sequence[str], extra: Mapping[str, str]) -> None:
 def _prepare(kit: Path) -> None:
     if running(kit):
         raise FederationError(f"{kit.parent}: runs already; stop it first")
-    (kit / MARK).unlink(missing_ok=True)
+    for told in (MARK, REFUSED):
+        (kit / told).unlink(missing_ok=True)
     shutil.rmtree(kit.parent / TRANSFER, ignore_errors=True)  # of processes that were killed
 
 

@@ -239,4 +239,4 @@ class Supervisor:
         return now - self._missing_since
 
     def _closed(self) -> tuple[tuple[str, int], ...]:
-        return progress(self.home, self.trial)
+        return progress(self.home.folder / self.trial if self.trial else self.federation / "campaigns")

@@ -1,36 +1,34 @@
-"""One campaign on Flower, seen from the coordinator: the same result as from every other engine."""
+"""The coordinator's side of an aggregator whose process is ours: what shall run, and keep it running."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from cryofed.errors import FederationError
-from cryofed.federation.aggregator.campaign import Campaign
-from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.engines.flower.machines import FlowerMachines
-from cryofed.federation.engines.flower.notes import Wanted, read_note, want
 from cryofed.federation.engines.remote import processes
-from cryofed.federation.engines.remote.following import follow, progress
+from cryofed.federation.engines.remote.following import progress
+from cryofed.federation.engines.remote.machines import RemoteMachines
+from cryofed.federation.engines.remote.notes import Wanted, read_note, want
 
 POLL_S = 0.1  # how often files are looked at
 FRUITLESS = 3  # aggregators in a row that die without a new round
 
 
-def run_on_flower(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
-    """Run the next campaign, or go on with the one that was stopped."""
-    own = FlowerMachines().home(home)
-    FlowerMachines().check_founded(own)
-    return follow(plan, home, own, hooks, lambda tick: drive(plan, home, tick))
-
-
-def drive(plan: Plan, home: Path, tick: Callable[[], None] = lambda: None, trial: str = "") -> None:
+def drive(
+    machines: RemoteMachines,
+    plan: Plan,
+    home: Path,
+    tick: Callable[[], None] = lambda: None,
+    trial: str = "",
+) -> None:
     """Have the aggregator's process carry out one turn, and start it where it does not run, or has died.
 
     Args:
+        machines: of the engine; its aggregator serves by `serving.serve`.
         plan: of the federation; its port.
         home: the federation's folder.
         tick: called several times a second.
@@ -39,9 +37,9 @@ def drive(plan: Plan, home: Path, tick: Callable[[], None] = lambda: None, trial
     Raises:
         FederationError: it cannot go on; a later run resumes from the checkpoint.
     """
-    machines = FlowerMachines()
     own = machines.home(home)
-    turn, mark, deaths = uuid.uuid4().hex, progress(own, trial), 0
+    rounds = own.folder / trial if trial else home / "campaigns"
+    turn, mark, deaths = uuid.uuid4().hex, progress(rounds), 0
     want(own.folder, Wanted(turn, trial))
     try:
         while True:
@@ -53,7 +51,7 @@ def drive(plan: Plan, home: Path, tick: Callable[[], None] = lambda: None, trial
                 tick()
                 return
             if not processes.running(own.aggregator):
-                deaths = deaths + 1 if mark == (mark := progress(own, trial)) else 1
+                deaths = deaths + 1 if mark == (mark := progress(rounds)) else 1
                 if deaths > FRUITLESS:
                     log = own.aggregator / processes.CONSOLE
                     raise FederationError(f"the aggregator's process dies again and again; its log is {log}")
