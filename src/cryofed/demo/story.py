@@ -115,8 +115,8 @@ def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
     def hook(event: str, facts: Mapping[str, Any]) -> None:
         if event == "round_closed":
             curve.append(evaluate(_last(home), world.unseen).auc)
-            told = f"round {facts['round']} of {settings.rounds}: AUC {curve[-1]:.3f} on unseen molecules"
-            tell(told, 0.2 + 0.35 * facts["round"] / settings.rounds)
+            step = f"round {facts['round']} of {settings.rounds}: AUC {curve[-1]:.3f} on unseen molecules"
+            tell(step, 0.2 + 0.35 * facts["round"] / settings.rounds)
 
     campaign = _campaign(home, plan, world, hook)
     tell("sites learn alone; and, for comparison, all their images in one place", 0.55)
@@ -199,8 +199,8 @@ def _last(home: Path) -> Vector:
 
 def _export(folder: Path, vector: Vector, settings: Settings) -> Path:
     """The federated model's files, whatever the gate decided."""
-    told = {"note": "made by cryofed demo", "seed": settings.seed, "rounds": settings.rounds}
-    write_model(folder, vector, Calibration(), told)
+    card = {"note": "made by cryofed demo", "seed": settings.seed, "rounds": settings.rounds}
+    write_model(folder, vector, Calibration(), card)
     return folder / "model.onnx"
 
 

@@ -51,8 +51,8 @@ def make_shards(
         path = _shard(folder, seed, first)
         count = min(SHARD, jobs - first)
         if not path.is_file():
-            made = corpus(count, seed, workers, start=first, structures=structures)
-            _write(path, Labelled.join([labelled(job) for job in made]))
+            simulated = corpus(count, seed, workers, start=first, structures=structures)
+            _write(path, Labelled.join([labelled(job) for job in simulated]))
         yield first + count
 
 

@@ -117,12 +117,12 @@ class _Graph:
         seen = self.layer(model.trunk, image)
         unknown = self.node("IsNaN", ["features"])
         zero = self.constant(np.float32(0).reshape(1))
-        told = self.node("Where", [unknown, zero, "features"])
+        known = self.node("Where", [unknown, zero, "features"])
         flag = self.node("Cast", [unknown], to=TensorProto.FLOAT)
         mean = self.node("ReduceMean", [seen], axes=[2, 3], keepdims=0)
         most = self.node("ReduceMax", [seen], axes=[2, 3], keepdims=0)
         self.nodes.append(helper.make_node("Concat", [mean, most], ["pooled"], axis=1))
-        logits = self.layer(model.head, self.node("Concat", ["pooled", told, flag], axis=1))
+        logits = self.layer(model.head, self.node("Concat", ["pooled", known, flag], axis=1))
         self.nodes.append(helper.make_node("Identity", [logits], ["logits"]))
 
     def layer(self, layer: nn.Module, x: str) -> str:

@@ -88,10 +88,10 @@ def initial_vector(seed: int) -> Vector:
 
 def network(vector: Vector) -> Network:
     """The network that these numbers make."""
-    made = Network()
-    made.load_state_dict({name: torch.tensor(array) for name, array in layout().split(vector).items()})
+    model = Network()
+    model.load_state_dict({name: torch.tensor(array) for name, array in layout().split(vector).items()})
     # Twice as fast on a CPU: the channels of a pixel lie side by side. torch's types lack this form of `to`.
-    return made.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
+    return model.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
 
 
 def train(

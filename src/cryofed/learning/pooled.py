@@ -36,12 +36,12 @@ def pooled_views(
         if key in _KEPT:
             _KEPT.move_to_end(key)
             return _KEPT[key]
-    made = fresh_views(model, labelled, changes, int(key[:16], 16), VIEWS)
+    views = fresh_views(model, labelled, changes, int(key[:16], 16), VIEWS)
     with _LOCK:
-        _KEPT[key] = made
+        _KEPT[key] = views
         while len(_KEPT) > 1 and sum(array.nbytes for array in _KEPT.values()) > KEPT_BYTES:
             _KEPT.popitem(last=False)
-    return made
+    return views
 
 
 def fresh_views(

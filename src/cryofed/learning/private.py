@@ -90,8 +90,8 @@ def train_privately(
     start = [p.detach().clone() for p in parameters]
     extra = None
     if drift is not None:
-        told = layout().split(drift)
-        extra = [torch.tensor(told[name]).to(place) for name in names]
+        parts = layout().split(drift)
+        extra = [torch.tensor(parts[name]).to(place) for name in names]
     total = [torch.zeros_like(p) for p in parameters]
     optimizer = DPOptimizer(
         make_optimizer(parameters, settings),

@@ -124,12 +124,12 @@ def export(library: Library, folder: Path) -> int:
     jobs = library.jobs()
     n = sum(len(job.classes) for job in jobs)
     images = np.lib.format.open_memmap(folder / "averages.npy", "w+", np.float16, (n, SIDE, SIDE))
-    told = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (n, len(FEATURES)))
+    numbers = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (n, len(FEATURES)))
     lines = ["\t".join([*ABOUT, *MEANING, *LABEL])]
     first = 0
     for job in jobs:
         last = first + len(job.classes)
-        images[first:last], told[first:last] = library.images(job.job_id), library.features(job.job_id)
+        images[first:last], numbers[first:last] = library.images(job.job_id), library.features(job.job_id)
         known, target, good, _ = meaning(job)
         for index in range(len(job.classes)):
             table = job.classes

@@ -80,9 +80,9 @@ def score_job(
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
     pooled = np.zeros((len(job.classes), 0), np.float32)
     if usable.any():
-        logits, told, sharp = answers(opened, job, usable)
-        pooled = np.full((len(job.classes), told.shape[1]), np.nan, np.float32)
-        pooled[usable] = told
+        logits, numbers, sharp = answers(opened, job, usable)
+        pooled = np.full((len(job.classes), numbers.shape[1]), np.nan, np.float32)
+        pooled[usable] = numbers
         score[usable] = opened.calibration.probabilities(logits[:, 0], sharp)
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
@@ -101,11 +101,11 @@ def answers(
     model: Model, job: ClassJob, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Logits `(usable classes, 1 + reasons)` and pooled numbers, means of the views; sharpness."""
-    told = features(job)[usable]
-    ways = FEWER_VIEWS if len(told) > MANY else VIEWS
+    numbers = features(job)[usable]
+    ways = FEWER_VIEWS if len(numbers) > MANY else VIEWS
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
-    columns = zip(*(run(model, images, told) for images in views), strict=True)
+    columns = zip(*(run(model, images, numbers) for images in views), strict=True)
     logits, pooled = (np.stack(column).mean(axis=0, dtype=np.float64) for column in columns)
     return logits, pooled, sharpness(views[SHARP])
 
@@ -117,13 +117,13 @@ def turned(images: Images, turns: int, mirrored: bool) -> Images:
 
 
 def run(
-    model: Model, images: Images, told: NDArray[np.float32]
+    model: Model, images: Images, numbers: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """`(n, 64, 64)` prepared averages and `(n, F)` features to logits and pooled numbers."""
     parts = [
         model.session.run(
             ["logits", "pooled"],
-            {"images": images[first : first + BATCH], "features": told[first : first + BATCH]},
+            {"images": images[first : first + BATCH], "features": numbers[first : first + BATCH]},
         )
         for first in range(0, len(images), BATCH)
     ]
@@ -131,9 +131,9 @@ def run(
     return logits, pooled
 
 
-def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float64]:
+def score_prepared(model: Model, images: Images, numbers: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
-    logits, _ = run(model, images, told)
+    logits, _ = run(model, images, numbers)
     return model.calibration.probabilities(logits[:, 0].astype(np.float64), sharpness(images))
 
 

@@ -50,8 +50,8 @@ class Memory:
 
     def by_content(self, content: str) -> Record | None:
         """A job with the same files that was decided."""
-        found = (r for r in self.records.values() if r.content == content and r.outcome in ("kept", "look"))
-        return next(found, None)
+        decided = (r for r in self.records.values() if r.content == content and r.outcome in ("kept", "look"))
+        return next(decided, None)
 
     def keep(self, record: Record) -> None:
         """Remember, on disk before this returns."""

@@ -103,10 +103,10 @@ def _sites(paths: Sequence[Path]) -> dict[str, Path]:
     """Each site's library; the same sites in all plans, so that the runs can be compared."""
     from cryofed.federation.agreement.plan_file import read_plan
 
-    found: dict[str, Path] = {}
+    libraries: dict[str, Path] = {}
     for path in paths:
         plan = read_plan(path)
-        if found and set(plan.site_names) != set(found):
+        if libraries and set(plan.site_names) != set(libraries):
             raise InputError(path, "sites", ", ".join(plan.site_names), "enroll the same sites in every plan")
         for site in plan.sites:
             library = path.parent / site.library
@@ -114,5 +114,5 @@ def _sites(paths: Sequence[Path]) -> dict[str, Path]:
                 raise InputError(
                     path, "sites.library", f"{site.name}: no file", "name the site's library file"
                 )
-            found[site.name] = library
-    return found
+            libraries[site.name] = library
+    return libraries

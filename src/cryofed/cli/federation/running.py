@@ -86,13 +86,13 @@ class Display:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             console=self.console,
             transient=not self.console.is_terminal,
         )
-        self.rounds = self.progress.add_task("rounds", total=plan.rounds.count, told="")
-        self.answers = self.progress.add_task("answers", total=None, told="")
+        self.rounds = self.progress.add_task("rounds", total=plan.rounds.count, note="")
+        self.answers = self.progress.add_task("answers", total=None, note="")
 
     def __enter__(self) -> Display:
         self.progress.start()
@@ -106,7 +106,7 @@ class Display:
         if event in ("started", "resumed"):
             self.progress.update(self.rounds, completed=facts["round"] - 1)
         elif event == "round_started":
-            self.progress.update(self.answers, completed=0, total=len(facts["asked"]), told="")
+            self.progress.update(self.answers, completed=0, total=len(facts["asked"]), note="")
         elif event in ("update_accepted", "update_refused", "site_lost"):
             self.progress.advance(self.answers)
             if event != "update_accepted":
@@ -121,4 +121,4 @@ class Display:
             )
         elif event == "round_closed":
             auc = "" if facts["auc"] is None else f"AUC {facts['auc']:.4f}"
-            self.progress.update(self.rounds, completed=facts["round"], told=auc)
+            self.progress.update(self.rounds, completed=facts["round"], note=auc)

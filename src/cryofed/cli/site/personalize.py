@@ -63,18 +63,18 @@ def run(options: argparse.Namespace) -> None:
     origin = read_vector((options.origin or SHIPPED.parent) / "weights.safetensors")
     calibration = open_model(options.release / "model.onnx", "cpu").calibration
     models = _candidates(common, origin, fit, options)
-    made = personalize(models, chooses, calibration)
-    for kind, value in made.auc.items():
-        chosen = ", chosen" if kind == made.kind else ""
+    personal = personalize(models, chooses, calibration)
+    for kind, value in personal.auc.items():
+        chosen = ", chosen" if kind == personal.kind else ""
         print(f"{kind:15}AUC {value:.4f} on {len(chooses)} held-out averages that choose{chosen}")
-    print(_worth(common, calibration, made, tells))
+    print(_worth(common, calibration, personal, tells))
     card = {
         "made by": "cryofed site personalize",
-        "kind": made.kind,
+        "kind": personal.kind,
         "release_vector_sha256": vector_hash(common),
         "stays": "at the site",
     }
-    write_model(options.out, made.vector, made.calibration, card)
+    write_model(options.out, personal.vector, personal.calibration, card)
     print(f"written to {options.out}; use it with: cryofed select JOB --model {options.out / 'model.onnx'}")
 
 
@@ -104,7 +104,7 @@ def _candidates(
         return candidates(common, own, fit, head, options.seed, device=options.device)
 
 
-def _worth(common: Vector, calibration: Calibration, made: Personal, tells: Labelled) -> str:
+def _worth(common: Vector, calibration: Calibration, personal: Personal, tells: Labelled) -> str:
     """What the choice is worth, on averages that had no part in it."""
     from cryofed.learning.metrics import auc, brier
     from cryofed.learning.personalize import site_scores
@@ -112,7 +112,7 @@ def _worth(common: Vector, calibration: Calibration, made: Personal, tells: Labe
     if not 0 < tells.good.sum() < len(tells):
         return "no held-out job is left to say what that is worth: harvest more projects"
     before = site_scores(common, calibration, tells)
-    after = site_scores(made.vector, made.calibration, tells)
+    after = site_scores(personal.vector, personal.calibration, tells)
     return (
         f"on {len(tells)} other held-out averages: AUC {auc(before, tells.good):.4f} with the release, "
         f"{auc(after, tells.good):.4f} personal; Brier {brier(before, tells.good):.4f}, "

@@ -24,11 +24,11 @@ def structure_files(folder: Path) -> list[Path]:
     """The files in `folder` and below that hold a model or a map, sorted."""
     if not folder.is_dir():
         raise InputError(folder, "structures", "no such folder", "name a folder of PDB, mmCIF or MRC files")
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and _kind(p) in MODELS + MAPS)
-    if not found:
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and _kind(p) in MODELS + MAPS)
+    if not files:
         remedy = "put .pdb, .cif or .mrc files (or .gz of them) there"
         raise InputError(folder, "structures", "no PDB, mmCIF or MRC file", remedy)
-    return found
+    return files
 
 
 @lru_cache(maxsize=64)
