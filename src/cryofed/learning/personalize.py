@@ -17,7 +17,7 @@ from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
-FEWEST = 20  # good, and as many bad: below, two numbers are not fitted
+FEWEST = 20  # good averages, and as many bad ones, that fitting two numbers needs
 HEAD = "head."
 
 

@@ -14,7 +14,7 @@ from cryofed.learning.augment import Augmentation, augmented, middle, normalized
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.network import POOLED, Network
 
-VIEWS = 12  # of each average; with 20 steps of 64 a round, more are hardly met
+VIEWS = 12  # of each average; a round of 20 steps of 64 hardly meets more
 BATCH = 256
 KEPT_BYTES = 2**28  # of all sets together that a process keeps
 _KEPT: OrderedDict[str, NDArray[np.float32]] = OrderedDict()

@@ -81,7 +81,7 @@ def train_privately(
     model.trunk.requires_grad_(settings.part == "all")
     views = None
     if settings.part == "head":
-        # Drawn from the secret seed: views that depended on the data would tie every average to all others.
+        # The secret seed draws them. Views that depended on the data would tie every average to all others.
         changes = AUGMENTATION if settings.augment else None
         views = fresh_views(model, labelled, changes, privacy.secret_seed, PRIVATE_VIEWS)
     hooked = GradSampleModule(model if views is None else _Head(model), loss_reduction="sum")

@@ -11,7 +11,7 @@ from cryofed.simulation.molecules import elongated, globular
 from cryofed.simulation.molecules.molecule import Molecule, random_turn
 
 Maker = Callable[[np.random.Generator, str], Molecule]
-MOST_BEADS = 7000  # more cost time and show nothing at the pixel sizes of class averages
+MOST_BEADS = 7000  # more would cost time and not show at the pixel sizes of class averages
 
 
 def random_molecule(rng: np.random.Generator, name: str = "molecule", kind: str | None = None) -> Molecule:

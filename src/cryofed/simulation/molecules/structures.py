@@ -50,7 +50,7 @@ def _model(path: Path) -> Molecule:
         if structure.assemblies:
             model = gemmi.make_assembly(structure.assemblies[0], model, gemmi.HowToNameCopiedChain.Dup)
         residues = [r for chain in model for r in chain if not r.is_water()]
-        step = 1 + model.count_atom_sites() // MOST_ATOMS  # every so many atoms of a capsid are enough
+        step = 1 + model.count_atom_sites() // MOST_ATOMS  # of a capsid, every n-th atom is enough
         atoms = [
             (*atom.pos.tolist(), weight * atom.element.atomic_number * atom.occ)
             for residue in residues

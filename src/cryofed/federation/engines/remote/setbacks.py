@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 FIRST_S = 20.0  # after a second death; each further one doubles it
 LONGEST_S = 3600.0
-FREE = 1  # deaths that cost nothing: machines are started again
+FREE = 1  # deaths that have no consequence: a machine may have been started again
 
 
 class Setbacks:
