@@ -46,7 +46,7 @@ test-flare: $(READY)
 test-flower: $(READY)
 	$(PY) -m pytest tests/contract -k flower
 	$(PY) -m pytest tests/federation/engines/flower
-	$(PY) -m pytest tests/federation/engines/flower -m processes --durations=0
+	$(PY) -m pytest tests/federation/engines/remote -m processes --durations=0
 
 # Under strace for over a minute each: no socket but the named ones, no file outside the named folders.
 test-silent: $(READY)

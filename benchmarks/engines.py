@@ -133,7 +133,7 @@ class Running:
 
     def rounds(self, name: str, size: int, count: int, tick: Callable[[], None] = lambda: None) -> float:
         """Median seconds of a round; notes when the first one ended, and how much memory the segment held."""
-        from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
+        from cryofed.federation.engines.flare.coordinator.running import supervisor
         from cryofed.federation.engines.remote.conduct import write_trial
 
         plan = replace(self.plan, rounds=replace(self.plan.rounds, count=count))
@@ -147,7 +147,7 @@ class Running:
             self.peak = max(self.peak, segment_memory(self.flare.aggregator))
             tick()
 
-        Supervisor(plan, self.home, name).run(look)
+        supervisor(plan, self.home, name).run(look)
         return median_round(folder)
 
     def killed(self) -> float:

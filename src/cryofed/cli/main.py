@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 from cryofed import __version__
 from cryofed.errors import CryoFedError
@@ -66,8 +65,3 @@ def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def _module(command: str) -> str:
     return f"cryofed.cli.{command.replace('-', '_')}"
-
-
-def missing_commands() -> list[str]:
-    """Commands that are listed but have no file; a test keeps this empty."""
-    return [name for name in COMMANDS if find_spec(_module(name)) is None]

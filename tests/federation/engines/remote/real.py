@@ -1,4 +1,4 @@
-"""A federation of real processes over mutual TLS: one aggregator and three toy sites."""
+"""A federation of real processes over mutual TLS, of any engine: one aggregator and three toy sites."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
 from cryofed.federation.agreement.plan import NetworkRules
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.flower.machines import FlowerMachines
-from cryofed.federation.engines.flower.running import drive
+from cryofed.federation.engines.deployment import deployment_of
 from cryofed.federation.engines.remote import processes
 from cryofed.federation.engines.remote.conduct import write_trial
+from cryofed.federation.engines.remote.engine import RemoteEngine
 from cryofed.federation.engines.remote.here import join_here, with_free_port
 from cryofed.federation.engines.remote.homes import SiteHome
 
@@ -54,11 +54,13 @@ def toy_learners() -> Iterator[None]:
 class Federation:
     """Owns the processes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        plan = replace(toy.plan(NAMES), engine="flower", network=NetworkRules(port=8102))
+    def __init__(self, engine: str, folder: Path) -> None:
+        self.folder, self.federation = folder, folder / "toys"
+        plan = replace(toy.plan(NAMES), engine=engine, network=NetworkRules(port=8102))
         self.plan = with_free_port(plan)
-        self.machines, self.federation = FlowerMachines(), folder / "toys"
+        found = deployment_of(engine)
+        assert isinstance(found, RemoteEngine)
+        self.engine, self.machines = found, found.machines
         self.home = self.machines.home(self.federation)
         self.sites = {name: SiteHome(folder / "sites" / name) for name in NAMES}
         library = folder / "library.db"
@@ -81,11 +83,11 @@ class Federation:
     ) -> tuple[np.ndarray, list[dict[str, Any]]]:
         """Run, or resume, a few toy rounds on the running federation; the vector and the reports."""
         set_toys(self.folder / "sites", behaviours, seconds)
-        plan = replace(toy.plan(NAMES, **rounds), network=self.plan.network)
+        plan = replace(toy.plan(NAMES, **rounds), engine=self.engine.name, network=self.plan.network)
         folder = self.home.folder / name
         write_trial(folder, commented_plan(plan), toy.LAYOUT, toy.START)
         with toy_learners():
-            drive(plan, self.federation, tick, name)
+            self.engine.drive(plan, self.federation, tick, name)
         vector = read_arrays(folder / "checkpoint.safetensors")[0]["vector"]
         return vector, self.reports(name)
 
