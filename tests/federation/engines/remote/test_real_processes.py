@@ -64,8 +64,8 @@ def test_a_killed_aggregator_is_started_again_and_the_bits_are_the_same(
     running: Federation, tmp_path: Path
 ) -> None:
     before = [processes.running(site.kit)[0].pid for site in running.sites.values()]
-    tick = running.once_after("aggregator", 1, running.kill_aggregator)
-    vector, reports = running.trial("aggregator", tick, seconds=0.5, count=4)
+    tick = running.once_after("struck", 1, running.kill_aggregator)
+    vector, reports = running.trial("struck", tick, seconds=0.5, count=4)
     assert [report["round"] for report in reports] == [1, 2, 3, 4]
     assert vector.tobytes() == reference(tmp_path, count=4)
     assert [processes.running(site.kit)[0].pid for site in running.sites.values()] == before
