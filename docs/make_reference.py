@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: `python docs/make_reference.py`. A test says when it must run again."""
+"""Write docs/reference/ from the code: `python docs/make_reference.py`. A test says when to."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def commands() -> str:
     lines = ["# Commands", "", WRITTEN, "", _EXIT, ""]
     for name in COMMANDS:
         for words, parser in _parsers(_child(parser_for([name]), name), [name]):
-            lines += [f"## `cryofed {' '.join(words)}`" if len(words) == 1 else f"### `{' '.join(words)}`", ""]
+            told = " ".join(words)
+            lines += [f"## `cryofed {told}`" if len(words) == 1 else f"### `{told}`", ""]
             lines += ["```text", parser.format_help().rstrip(), "```", ""]
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHELLS = ("sh", "console", "bash", "")
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")],
-    key=lambda page: str(page),
+    key=str,
 )
 
 
@@ -47,18 +48,17 @@ def links(page: Path) -> Iterator[str]:
 def anchors(page: Path) -> set[str]:
     """What a link to a heading of this page may name: as GitHub makes it of the heading's words."""
     headings, found = tokens(page), set()
-    for token, inner in zip(headings, headings[1:], strict=False):
+    for token, inner in pairwise(headings):
         if token.type == "heading_open":
-            plain = "".join(one.content for one in inner.children or () if one.type in ("text", "code_inline"))
+            words = (one.content for one in inner.children or () if one.type in ("text", "code_inline"))
+            plain = "".join(words)
             found.add(re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-"))
     return found
 
 
 def blocks(page: Path, *languages: str) -> Iterator[Token]:
     """Fenced blocks in one of these languages."""
-    yield from (
-        token for token in tokens(page) if token.type == "fence" and token.info.strip() in languages
-    )
+    yield from (token for token in tokens(page) if token.type == "fence" and token.info.strip() in languages)
 
 
 def commands(page: Path) -> Iterator[Command]:

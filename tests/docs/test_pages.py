@@ -11,9 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.docs.pages import PAGES, ROOT, anchors, commands, links
 
 from cryofed.cli.main import parser_for
-from tests.docs.pages import PAGES, ROOT, anchors, commands, links
 
 
 def named(page: Path) -> str:
@@ -57,7 +57,7 @@ def reference() -> ModuleType:
     return module
 
 
-@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="argparse of each Python lays help out its own way")
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="each Python lays out help in its own way")
 def test_the_reference_is_the_codes_own(reference: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="without PyTorch the signatures cannot be read")
     monkeypatch.setenv("COLUMNS", "100")
@@ -81,7 +81,12 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -
         place = tmp_path / name
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, place)
     done = subprocess.run(
-        [zensical, "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        [zensical, "build", "--strict"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "site-docs" / "index.html").read_text(encoding="utf-8")

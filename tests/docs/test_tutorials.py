@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.docs.pages import ROOT, blocks
 
 pytest.importorskip("torch", reason="practice labs are simulated, and a federation trains")

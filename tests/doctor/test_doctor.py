@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sqlite3
 from pathlib import Path
@@ -118,6 +119,11 @@ def founded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     new = ["federation", "new", "plan.toml", "--name", "demo", "--engine", "flare", "--sites", "a,b"]
     assert main(new) == 0
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]  # nobody else's federation answers there
+    plan = tmp_path / "plan.toml"
+    plan.write_text(plan.read_text().replace("port = 8102", f"port = {port}"))
     assert main(["federation", "provision", "plan.toml"]) == 0
     return tmp_path
 
@@ -128,7 +134,7 @@ def test_an_aggregator_is_told_of_its_port_host_and_certificate(founded: Path) -
         listener.bind(("", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        plan.write_text(plan.read_text().replace("port = 8102", f"port = {port}"))
+        plan.write_text(re.sub(r"\nport = \d+", f"\nport = {port}", plan.read_text()))
         found = {one.subject: one for one in membership.plan(plan)}
         assert found["port"].state == "bad"
         assert "in use" in found["port"].found
