@@ -66,7 +66,8 @@ def _summary(tried: LocalModel) -> str:
 
     told = facts(tried)
     return (
-        f"{told['examples']} averages trained on; on {told['held_out_projects']} held-out projects"
+        f"{told['examples']} averages trained on, {told['share']:.0%} of the change is kept;"
+        f" on {told['held_out_projects']} held-out projects"
         f" ({told['held_out_examples']} averages)"
         f" AUC {told['auc_before']} before, {told['auc_after']} after;"
         f" Brier {told['brier_before']} before, {told['brier_after']} after"
