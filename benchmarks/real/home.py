@@ -131,12 +131,16 @@ def figures(
 
 
 def table(found: Mapping[str, Sequence[Figure]]) -> str:
-    """A line for each way and a group of columns for each kind of judge: mean, and the worst change."""
+    """A line for each way, the worst on other molecules first: mean, and the worst change, by kind of judge."""
     head = (
         "| trained | " + " | ".join(f"AUC, {words} | worst change | Brier" for words in KINDS.values()) + " |"
     )
     lines = [head, f"|---|{'---:|---:|---:|' * len(KINDS)}"]
-    for way, of_way in found.items():
+
+    def harm(of_way: Sequence[Figure]) -> float:
+        return float(np.mean([f.brier[1] for f in of_way if f.lesson.kind == "other molecule"]))
+
+    for way, of_way in sorted(found.items(), key=lambda item: -harm(item[1])):
         cells = []
         for kind in KINDS:
             mine = [f for f in of_way if f.lesson.kind == kind]
