@@ -131,10 +131,9 @@ def figures(
 
 
 def table(found: Mapping[str, Sequence[Figure]]) -> str:
-    """A line for each way, the worst on other molecules first: mean, and the worst change, by kind of judge."""
-    head = (
-        "| trained | " + " | ".join(f"AUC, {words} | worst change | Brier" for words in KINDS.values()) + " |"
-    )
+    """A line for each way, the worst on other molecules first: mean and worst change by kind of judge."""
+    heads = [f"AUC, {words} | worst change | Brier" for words in KINDS.values()]
+    head = f"| trained | {' | '.join(heads)} |"
     lines = [head, f"|---|{'---:|---:|---:|' * len(KINDS)}"]
 
     def harm(of_way: Sequence[Figure]) -> float:
