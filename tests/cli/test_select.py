@@ -56,7 +56,8 @@ def change(path: Path, old: str, new: str) -> None:
 def test_json_is_the_schema_and_nothing_else(relion_job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["select", str(relion_job), "--json", "--force"]) == 0
     told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert list(told) == ["job", "kept", "classes"]
+    assert list(told) == ["job", "kept", "classes", "note"]
+    assert told["note"].startswith("nothing here looks like a particle")  # the note is there if there is one
     assert told["job"] == str(relion_job)
     assert [row["class_number"] for row in told["classes"]] == [1, 2, 3, 4, 5, 6]
     names = ["class_number", "particles", "resolution_angstrom", "score", "kept", "reason"]
@@ -154,8 +155,11 @@ def test_a_job_of_nothing_but_junk_is_said_in_the_terminal_the_report_and_json(
     assert said in (relion_job.parent / "job012_selected/report.html").read_text()
     assert main(["select", str(relion_job), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["note"] == said
-    assert main(["select", str(relion_job), "--threshold", "0.4", "--force"]) == 0  # a person knows better
+    overruled = ["select", str(relion_job), "--threshold", "0.4", "--force"]  # a person knows better
+    assert main(overruled) == 0
     assert "kept 1 of 6 classes" in capsys.readouterr().out
+    assert main([*overruled, "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["job", "kept", "classes"]
 
 
 def test_an_empty_job_is_said_and_nothing_kept(
