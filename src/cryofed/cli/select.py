@@ -134,7 +134,7 @@ def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: a
     else:
         print(summary(job, selection))
     if selection.note:
-        print(f"note: {selection.note}", file=sys.stderr)
+        print(f"note: {selection.note}; --threshold sets a cut of your own", file=sys.stderr)
     elif loss(job, selection) > options.max_loss:
         print(f"warning: more than {100 * options.max_loss:.0f} % is thrown away (--force)", file=sys.stderr)
     if not options.json:
