@@ -174,12 +174,12 @@ class _Reader:
     def block(self, block: bytes) -> tuple[Found, int | None]:
         """Classes, places and lengths of the rows, and where the table ends in this block, if it does."""
         odd = any(mark in block for mark in ODD)
-        found = None if odd else self._fast(np.frombuffer(block, np.uint8))
-        if found is None:
+        read = None if odd else self._fast(np.frombuffer(block, np.uint8))
+        if read is None:
             return self._slow(block)
-        self.number += len(found[0])
+        self.number += len(read[0])
         self.plain &= b"\r" not in block
-        return found, None
+        return read, None
 
     def _fast(self, block: NDArray[np.uint8]) -> Found | None:
         """The same where every line is a row of plain words; None where one is not."""
@@ -214,8 +214,8 @@ class _Reader:
                 self.plain = False  # RELION takes it for a row
             else:
                 line = star.Line("row", raw, self.number, b"", self.width)
-                found = star.row_values(self.path, line)[self.field]
-                classes.append(self._number(found))
+                value = star.row_values(self.path, line)[self.field]
+                classes.append(self._number(value))
                 first.append(at)
                 size.append(len(raw))
                 self.plain &= b"\r" not in raw

@@ -79,9 +79,9 @@ def _write_optimiser(job: ClassJob, target: Path, final: Path) -> None:
                 out.write(star.as_bytes(f"_{named:<50} {star.quoted(names[named])}\n"))
             else:
                 out.write(star.clean(line))
-    found = star.need_block(target, "optimiser_general")
+    general = star.need_block(target, "optimiser_general")
     for column, name in names.items():
-        if star.need_value(target, found, column) != name:
+        if star.need_value(target, general, column) != name:
             raise InputError(source, f"_{column}", "not a list that can be changed", star.OTHER)
 
 

@@ -55,7 +55,9 @@ def _tiles(records: list[Record]) -> str:
         (f"{particles:,}", "particles kept in all of them"),
         (f"{look:,}", "need a person"),
     ]
-    return "".join(f'<div class="tile"><strong>{n}</strong><span>{what}</span></div>' for n, what in numbers)
+    return "".join(
+        f'<div class="tile"><strong>{n}</strong><span>{label}</span></div>' for n, label in numbers
+    )
 
 
 def _row(r: Record) -> str:

@@ -118,10 +118,10 @@ class FlowerCarrier:
             self._take_heads()
             self._look_for_new_lives()
             for reply in self._replies:
-                found = self._taken(reply)
-                if found is not None:
+                answer = self._taken(reply)
+                if answer is not None:
                     self._replies.remove(reply)
-                    return found
+                    return answer
             if (left := end - time.monotonic()) <= 0:
                 return None
             time.sleep(min(POLL_S, left))
