@@ -106,7 +106,7 @@ def within(seconds: float, words: list[str]) -> str:
     except subprocess.TimeoutExpired:
         process.terminate()  # a federation ends its own processes, which have sessions of their own
         with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=120)
+            process.wait(120)
         return ""
     finally:
         with suppress(ProcessLookupError):
