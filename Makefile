@@ -39,7 +39,7 @@ demo: $(READY)
 # Then each engine that has an environment of its own, in it.
 test: $(READY)
 	$(PY) -m pytest --numprocesses $(WORKERS)
-	$(PY) -m pytest tests/federation/engines/flare -m processes
+	$(PY) -m pytest tests/federation/engines/flare tests/federation/engines/remote -m processes
 	@set -e; for engine in $(APART); do sh .ci/test_apart $$engine $(PY) "$(MAKE)"; done
 
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
