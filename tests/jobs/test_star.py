@@ -138,9 +138,42 @@ def test_a_table_is_read_however_it_is_laid_out(tmp_path: Path, text: str) -> No
     assert (again.classes.tolist(), again.plain) == ([2, 2], True)  # and nothing is left to be cleaned
 
 
+def test_the_particles_are_those_of_their_block_wherever_it_stands(tmp_path: Path) -> None:
+    other = "data_model_classes\n\nloop_\n_rlnClassNumber\n_rlnX\n7 1\n8 1\n\n"
+    rows = written(tmp_path, other + TABLE.lstrip() + ROWS + "\n")
+    assert rows.classes.tolist() == [2, 3, 2]
+    assert filtered(rows, {3}) == other + TABLE.lstrip() + "2@a 3 .8\n\n"
+
+
+@pytest.mark.parametrize("number", ["2.0", "2.000000", "+2", "02"])
+def test_a_whole_number_may_be_written_as_others_do(tmp_path: Path, number: str) -> None:
+    assert written(tmp_path, TABLE + ROWS.replace(" 2 ", f" {number} ")).classes.tolist() == [2, 3, 2]
+
+
+def test_names_are_written_so_that_relion_reads_them(tmp_path: Path) -> None:
+    text = TABLE.replace(" #", "#").replace("data_particles\n", "data_particles # here\n")
+    assert filtered(written(tmp_path, text + ROWS + "\n"), {2, 3}) == TABLE + ROWS + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ended"),
+    [
+        (TABLE + ROWS + " \n", True),
+        (TABLE + ROWS, False),  # RELION, which wrote the version, ends a table with a blank line
+        (TABLE.replace("# version 30001", "") + ROWS, True),
+        (TABLE.replace("# version 30001", "") + ROWS[:-1], False),
+    ],
+)
+def test_a_file_that_may_have_been_cut_is_told(tmp_path: Path, text: str, ended: bool) -> None:
+    assert written(tmp_path, text).ended is ended
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (TABLE + ROWS + "\n" + TABLE + ROWS, "data_particles: a second such block"),
+        (TABLE + "1@a 2\x1c.9\n", "line 17: 2 values for 3 columns"),
+        (TABLE + '"1@"a b"" 2 .9\n', "line 17: a quote within quotes"),
         (TABLE + "1@a 2 .9\n\n2@a 3 .8\n", "line 19: a row behind the blank line that ends its table"),
         (TABLE + "1@a 2 .9 1\n2@a 3\n3@a 2 .7\n", "line 17: 4 values for 3 columns"),
         (TABLE + "_rlnClassNumber #4\n1@a 2 .9 1\n", "line 17: _rlnClassNumber a second time"),
@@ -149,7 +182,18 @@ def test_a_table_is_read_however_it_is_laid_out(tmp_path: Path, text: str) -> No
         ("data_particles\nloop_\n" + "".join(f"_a{i}\n" for i in range(1001)), "over 1000 columns"),
         (TABLE + "1@a 2 " + "9" * (1 << 20), "longer than 1 MiB|values for"),
     ],
-    ids=["behind", "two-wrong-widths", "twice", "quote", "huge", "columns", "long"],
+    ids=[
+        "two-tables",
+        "control",
+        "quotes",
+        "behind",
+        "two-wrong-widths",
+        "twice",
+        "quote",
+        "huge",
+        "columns",
+        "long",
+    ],
 )
 def test_a_table_that_relion_cannot_read_is_refused(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(InputError, match=told):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,11 @@ from cryofed.jobs.reading import check_file
 BLOCK = 1 << 18  # bytes of rows held at a time; what NumPy makes of them stays in the cache
 DIGITS = 9  # of a class number; more are no class
 CLASS = b"rlnClassNumber"
+PARTICLES = b"particles"  # the block that RELION reads since 3.1, wherever it stands
 ODD = (b'"', b"'", b"#", b"\0")  # bytes for which every row is looked at
+_WHOLE = re.compile(rb"\.0{0,9}$")  # a whole number as a table program writes it
+_CONTROL = np.zeros(256, bool)  # bytes that are neither white space nor letters
+_CONTROL[[*range(9), *range(14, 32)]] = True
 MOST_AROUND = 64 << 20  # bytes before the rows, and behind them
 
 
@@ -34,7 +39,8 @@ class ParticleRows:
 
     `head` and `tail` are what stands before and behind the rows, as RELION reads it. `classes` `(n,)` is the
     class number of every row, `first` and `size` `(n,)` its place and length in bytes. `plain`: the rows
-    stand one behind the other, each with its own LF, and the rest of the file is as RELION reads it.
+    stand one behind the other, each with its own LF, and the rest of the file is as RELION reads it. `ended`:
+    nothing tells that the file was cut (RELION ends a table with a blank line).
     """
 
     path: Path
@@ -44,6 +50,7 @@ class ParticleRows:
     first: NDArray[np.int64]
     size: NDArray[np.int32]
     plain: bool
+    ended: bool
     stamp: tuple[int, int]  # bytes and time of change of the file that was read
 
     def __len__(self) -> int:
@@ -51,15 +58,31 @@ class ParticleRows:
 
 
 def read_particles(path: Path) -> ParticleRows:
-    """Read the loop with `_rlnClassNumber`: `data_particles` since RELION 3.1, `data_` or other before.
+    """Read the loop with `_rlnClassNumber`: that of `data_particles` since RELION 3.1, the first one before.
 
     Raises:
-        InputError: no such loop, a label twice, a row with more or fewer values than columns, a class that
-            is no whole number, or rows behind the blank line that ends the table.
+        InputError: no such loop, a label or `data_particles` twice, a row with more or fewer values than
+            columns, a class that is no whole number, or rows behind the blank line that ends the table.
     """
     check_file(path, "STAR file")
+    try:
+        return _read(path, None)
+    except _LaterError:
+        return _read(path, PARTICLES)
+
+
+class _LaterError(Exception):
+    """The first table with class numbers is not that of the particles, which stands behind it."""
+
+
+def _read(path: Path, wanted: bytes | None) -> ParticleRows:
+    """The table of a block, or the first one with class numbers.
+
+    Raises:
+        _LaterError: the first one is of another block than `data_particles`, which follows.
+    """
     with path.open("rb") as file:
-        head, labels, number, start, plain, empty = _head(path, file)
+        head, labels, number, start, plain, empty, block_name = _head(path, file, wanted)
         reader = _Reader(path, labels, number)
         classes: list[NDArray[np.int32]] = []
         sizes: list[NDArray[np.int32]] = []
@@ -75,8 +98,10 @@ def read_particles(path: Path) -> ParticleRows:
                 tail_at = at + ended
                 break
             at += len(block)
-        tail, clean_tail = _tail(path, file, tail_at, reader.number)
+        tail, clean_tail = _tail(path, file, tail_at, reader.number, block_name)
         stamp = _stamp(file)
+        file.seek(stamp[0] - 1)
+        last = file.read(1)
     return ParticleRows(
         path=path,
         head=head,
@@ -85,6 +110,7 @@ def read_particles(path: Path) -> ParticleRows:
         first=np.concatenate(firsts) if firsts else np.zeros(0, np.int64),
         size=np.concatenate(sizes) if sizes else np.zeros(0, np.int32),
         plain=plain and reader.plain and clean_tail,
+        ended=tail_at is not None or (b"\n# version " not in head and last == b"\n"),
         stamp=stamp,
     )
 
@@ -185,6 +211,8 @@ class _Reader:
         """The same where every line is a row of plain words; None where one is not."""
         width = self.width
         ends = np.flatnonzero(block == 10)
+        if np.count_nonzero(block < 32) != len(ends) and _CONTROL[block].any():
+            return None
         ink = block > 32
         words = np.flatnonzero(ink[1:] > ink[:-1]) + 1
         if ink[0]:
@@ -226,6 +254,7 @@ class _Reader:
         return self.width > 1 and len(star.values(self.path, text, self.number)) == 1
 
     def _number(self, word: bytes) -> int:
+        word = _WHOLE.sub(b"", word)
         digits = word[1:] if word[:1] in b"+-" else word
         if not digits.isdigit() or len(digits) > DIGITS:
             found = f"{star.text(word[:40])!r} where a whole number belongs"
@@ -253,21 +282,28 @@ def _numbers(block: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int3
     return None
 
 
-def _head(path: Path, file: BinaryIO) -> tuple[bytes, list[bytes], int, int, bool, bool]:
+def _head(
+    path: Path, file: BinaryIO, wanted: bytes | None
+) -> tuple[bytes, list[bytes], int, int, bool, bool, bytes]:
     """What stands before the rows, the columns, and the lines and bytes of that; whether the head is as
-    RELION reads it; and whether there is no row."""
+    RELION reads it; whether there is no row; and the name of the block."""
     labels: list[bytes] = []
     around = _Around(path)
     start = number = 0
     kind: star.Kind = "text"
+    name = b""
     for line in star.lines(path, file):
         kind = line.kind
-        if CLASS in labels and kind not in ("label", "comment", "blank"):
+        if (
+            CLASS in labels
+            and (wanted is None or name == wanted)
+            and kind not in ("label", "comment", "blank")
+        ):
             break  # the first row, or what stands behind an empty table
         if kind == "row":
             star.row_values(path, line)
         elif kind in ("block", "loop"):
-            labels = []
+            labels, name = [], line.block
         elif kind == "label":
             labels.append(star.as_bytes(star.label(line)))
             if labels[-1] in labels[:-1]:
@@ -276,9 +312,9 @@ def _head(path: Path, file: BinaryIO) -> tuple[bytes, list[bytes], int, int, boo
         around.add(line)
         start += len(line.raw)
         number = line.number
-    if CLASS not in labels:
+    if CLASS not in labels or (wanted is not None and name != wanted):
         raise InputError(path, "_rlnClassNumber", "no such column", star.OTHER)
-    return b"".join(around.lines), labels, number, start, around.plain, kind != "row"
+    return b"".join(around.lines), labels, number, start, around.plain, kind != "row", name
 
 
 class _Around:
@@ -318,14 +354,18 @@ def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
-def _tail(path: Path, file: BinaryIO, at: int | None, number: int) -> tuple[bytes, bool]:
-    """What stands behind the table, as RELION reads it, and whether it stood like that in the file."""
+def _tail(path: Path, file: BinaryIO, at: int | None, number: int, block: bytes) -> tuple[bytes, bool]:
+    """What stands behind the table of `block`, as RELION reads it, and whether it stood like that."""
     around = _Around(path, in_rows=True)
     if at is not None:
         file.seek(at)
         # The end of the table is for `star.lines` the end of a table of one row, so that it tells strays.
         before = b"loop_\n_a\n_b\na b\n"
         for line in star.lines(path, _Joined(before, file)):
+            if line.kind == "block" and line.block == PARTICLES:
+                if block != PARTICLES:
+                    raise _LaterError
+                raise InputError(path, "data_particles", "a second such block", star.OTHER)
             if line.number > before.count(b"\n"):
                 around.add(line._replace(number=line.number - before.count(b"\n") + number))
     return b"".join(around.lines), around.plain

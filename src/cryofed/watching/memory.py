@@ -58,7 +58,6 @@ class Memory:
         text = json.dumps(
             {"version": VERSION, "jobs": [asdict(r) for r in self.records.values()]},
             indent=1,
-            ensure_ascii=False,
         )
         write_whole(self.path, text)
 
@@ -101,7 +100,8 @@ def open_memory(folder: Path) -> Memory:
 def write_whole(path: Path, text: str) -> None:
     """Replace a file so that a crash leaves the old one or the new one."""
     unfinished = path.with_name(f".{path.name}.new")
-    with unfinished.open("w", encoding="utf-8") as file:
+    # A folder's name need not be UTF-8.
+    with unfinished.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
