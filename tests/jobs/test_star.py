@@ -1,3 +1,4 @@
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -58,6 +59,40 @@ def test_quoted_values_may_hold_spaces_and_numbers(tmp_path: Path) -> None:
 
 def test_a_last_row_without_line_end_gets_one(tmp_path: Path) -> None:
     assert filtered(written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8"), {3}) == TABLE + "2@a 3 .8\n"
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_where_all_rows_are_kept_the_file_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: bool
+) -> None:
+    def cannot(*_: object) -> int:
+        raise OSError
+
+    if not kernel:
+        monkeypatch.setattr(os, "copy_file_range", cannot, raising=False)
+    text = TABLE + "1@a 2 0.9\n2@a 3 .8\n\n# the end\n"
+    assert filtered(written(tmp_path, text), {2, 3}) == text
+
+
+@given(st.integers(1, 70), st.data())
+@settings(max_examples=40)
+def test_words_are_found_as_split_finds_them(width: int, data: st.DataObject) -> None:
+    word = st.text("ab7", min_size=1, max_size=40)
+    gap = st.text(" \t", min_size=1, max_size=30)
+    lines = []
+    for number in data.draw(st.lists(st.integers(0, 999999999), min_size=1, max_size=9)):
+        words = [str(number), *data.draw(st.lists(word, min_size=width, max_size=width))]
+        lines.append("".join(data.draw(gap) + w for w in words))
+    text = ("\n".join(lines) + "\n").encode()
+    reader = particle_rows._Reader(
+        Path("data.star"), [b"rlnClassNumber"] + [b"_%d" % i for i in range(width)], 0
+    )
+    (classes, first, size), ended = reader.block(text)
+    assert classes.tolist() == [int(line.split()[0]) for line in lines]
+    assert [text[a : a + n].decode() for a, n in zip(first, size, strict=True)] == [
+        f"{one}\n" for one in lines
+    ]
+    assert ended is None
 
 
 def test_an_empty_table_has_no_particles(tmp_path: Path) -> None:
@@ -172,7 +207,6 @@ def test_a_file_that_may_have_been_cut_is_told(tmp_path: Path, text: str, ended:
     ("text", "told"),
     [
         (TABLE + ROWS + "\n" + TABLE + ROWS, "data_particles: a second such block"),
-        (TABLE + "1@a 2\x1c.9\n", "line 17: 2 values for 3 columns"),
         (TABLE + '"1@"a b"" 2 .9\n', "line 17: a quote within quotes"),
         (TABLE + "1@a 2 .9\n\n2@a 3 .8\n", "line 19: a row behind the blank line that ends its table"),
         (TABLE + "1@a 2 .9 1\n2@a 3\n3@a 2 .7\n", "line 17: 4 values for 3 columns"),
@@ -184,7 +218,6 @@ def test_a_file_that_may_have_been_cut_is_told(tmp_path: Path, text: str, ended:
     ],
     ids=[
         "two-tables",
-        "control",
         "quotes",
         "behind",
         "two-wrong-widths",

@@ -59,5 +59,5 @@ def test_a_picture_or_a_missing_file_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "a.mrc").write_bytes(bytes(range(256)))
     with pytest.raises(InputError, match="no text"):
         read_decisions(tmp_path / "a.mrc")
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_decisions(tmp_path / "none.tsv")

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         library = Library(options.library, create=not options.dry_run)
     try:
         steps = harvest(found, library, keep=not options.dry_run)
-        outcomes = list(track(steps, "reading selections", total=len(found), console=console))
+        outcomes = list(track(steps, "reading selections", len(found), console=console, transient=True))
     finally:
         if library:
             library.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
 from cryofed import __version__
+from cryofed.cli.examples import STATUS, epilog
 from cryofed.errors import CryoFedError
 
 # name: what it does. Its file is cryofed/cli/<name>.py, with `add_arguments(parser)` and `run(options)`.
@@ -28,6 +29,7 @@ COMMANDS = {
     "site": "take part in a federation: join, start, stop, personalize",
     "trust": "look at evidence of what runs where",
     "demo": "three sites train one model together, on this machine",
+    "completion": "a script with which the Tab key of your shell completes all this",
 }
 
 
@@ -35,16 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 1 bad input, 2 bad command line."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in arguments if word in COMMANDS), None)
-    parser = argparse.ArgumentParser(prog="cryofed", description=(sys.modules["cryofed"].__doc__ or ""))
-    parser.add_argument("--version", action="version", version=f"cryofed {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command, purpose in COMMANDS.items():
-        child = commands.add_parser(command, help=purpose, description=purpose)
-        if command == name:
-            module = import_module(_module(command))
-            module.add_arguments(child)
-            child.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+    options = make_parser({name}).parse_args(arguments)
     try:
         return options.run(options) or 0
     except CryoFedError as error:  # anything else is our bug and keeps its traceback
@@ -56,6 +49,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def make_parser(whole: Container[str | None]) -> argparse.ArgumentParser:
+    """The parser of all commands; only those in `whole` are imported and get their own options."""
+    parser = argparse.ArgumentParser(
+        prog="cryofed",
+        description=sys.modules["cryofed"].__doc__ or "",
+        epilog=STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cryofed {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command, purpose in COMMANDS.items():
+        child = commands.add_parser(
+            command,
+            help=purpose,
+            description=purpose,
+            epilog=epilog(command),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if command in whole:
+            module = import_module(_module(command))
+            module.add_arguments(child)
+            child.set_defaults(run=module.run)
+    return parser
 
 
 def _module(command: str) -> str:

@@ -94,8 +94,8 @@ def open_job(path: Path) -> ClassJob:
         )
     if particles is not None and not particles.ended:
         notes.append(
-            f"{files['data'].name}: it ends without the blank line that RELION writes behind the last particle;"
-            " if it was copied, compare its size"
+            f"{files['data'].name}: it ends without the blank line that RELION writes behind the last"
+            " particle; if it was copied, compare its size"
         )
     return ClassJob(
         program="relion",
