@@ -22,12 +22,12 @@ def run(options: argparse.Namespace) -> int:
     if options.verb == "remove":
         print(f"forgotten: {forget(options.key).words}")
         return 0
-    found = lessons()
+    kept = lessons()
     if options.json:
         told = ("key", "learnt_at", "source", "job")
-        print(json.dumps({"lessons": [{name: getattr(one, name) for name in told} for one in found]}))
+        print(json.dumps({"lessons": [{name: getattr(one, name) for name in told} for one in kept]}))
         return 0
-    for one in found:
+    for one in kept:
         print(f"{one.key}  {one.learnt_at[:16].replace('T', ' ')}  {one.words}")
-    print(f"{len(found)} lessons in {lessons_folder()}")
+    print(f"{len(kept)} lessons in {lessons_folder()}")
     return 0

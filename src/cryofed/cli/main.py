@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Container, Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 from cryofed import __version__
 from cryofed.cli.examples import STATUS, epilog
@@ -28,6 +27,7 @@ COMMANDS = {
     "federation": "found, run and watch a federation",
     "site": "take part in a federation: join, start, stop, personalize",
     "trust": "look at evidence of what runs where",
+    "doctor": "say whether this machine is ready: packages, device, disk, clock, library, certificates",
     "demo": "three sites train one model together, on this machine",
     "completion": "a script with which the Tab key of your shell completes all this",
 }
@@ -36,8 +36,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 1 bad input, 2 bad command line."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = next((word for word in arguments if word in COMMANDS), None)
-    options = make_parser({name}).parse_args(arguments)
+    options = parser_for(arguments).parse_args(arguments)
     try:
         return options.run(options) or 0
     except CryoFedError as error:  # anything else is our bug and keeps its traceback
@@ -51,8 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def make_parser(whole: Container[str | None]) -> argparse.ArgumentParser:
-    """The parser of all commands; only those in `whole` are imported and get their own options."""
+def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser that these words need: only the file of the command that they name is imported."""
+    return make_parser({next((word for word in arguments if word in COMMANDS), "")})
+
+
+def make_parser(whole: Container[str]) -> argparse.ArgumentParser:
+    """The parser of all commands; only those in `whole` are imported and have their own options."""
     parser = argparse.ArgumentParser(
         prog="cryofed",
         description=sys.modules["cryofed"].__doc__ or "",
@@ -78,8 +82,3 @@ def make_parser(whole: Container[str | None]) -> argparse.ArgumentParser:
 
 def _module(command: str) -> str:
     return f"cryofed.cli.{command.replace('-', '_')}"
-
-
-def missing_commands() -> list[str]:
-    """Commands that are listed but have no file; a test keeps this empty."""
-    return [name for name in COMMANDS if find_spec(_module(name)) is None]
