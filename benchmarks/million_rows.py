@@ -33,8 +33,12 @@ def main() -> None:
         )
         awk = shutil.which("mawk") or "awk"
         keep = f"NF != {WIDTH} || ${FIELD} <= {CLASSES // 2}"
+        half = place / "half.tsv"
+        rows = [f"{number}\t{int(number <= CLASSES // 2)}" for number in range(1, CLASSES + 1)]
+        half.write_text("\n".join(["class_number\tlabel", *rows, ""]))
+        select = [sys.executable, "-m", "cryofed", "select", str(job), "--force", "--out", str(out)]
         commands = {
-            "select": [sys.executable, "-m", "cryofed", "select", str(job), "--force", "--out", str(out)],
+            "select": [*select, "--learn-from", str(half)],
             Path(awk).name: ["sh", "-c", f'{awk} "$0" "$1" > "$2"', keep, str(data), str(place / "kept")],
             "cp": ["cp", str(data), str(place / "copy")],
         }

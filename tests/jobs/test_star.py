@@ -87,7 +87,7 @@ def test_words_are_found_as_split_finds_them(width: int, data: st.DataObject) ->
     reader = particle_rows._Reader(
         Path("data.star"), [b"rlnClassNumber"] + [b"_%d" % i for i in range(width)], 0
     )
-    (classes, first, size), ended = reader.block(text)
+    (classes, first, size), ended = reader.block(bytearray(text + b"behind"), len(text))
     assert classes.tolist() == [int(line.split()[0]) for line in lines]
     assert [text[a : a + n].decode() for a, n in zip(first, size, strict=True)] == [
         f"{one}\n" for one in lines
@@ -207,6 +207,10 @@ def test_a_file_that_may_have_been_cut_is_told(tmp_path: Path, text: str, ended:
     ("text", "told"),
     [
         (TABLE + ROWS + "\n" + TABLE + ROWS, "data_particles: a second such block"),
+        (
+            TABLE.replace("rlnClass", "rlnGroup") + ROWS + "\n" + TABLE.replace("particles", "x") + ROWS,
+            "_rlnClassNumber: no such column in data_particles",
+        ),
         (TABLE + '"1@"a b"" 2 .9\n', "line 17: a quote within quotes"),
         (TABLE + "1@a 2 .9\n\n2@a 3 .8\n", "line 19: a row behind the blank line that ends its table"),
         (TABLE + "1@a 2 .9 1\n2@a 3\n3@a 2 .7\n", "line 17: 4 values for 3 columns"),
@@ -218,6 +222,7 @@ def test_a_file_that_may_have_been_cut_is_told(tmp_path: Path, text: str, ended:
     ],
     ids=[
         "two-tables",
+        "other-table",
         "quotes",
         "behind",
         "two-wrong-widths",

@@ -87,15 +87,15 @@ def _read(path: Path, wanted: bytes | None) -> ParticleRows:
         firsts: list[NDArray[np.int64]] = []
         file.seek(start)
         tail_at, at = start if empty else None, start
-        for block in () if empty else _blocks(path, file):
-            (found, first, size), ended = reader.block(block)
+        for block, length in () if empty else _blocks(path, file):
+            (found, first, size), ended = reader.block(block, length)
             classes.append(found)
             firsts.append(first + at)
             sizes.append(size)
             if ended is not None:
                 tail_at = at + ended
                 break
-            at += len(block)
+            at += length
         tail, clean_tail = _tail(path, file, tail_at, reader.number, block_name)
         stamp = _stamp(file)
         file.seek(stamp[0] - 1)
@@ -158,8 +158,12 @@ def _copied(source: BinaryIO, target: BinaryIO, size: int) -> bool:
 def _pieces(
     rows: ParticleRows, kept: NDArray[np.int64], source: BinaryIO
 ) -> Iterator[list[bytes] | list[memoryview]]:
-    """The kept rows, some of the file at a time; rows that stand side by side are one piece."""
+    """The kept rows, some of the file at a time; rows that stand side by side are one piece.
+
+    What is given holds until the next is asked for: the memory is the same.
+    """
     places, sizes = rows.first[kept], rows.size[kept]
+    buffer = bytearray(2 * BLOCK)
     last = 0
     while last < len(kept):
         start = int(places[last])
@@ -168,7 +172,10 @@ def _pieces(
         ends = first + sizes[last:until]
         last = until
         source.seek(start)
-        held = memoryview(source.read(int(ends[-1])))
+        if len(buffer) < ends[-1]:
+            buffer = bytearray(int(ends[-1]))
+        held = memoryview(buffer)[: int(ends[-1])]
+        source.readinto(held)
         if rows.plain:
             cut = np.flatnonzero(first[1:] != ends[:-1]) + 1
             begins = first[np.concatenate([[0], cut])].tolist()
@@ -189,9 +196,10 @@ def _check_written(rows: ParticleRows, target: Path, kept: int, size: int | None
     with target.open("rb") as file:
         head = file.read(len(rows.head))
         lines = total = 0
-        while block := file.read(BLOCK):
-            total += len(block)
-            lines += block.count(b"\n")
+        buffer = bytearray(BLOCK)
+        while size_read := file.readinto(buffer):
+            total += size_read
+            lines += buffer.count(b"\n", 0, size_read)
     behind = rows.tail.count(b"\n")
     expected = None if size is None else size + len(rows.tail)
     if (
@@ -214,14 +222,14 @@ class _Reader:
         self.number = number  # of the line before the next block
         self.plain = True
 
-    def block(self, block: bytes) -> tuple[Found, int | None]:
+    def block(self, block: bytearray, length: int) -> tuple[Found, int | None]:
         """Classes, places and lengths of the rows, and where the table ends in this block, if it does."""
-        odd = any(mark in block for mark in ODD)
-        found = None if odd else self._fast(np.frombuffer(block, np.uint8))
+        odd = any(block.find(mark, 0, length) >= 0 for mark in ODD)
+        found = None if odd else self._fast(np.frombuffer(block, np.uint8, length))
         if found is None:
-            return self._slow(block)
+            return self._slow(bytes(block[:length]))
         self.number += len(found[0])
-        self.plain &= b"\r" not in block
+        self.plain &= block.find(b"\r", 0, length) < 0
         return found, None
 
     def _fast(self, block: NDArray[np.uint8]) -> Found | None:
@@ -316,6 +324,8 @@ def _head(
         ):
             break  # the first row, or what stands behind an empty table
         if kind == "row":
+            if name == PARTICLES and CLASS not in labels:
+                raise InputError(path, "_rlnClassNumber", "no such column in data_particles", star.OTHER)
             star.row_values(path, line)
         elif kind in ("block", "loop"):
             labels, name = [], line.block
@@ -353,20 +363,28 @@ class _Around:
             raise InputError(self.path, "particles", found, star.OTHER)
 
 
-def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    """Whole lines, about `BLOCK` bytes at a time."""
-    rest = b""
-    while block := file.read(BLOCK):
-        cut = block.rfind(b"\n") + 1
-        if not cut:
-            if len(rest) + len(block) > max(BLOCK, star.LONGEST):
-                raise InputError(path, "particle row", f"longer than {star.LONGEST >> 20} MiB", star.OTHER)
-            rest += block
+def _blocks(path: Path, file: BinaryIO) -> Iterator[tuple[bytearray, int]]:
+    """Whole lines, about `BLOCK` bytes at a time: a buffer, and how many of its bytes they are.
+
+    The buffer is the same each time: memory that is asked for anew costs more than reading into it.
+    """
+    buffer, held = bytearray(BLOCK), 0  # bytes at its beginning, of a line that has not ended yet
+    while read := file.readinto(memoryview(buffer)[held:]):
+        end = held + read
+        cut = buffer.rfind(b"\n", held, end) + 1
+        if cut:
+            yield buffer, cut
+            rest = buffer[cut:end]
+            held = len(rest)
+            buffer[:held] = rest
             continue
-        yield rest + block[:cut]
-        rest = block[cut:]
-    if rest:
-        yield rest
+        held = end
+        if held >= max(BLOCK, star.LONGEST):
+            raise InputError(path, "particle row", f"longer than {star.LONGEST >> 20} MiB", star.OTHER)
+        if held == len(buffer):
+            buffer = buffer + bytes(len(buffer))
+    if held:
+        yield buffer, held
 
 
 def _tail(path: Path, file: BinaryIO, at: int | None, number: int, block: bytes) -> tuple[bytes, bool]:
