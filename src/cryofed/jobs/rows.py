@@ -156,7 +156,7 @@ def _copied(source: BinaryIO, target: BinaryIO, size: int) -> bool:
 
 
 def _pieces(
-    rows: ParticleRows, kept: NDArray[np.int64], source: BinaryIO
+    rows: ParticleRows, kept: NDArray[np.int64], source: io.BufferedReader
 ) -> Iterator[list[bytes] | list[memoryview]]:
     """The kept rows, some of the file at a time; rows that stand side by side are one piece.
 
@@ -363,7 +363,7 @@ class _Around:
             raise InputError(self.path, "particles", found, star.OTHER)
 
 
-def _blocks(path: Path, file: BinaryIO) -> Iterator[tuple[bytearray, int]]:
+def _blocks(path: Path, file: io.BufferedReader) -> Iterator[tuple[bytearray, int]]:
     """Whole lines, about `BLOCK` bytes at a time: a buffer, and how many of its bytes they are.
 
     The buffer is the same each time: memory that is asked for anew costs more than reading into it.
