@@ -108,7 +108,7 @@ def test_a_site_with_its_own_taste_gets_its_own_model(tmp_path: Path, capsys: py
     scores = score_job(new, out / "model.onnx").score
     assert scores[good].min() > scores[~good].max()
     # What was trained is a release to go on from, and it is not better than itself by 1 %.
-    again = ["train", "--library", str(made), "--release", str(out), "--out", str(tmp_path / "next")]
+    again = ["train", "--library", str(made), "--model", str(out), "--out", str(tmp_path / "next")]
     assert main([*again, "--epochs", "1"]) == 0
 
 

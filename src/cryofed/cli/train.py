@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--library", type=Path, required=True, help="the site's library")
-    parser.add_argument("--release", type=Path, help="model folder to start from (default: the one shipped)")
+    parser.add_argument("--model", type=Path, help="model folder to start from (default: the one shipped)")
     parser.add_argument(
         "--out", type=Path, default=Path("model"), help="new folder for the better model (default: model)"
     )
@@ -41,12 +41,12 @@ def run(options: argparse.Namespace) -> None:
         raise MissingPackageError(error.name or "torch", "train") from None
 
     console = Console(stderr=True)
-    with Progress(console=console) as bar:
+    with Progress(console=console, transient=True) as bar:
         task = bar.add_task("training", total=None)
         tried, names = train_at_home(
             options.library,
             options.out,
-            release=options.release,
+            release=options.model,
             seed=options.seed,
             epochs=options.epochs,
             device=options.device,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shutil import copyfile
 
 import numpy as np
 
@@ -55,10 +54,7 @@ def write(job: ClassJob, selection: Selection, folder: Path, final: Path) -> Non
     _write(folder / "class_averages.star", "", chosen)
     _write(folder / "backup_selection.star", "", {"rlnSelected": [str(int(kept)) for kept in selection.kept]})
     particles = job.particle_rows or read_particles(job.files["data"])
-    if particles.plain:
-        copyfile(job.files["data"], folder / "rank_data.star")
-    else:
-        write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
+    write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
     write_particles(particles, folder / "particles.star", job.classes.number[selection.kept].tolist())
     _write_optimiser(job, folder / "rank_optimiser.star", final)
 

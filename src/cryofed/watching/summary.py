@@ -26,7 +26,8 @@ WORDS: dict[Outcome, str] = {
 
 def write_summary(out: Path, project: Path, records: list[Record], trouble: str) -> None:
     """Replace the summary in the watch's folder."""
-    write_whole(out / FILE, summary_html(project, records, trouble).encode())
+    page = summary_html(project, records, trouble)
+    write_whole(out / FILE, page.encode("utf-8", "backslashreplace"))  # a folder's name need not be UTF-8
 
 
 def summary_html(project: Path, records: list[Record], trouble: str) -> str:
