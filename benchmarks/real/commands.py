@@ -24,7 +24,9 @@ SEED = re.compile(r"-seed\d+$")
 KEPT = Path(os.environ.get("CRYOFED_BENCH_CACHE", "build")) / "bench-real"
 SHIPPED_SEED = 2  # the middle one of three by mean AUC, not the best
 README = PAGE.parents[1] / "README.md"
-MODEL_PAGE, FEDERATION_PAGE = (PAGE.with_name(name) for name in ("model.md", "real-federation.md"))
+MODEL_PAGE, FEDERATION_PAGE, SELECTING_PAGE = (
+    PAGE.with_name(name) for name in ("model.md", "real-federation.md", "selecting.md")
+)
 if TYPE_CHECKING:
     from benchmarks.real.ours import Bench
 
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, help_text in (
         ("ours", _ours, "our own model, leave-one-molecule-out; trains what is missing"),
         ("release", _release, "the model that is shipped, from the same trainings"),
+        ("policies", _policies, "what each policy with a name loses and rejects"),
         ("federation", _federation, "does federation pay on real images?"),
     ):
         command = commands.add_parser(name, help=help_text)
@@ -263,6 +266,18 @@ def _quality(sets: Sequence[RealSet], mean: Summary, line: str) -> str:
             line,
         ]
     )
+
+
+def _policies(options: argparse.Namespace) -> int:
+    from benchmarks.real.ours import left_out
+    from benchmarks.real.policies import policies_table
+
+    bench = _bench(options)
+    table = policies_table([left_out(bench, [seed]) for seed in _seeds(options)])
+    print(table)
+    if options.write:
+        write_between(SELECTING_PAGE, {"policies": table})
+    return 0
 
 
 def _release(options: argparse.Namespace) -> int:

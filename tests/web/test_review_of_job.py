@@ -25,7 +25,7 @@ from cryofed.web.review.routes import Decision, Saving
 
 def opened(job: Path, **changes: Any) -> tuple[Gallery, Saving]:
     settings: dict[str, Any] = {"out": None, "library": None, "model": None, "say": lambda _: None}
-    return open_review(job, **settings | changes)
+    return open_review(open_job(job), **settings | changes)
 
 
 def decision(gallery: Gallery, **changes: Any) -> Decision:
