@@ -205,10 +205,7 @@ def calibration(told: Sequence[Told], without: str = "") -> Calibration:
 def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, Answer]:
     """Scores and decisions of the product's default policy, by set."""
     found = {}
-    for one in told:
-        fitted = calibration(told, one.name if one.fold == "all" else one.fold)
-        seen = one.logits + fitted.sharpness * one.sharper
-        score = sigmoid(fitted.slope * seen + fitted.offset)
+    for one, score in zip(told, scores_of(told), strict=True):
         scores = Scores(
             score=score,
             reasons=np.full((len(score), len(REASONS)), np.nan),
@@ -216,6 +213,16 @@ def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, 
         )
         selection = decide(one.job, scores, policy)
         found[one.name] = Answer(score=selection.score, kept=selection.kept)
+    return found
+
+
+def scores_of(told: Sequence[Told]) -> list[NDArray[np.float64]]:
+    """`(n,)` calibrated scores of each, by the calibration of the others."""
+    found = []
+    for one in told:
+        fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+        seen = one.logits + fitted.sharpness * one.sharper
+        found.append(sigmoid(fitted.slope * seen + fitted.offset))
     return found
 
 

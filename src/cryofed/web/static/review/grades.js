@@ -15,6 +15,7 @@ export const gradeName = (scale, grade) => (grade ? SCALES[scale].grades[grade -
 export class Grades {
   constructor(page) {
     this.page = page;
+    $("scale").closest("section").hidden = !page.gallery.saving.files;  // a library's own labels are yes or no here
     for (const [key, { name }] of Object.entries(SCALES)) $("scale").add(new Option(name, key));
     $("scale").addEventListener("change", () => page.decisions.setScale($("scale").value));
     $("grades").addEventListener("click", (event) => {
