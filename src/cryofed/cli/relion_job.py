@@ -61,14 +61,14 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     check_abort(folder)
     print(summary(job, selection))
-    for name in (*FILES, REPORT, NODES):  # RELION runs a job again in the same folder
-        (folder / name).unlink(missing_ok=True)
     refused = selection.note or too_much_lost(job, selection, policy.max_loss)
     making = Making(model=model_used(options.model), refused=refused)
     if refused:
         report = write_refusal(job, selection, folder, making)
         remedy = f"look at the classes in {report} or with cryofed review, or give max_loss a larger value"
         raise InputError(given, "selection", refused, remedy)
+    for name in (*FILES, REPORT, NODES):  # RELION runs a job again in the same folder
+        (folder / name).unlink(missing_ok=True)
     write_selection(job, selection, folder, making=making)
     write_output_nodes(folder, options.outname)
 

@@ -65,6 +65,7 @@ export class Decisions {
       for (const i of indices) {
         this.wanted.delete(i);
         this.hand[i] = kept ? 1 : -1;
+        this.grade[i] = 0;
         if (kept) this.reason[i] = -1;
       }
     });
@@ -75,6 +76,7 @@ export class Decisions {
       this.wanted.clear();
       for (let i = 0; i < this.n; i++) this.hand[i] = this.kept[i] ? -1 : 1;
       this.reason.fill(-1);
+      this.grade.fill(0);
     });
   }
 
@@ -84,6 +86,7 @@ export class Decisions {
       if (value === null) return;
       this.hand[i] = value >= 0.5 ? 1 : -1;
       this.reason[i] = -1;
+      this.grade[i] = 0;
       this.wanted.delete(i);
     }));
   }
@@ -107,6 +110,7 @@ export class Decisions {
     this.change(() => {
       this.hand[i] = 0;
       this.reason[i] = -1;
+      this.grade[i] = 0;
       this.wanted.set(i, kept);
       if (!this.gallery.teachable) this.#grant();
     });
@@ -117,7 +121,7 @@ export class Decisions {
   setReason(i, reason) {
     this.change(() => {
       this.reason[i] = this.reason[i] === reason ? -1 : reason;
-      if (this.reason[i] >= 0) this.hand[i] = -1;
+      if (this.reason[i] >= 0) { this.hand[i] = -1; this.grade[i] = 0; }
     });
   }
   forgetHand() { this.change(() => { this.hand.fill(0); this.reason.fill(-1); this.grade.fill(0); this.wanted.clear(); }); }

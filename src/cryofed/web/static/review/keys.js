@@ -72,15 +72,17 @@ export function bindings(page) {
 }
 
 export function listen(page) {
+  const { decisions } = page;
   const table = new Map();
   for (const [, rows] of bindings(page)) for (const [, keys, act, anywhere] of rows) if (act) for (const key of keys) table.set(key, { act, anywhere });
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]:not(#zoom)") || !$("menu").hidden) return;
     const digit = /^Digit([1-6])$/.exec(event.code);  // with Shift, event.key differs from keyboard to keyboard
-    if (digit && event.shiftKey && !event.target.matches?.("input, select")) { event.preventDefault(); page.grades.give(Number(digit[1])); return; }
+    if (digit && event.shiftKey && decisions.scale !== "none" && !event.target.matches?.("input, select")) { event.preventDefault(); page.grades.give(Number(digit[1])); return; }
     const found = table.get(named(event));
     if (!found) return;
     const target = event.target;
+    if (target.matches?.("input[type=number], input[type=search]") && !found.anywhere) return;  // these are typed into
     // What a control does itself comes first: lists take every key, sliders the long ones, buttons Space and Enter.
     if (target.matches?.("select") && !found.anywhere) return;
     if (target.matches?.("input") && !found.anywhere && (event.key.length > 1 || event.key === " ")) return;

@@ -30,6 +30,7 @@ export class Limits {
     for (const name of FIELDS) if (document.activeElement !== $(name)) $(name).value = decisions[name] ?? "";
     const any = FIELDS.some((name) => decisions[name] !== null);
     $("limits-told").textContent = any ? `Outside of the limits: ${classes === 1 ? "1 class" : `${words.count(classes)} classes`}${particles ? `, ${words.count(particles)} particles` : ""}` : "";
-    if (any) $("limits").open = true;
+    if (any && !this.any) $("limits").open = true;
+    this.any = any;
   }
 }
