@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cryofed.disk.whole import write_whole
+
 Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 Scale = Literal["none", "relion-colour", "grade"]  # habits of labelling, see library/labels.py
 MOST = {"none": 0, "relion-colour": 6, "grade": 5}
@@ -68,9 +70,7 @@ def read_draft(path: Path, n: int) -> Draft | None:
 def write_draft(path: Path, draft: Draft) -> None:
     """Replace the draft at once, so that a crash leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = path.with_suffix(f".{os.getpid()}.new")
-    unfinished.write_text(json.dumps(draft.model_dump()), encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(draft.model_dump()).encode(), mode=0o600)
 
 
 class StaleError(Exception):

@@ -36,7 +36,8 @@ export function why(gallery, decisions, i) {
   if (decisions.reason[i] >= 0) return gallery.reasons[decisions.reason[i]];
   if (!decisions.hand[i] && gallery.pinned[i]) return gallery.pinned[i];
   if (decisions.kept[i]) return "";
-  return (!decisions.hand[i] && decisions.outside(i)) || gallery.reason[i];
+  return (!decisions.hand[i] && decisions.outside(i)) || gallery.reason[i]
+    || (!decisions.hand[i] && gallery.score[i] !== null ? "below the cut" : "");
 }
 
 export function was(gallery, decisions, i) {

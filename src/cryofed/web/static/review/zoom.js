@@ -65,7 +65,7 @@ export class Zoom {
       ["Resolution", words.resolution(gallery.resolution[i])],
       ...(gallery.ess[i] === null ? [] : [["ESS", gallery.ess[i].toFixed(2)]]),
       ["Group", gallery.view[i] > 0 ? String(gallery.view[i]) : "–"],
-      ["Why", words.why(gallery, decisions, i) || "–"],
+      ["Why", (words.why(gallery, decisions, i) || "–").replace(/^below the cut$/, `below the cut ${decisions.threshold.toFixed(2)}`)],
       ["Before", gallery.label[i] === null ? "no label" : gallery.label[i] >= 0.5 ? "kept" : "rejected"],
       ["Place", `${grid.position[i] + 1} of ${grid.shown.length}`],
     ];
