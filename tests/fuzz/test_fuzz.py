@@ -97,7 +97,7 @@ def reading(place: Path, whole: bool) -> None:
 
 
 def reviewing(place: Path, _whole: bool) -> None:
-    open_review(place, out=None, library=None, model=None, say=lambda _: None)
+    open_review(open_job(place), out=None, library=None, model=None, say=lambda _: None)
 
 
 def harvesting(place: Path, _whole: bool) -> None:
