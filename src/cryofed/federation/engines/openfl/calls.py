@@ -25,8 +25,7 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", words.LARGEST_MESSAGE),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.initial_reconnect_backoff_ms", 200),  # not the least one, which bounds a handshake as well
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 _STATUS = inside.grpc.StatusCode
@@ -39,6 +38,10 @@ class UnreachableError(FederationError):
 
 class RefusedError(FederationError):
     """The aggregator does not let us in; its words."""
+
+
+class SupersededError(RefusedError):
+    """Another process of this site has come in since; only the last one stays."""
 
 
 class StoppedError(FederationError):
@@ -113,6 +116,8 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
             return call()
         except inside.grpc.RpcError as error:
             told = words.printable(str(error.details()))
+            if error.code() == _STATUS.ALREADY_EXISTS:
+                raise SupersededError(told) from None
             if error.code() in _REFUSED:
                 raise RefusedError(told) from None
             raise UnreachableError(f"{error.code().name.lower()}: {told}") from None

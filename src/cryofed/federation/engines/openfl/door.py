@@ -23,6 +23,10 @@ class DoorError(FederationError):
     """Who calls may not come in; the words say why."""
 
 
+class SupersededError(DoorError):
+    """An earlier process of a site, of which a later one has come in."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who makes a call, as TLS and the call itself say."""
@@ -91,11 +95,12 @@ class Door:
                 "install the same"
             )
         lives = self._lives.setdefault(member.name, [])
-        if caller.life and caller.life not in lives:
+        if caller.life not in lives or not caller.life:  # OpenFL's own program draws no word
             del lives[:-MOST]
             lives.append(caller.life)
-        if caller.life and caller.life != lives[-1]:
-            return f"another process of {member.name} has come in since; only the last one stays"
+        if caller.life != lives[-1]:
+            told = f"another process of {member.name} has come in since; only the last one stays"
+            raise SupersededError(told)
         return ""
 
     def _key(self, certificate: bytes) -> tuple[str, datetime]:

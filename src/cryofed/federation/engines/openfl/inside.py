@@ -11,11 +11,13 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 import grpc
 import numpy as np
+import yaml
 from google.protobuf.message import DecodeError
 
 
@@ -130,6 +132,9 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "openfl.federated.task.runner.TaskRunner.get_required_tensorkeys_for_function": (
             *("self", "func_name", "kwargs"),
+        ),
+        "openfl.federated.plan.Plan.parse": (
+            *("plan_config_path", "cols_config_path", "data_config_path", "gandlf_config_path", "resolve"),
         ),
         "openfl.protocols.utils.construct_named_tensor": (
             *("tensor_key", "nparray", "transformer_metadata", "lossless"),
@@ -246,6 +251,21 @@ def make_aggregator(
     )
     made.round_number = first
     return made
+
+
+def yaml_of(told: Mapping[str, Any]) -> str:
+    """As OpenFL writes a plan."""
+    made: str = yaml.safe_dump(dict(told))
+    return made
+
+
+def names_in(plan: Path) -> tuple[str, str]:
+    """What `fx` calls the federation and its aggregator by this plan."""
+    with hidden("torch", "keras", "tensorflow", "xgboost", "flwr", sklearn=_EMPTY):
+        from openfl.federated.plan import Plan
+
+    found = Plan.parse(plan)
+    return str(found.federation_uuid), str(found.aggregator_uuid)
 
 
 def end_round(aggregator: Any) -> None:

@@ -31,7 +31,14 @@ class Link:
     """Owns the server, and what it serves: a desk behind a door."""
 
     def __init__(
-        self, folder: Path, identity: Identity, registry: Path, refusals: Path, federation: str
+        self,
+        folder: Path,
+        identity: Identity,
+        registry: Path,
+        refusals: Path,
+        federation: str,
+        *,
+        fx: Path | None = None,
     ) -> None:
         """Make it ready; `open` opens it.
 
@@ -41,7 +48,9 @@ class Link:
             registry: who is approved.
             refusals: where refusals are written down.
             federation: its name.
+            fx: the plan for sites that run OpenFL's own program.
         """
+        self._aliases = [] if fx is None else [inside.names_in(fx)]
         self.desk = Desk(folder, federation, folder.with_name("order-number"))
         self.door = Door(registry, refusals)
         self._identity = identity
@@ -59,7 +68,9 @@ class Link:
         )
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="openfl")
         server = inside.grpc.server(threads, options=_OPTIONS, maximum_concurrent_rpcs=THREADS)
-        inside.aggregator_pb2_grpc.add_AggregatorServicer_to_server(Service(self.desk, self.door), server)
+        inside.aggregator_pb2_grpc.add_AggregatorServicer_to_server(
+            Service(self.desk, self.door, self._aliases), server
+        )
         try:
             found = server.add_secure_port(f"{host}:{port}", credentials)
         except RuntimeError:

@@ -14,7 +14,13 @@ from cryofed import __version__
 from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError
 from cryofed.federation.engines.openfl import inside, words
-from cryofed.federation.engines.openfl.calls import Client, RefusedError, StoppedError, UnreachableError
+from cryofed.federation.engines.openfl.calls import (
+    Client,
+    RefusedError,
+    StoppedError,
+    SupersededError,
+    UnreachableError,
+)
 from cryofed.federation.engines.openfl.runner import Runner
 from cryofed.federation.engines.remote.homes import TRANSFER, SiteHome
 from cryofed.federation.engines.remote.processes import MARK, REFUSED
@@ -54,6 +60,7 @@ class Node:
 
         Raises:
             RefusedError: the aggregator does not let us in, and never has since this process began.
+            SupersededError: another process of this site has come in since.
         """
         self._work = work = Work(self._make_learner)
         runner = Runner(work, self._kit.parent / TRANSFER, self._wanted)
@@ -79,7 +86,7 @@ class Node:
         except StoppedError:
             return
         except RefusedError as error:
-            if not (self._kit / MARK).exists():
+            if isinstance(error, SupersededError) or not (self._kit / MARK).exists():
                 raise
             self._away(f"the aggregator refuses: {error}")
         except UnreachableError as error:

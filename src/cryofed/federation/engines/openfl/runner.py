@@ -42,6 +42,14 @@ class Runner(inside.TaskRunner):  # type: ignore[misc]  # untyped
             names = [words.piece_name(index) for index in range(self._head.pieces if self._head else 0)]
         return [inside.TensorKey(name, "GLOBAL", 0, False, ("model",)) for name in names]
 
+    @property
+    def plan(self) -> str:
+        """Of the order in hand, as TOML."""
+        return self._head.plan if self._head else ""
+
+    def initialize_tensorkeys_for_functions(self, *_: Any, **__: Any) -> None:
+        """OpenFL's plan asks for it; what a task needs is known when it begins."""
+
     def get_train_data_size(self) -> int:
         """The number of examples is in the answer, where the rounds check it."""
         return 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.openfl.carrier import OpenFLCarrier
+from cryofed.federation.engines.openfl.fx import WORKSPACE, write_plan
 from cryofed.federation.engines.openfl.link import Link
 from cryofed.federation.engines.remote.homes import TRANSFER, Home
 from cryofed.federation.engines.remote.invitation import read_invitation
@@ -18,8 +19,11 @@ from cryofed.federation.engines.remote.serving import Serving, serve
 @contextmanager
 def opened(home: Home, port: int) -> Iterator[Serving]:
     """OpenFL's server on this port."""
-    federation = read_invitation(home.invitation).federation
-    link = Link(home.folder / TRANSFER, home.identity, home.registry, home.refusals, federation)
+    invitation = read_invitation(home.invitation)
+    fx = write_plan(home.aggregator / WORKSPACE, invitation)
+    link = Link(
+        home.folder / TRANSFER, home.identity, home.registry, home.refusals, invitation.federation, fx=fx
+    )
 
     def carrier(plan: Plan, text: str, check: Callable[[], None]) -> closing[OpenFLCarrier]:
         quorum = min(plan.rounds.min_updates, len(plan.site_names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from cryofed.federation.engines.openfl import inside, words
 from cryofed.federation.engines.openfl.desk import Desk
-from cryofed.federation.engines.openfl.door import Caller, Door, DoorError
+from cryofed.federation.engines.openfl.door import Caller, Door, DoorError, SupersededError
 
 CALLS = 6  # that one site may have open at a time
 _STATUS = inside.grpc.StatusCode
@@ -26,6 +26,7 @@ _STATUS = inside.grpc.StatusCode
 class Result:
     """What a site says of a task; its bytes, where there are any, are in a file."""
 
+    header: Any  # as the site wrote it
     number: int
     task: str
     failure: str = ""
@@ -34,9 +35,11 @@ class Result:
 class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
     """Fills OpenFL's interface; its threads are the server's."""
 
-    def __init__(self, desk: Desk, door: Door) -> None:
+    def __init__(self, desk: Desk, door: Door, aliases: Collection[tuple[str, str]] = ()) -> None:
+        """Serve a desk behind a door; `aliases`: what `fx` calls federation and aggregator."""
         super().__init__(desk.aggregator, 0)
         self.desk, self.door = desk, door
+        self._names = {(desk.federation, words.AGGREGATOR), *aliases}
         self._calls: Counter[str] = Counter()
         self._guard, self._one_parse = threading.Lock(), threading.Lock()
 
@@ -49,7 +52,7 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
     def Ping(self, request: Any, context: Any) -> Any:  # noqa: N802
         """A sign of life."""
         with self._call(context, request.header):
-            return super().Ping(request, context)
+            return self._to(request.header, super().Ping(request, context))
 
     def GetTasks(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Held where there is no work: OpenFL's own sends a site away for 10 s."""
@@ -59,40 +62,39 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
             with self.desk.guard:
                 told = super().GetTasks(request, context)
             told.sleep_time = 0
-            return told
+            return self._to(request.header, told)
 
     def GetAggregatedTensor(self, request: Any, context: Any) -> Any:  # noqa: N802
         """A piece of the open order; empty where that is gone, for which OpenFL's own waits a minute."""
         with self._call(context, request.header) as site, self.desk.guard:
             if self.desk.serves(site, request.round_number, request.tensor_name, tuple(request.tags)):
-                return super().GetAggregatedTensor(request, context)
-            return inside.aggregator_pb2.GetAggregatedTensorResponse(
-                header=self._header(words.AGGREGATOR, site),
+                return self._to(request.header, super().GetAggregatedTensor(request, context))
+            empty = inside.aggregator_pb2.GetAggregatedTensorResponse(
                 round_number=request.round_number,
                 tensor=inside.named_tensor(request.tensor_name[:40], request.round_number, b"", "model"),
             )
+            return self._to(request.header, empty)
 
     def SendLocalTaskResults(self, request: Any, context: Any) -> Any:  # noqa: N802
         """A result: onto the disk piece by piece, looked at, and only then told to OpenFL's aggregator."""
         with self._call(context) as site, self._sole(f"{site} sends", 1, context):
             path = self.desk.new_file()
             try:
-                result = self._read(request, path, context)
+                result = self._read(site, request, path, context)
                 if result.task in words.TASKS and self.desk.awaits(site, result.number, result.task):
                     self._tell(site, result, path, context)
             finally:
                 path.unlink(missing_ok=True)
             # Late, twice, or of no task: nobody waits for it.
-            header = self._header(words.AGGREGATOR, site)
-            return inside.aggregator_pb2.SendLocalTaskResultsResponse(header=header)
+            return self._to(result.header, inside.aggregator_pb2.SendLocalTaskResultsResponse())
 
     def InteropRelay(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Not here."""
         context.abort(_STATUS.UNIMPLEMENTED, "not here")
 
-    def _read(self, chunks: Any, path: Path, context: Any) -> Result:
+    def _read(self, site: str, chunks: Any, path: Path, context: Any) -> Result:
         """What a stream says. One that is too long, or no result at all, is its site's failed work."""
-        broken = Result(self.desk.number, words.WORK, "malformed")
+        broken = Result(self._header(site), self.desk.number, words.WORK, "malformed")
         size = 0
         with path.open("wb") as file:
             for chunk in chunks:
@@ -108,7 +110,7 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
                 return broken
             self._enter(context, told.header)
             failure = "" if told.task_name != words.WORK else _unpacked(told, path)
-            return Result(told.round_number, told.task_name, failure)
+            return Result(told.header, told.round_number, told.task_name, failure)
 
     def _tell(self, site: str, result: Result, path: Path, context: Any) -> None:
         """Have OpenFL's aggregator note the result, of an answer its hash, and the rounds the answer."""
@@ -117,7 +119,7 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
             data, receipt = self.desk.taken(path, result.failure)
             tensors = [inside.named_tensor(words.ANSWER, result.number, receipt, "trained")]
         small = inside.aggregator_pb2.TaskResults(
-            header=self._header(site, words.AGGREGATOR), round_number=result.number, task_name=result.task,
+            header=self._header(site), round_number=result.number, task_name=result.task,
             data_size=1, tensors=tensors,
         ).SerializeToString()  # fmt: skip
         chunk = inside.base_pb2.DataStream(npbytes=small, size=len(small))
@@ -157,18 +159,26 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
         )
         try:
             site = self.door.enter(caller)
+        except SupersededError as error:
+            _abort(context, _STATUS.ALREADY_EXISTS, str(error))
         except DoorError as error:
             _abort(context, _STATUS.UNAUTHENTICATED, str(error))
-        if header is not None and header.receiver != words.AGGREGATOR:
-            _abort(context, _STATUS.FAILED_PRECONDITION, f"the aggregator's name is {words.AGGREGATOR}")
-        if header is not None and header.federation_uuid != self.desk.federation:
+        if header is not None and (header.federation_uuid, header.receiver) not in self._names:
             _abort(context, _STATUS.FAILED_PRECONDITION, f"this is federation {self.desk.federation}")
         return site
 
-    def _header(self, sender: str, receiver: str) -> Any:
+    def _header(self, site: str) -> Any:
+        """Of a message of this site's, as our own aggregator wants it."""
         return inside.aggregator_pb2.MessageHeader(
-            sender=sender, receiver=receiver, federation_uuid=self.desk.federation
+            sender=site, receiver=words.AGGREGATOR, federation_uuid=self.desk.federation
         )
+
+    @staticmethod
+    def _to(header: Any, reply: Any) -> Any:
+        """A reply by the names under which it was asked for."""
+        reply.header.CopyFrom(header)
+        reply.header.sender, reply.header.receiver = header.receiver, header.sender
+        return reply
 
 
 def _unpacked(told: Any, path: Path) -> str:
