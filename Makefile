@@ -1,25 +1,20 @@
 # `make demo` and `make test` are all a newcomer needs; each makes the virtual environment first.
 ENGINE ?= embedded
-# Flower's own bounds do not fit the releases of constraints.txt: it has an environment of its own.
-ifneq (,$(filter flower,$(ENGINE))$(filter test-flower,$(MAKECMDGOALS)))
-VENV ?= .venv-flower
-EXTRAS ?= dev,flower
-LOCK ?= --constraint constraints-flower.txt --build-constraint constraints-flower.txt
-PIP_LOCK := constraints-flower.txt
-endif
-# OpenFL wants still older ones, and a Python before 3.13; what it needs no tool for is left out, to be quick.
-ifneq (,$(filter openfl,$(ENGINE))$(filter test-openfl test-openfl-short lock-openfl,$(MAKECMDGOALS)))
-VENV ?= .venv-openfl
-EXTRAS ?= train,privacy,trust,test,openfl
-LOCK ?= --constraint constraints-openfl.txt --build-constraint constraints-openfl.txt
-PIP_LOCK := constraints-openfl.txt
-PYTHON ?= python3.12 python3.11 python3
+# Engines whose own bounds do not fit the releases of constraints.txt: each has an environment of its own.
+APART := flower openfl
+ALONE := $(firstword $(filter $(APART),$(ENGINE) $(MAKECMDGOALS:test-%=%)))
+ifneq (,$(ALONE))
+VENV ?= .venv-$(ALONE)
+EXTRAS ?= dev,$(ALONE)
+LOCK ?= --constraint constraints-$(ALONE).txt --build-constraint constraints-$(ALONE).txt
+PIP_LOCK := constraints-$(ALONE).txt
 endif
 VENV ?= .venv
 PIP_LOCK ?= constraints.txt
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 # The first of these that fits makes the environment; `make PYTHON=/path/to/python3.13` names another.
+BELOW-openfl := 13
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 # PyTorch: the CPU build. With a GPU: see README.
 TORCH ?= torch==2.13.0
@@ -29,11 +24,10 @@ LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
 # The tests run on this many processes.
 WORKERS ?= auto
 
-.PHONY: demo test test-flare test-flower test-openfl test-openfl-short test-silent test-pythons lint check build \
-  lock lock-flower lock-openfl fuzz bench clean
+.PHONY: demo test test-flare $(APART:%=test-%) test-silent test-pythons lint check build lock $(APART:%=lock-%) fuzz bench clean
 
 $(READY): pyproject.toml $(PIP_LOCK)
-	@python=$$(sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
+	@python=$$(BELOW=$(BELOW-$(ALONE)) sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade --constraint $(PIP_LOCK) pip
 	$(PY) -m pip install --quiet $(LOCK) "$(TORCH)"
 	$(PY) -m pip install --quiet $(LOCK) "$(TORCH)" -e ".[$(EXTRAS)]"
@@ -43,32 +37,26 @@ demo: $(READY)
 	$(PY) -m cryofed demo --force --out demo --engine $(ENGINE)
 
 # The second run, of real FLARE processes, is on its own: FLARE in the tests' own process would disturb them.
+# Then each engine that has an environment of its own, in it.
 test: $(READY)
 	$(PY) -m pytest --numprocesses $(WORKERS)
 	$(PY) -m pytest tests/federation/engines/flare -m processes
-	@sh .ci/openfl $(MAKE)
+	@set -e; $(foreach one,$(APART),BELOW=$(BELOW-$(one)) sh .ci/test_apart $(one) $(PY) "$(MAKE)" $(PYTHON);)
 
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
 test-flare: $(READY)
 	$(PY) -m pytest tests/federation/engines/flare -m processes --durations=0
 
-# The contract over Flower and its own tests, in an environment of its own; then real processes.
-test-flower: $(READY)
-	$(PY) -m pytest tests/contract -k flower
-	$(PY) -m pytest tests/federation/engines/flower
-	$(PY) -m pytest tests/federation/engines/remote -m processes --durations=0
-
-# The same over OpenFL.
-test-openfl: $(READY)
-	$(PY) -m pytest tests/contract -k openfl
-	$(PY) -m pytest tests/federation/engines/openfl
-	$(PY) -m pytest tests/federation/engines/remote tests/federation/engines/openfl -m processes --durations=0
-
-# Of these what `make test` runs, by `.ci/openfl`: two minutes.
-test-openfl-short: $(READY)
-	$(PY) -m pytest tests/contract -k "openfl and (same_plan or NaN or hangs)"
-	$(PY) -m pytest tests/federation/engines/openfl
-	$(PY) -m pytest tests/federation/engines/remote -m processes
+# What `make test` leaves out of the tests below, to be quick.
+ifdef SHORT
+FEW-openfl := and (same_plan or NaN or hangs)
+NOT-openfl := and not campaign_moves
+endif
+# The contract over such an engine, its own tests, and real processes that are killed.
+$(APART:%=test-%): test-%: $(READY)
+	$(PY) -m pytest tests/contract -k "$* $(FEW-$*)"
+	$(PY) -m pytest tests/federation/engines/$*
+	$(PY) -m pytest tests/federation/engines/remote tests/federation/engines/$* -m processes -k "$* $(NOT-$*)"
 
 # Under strace for over a minute each: no socket but the named ones, no file outside the named folders.
 test-silent: $(READY)
@@ -96,15 +84,10 @@ lock: $(READY)
 	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
 	  pip hatchling "$(TORCH)" -e ".[dev,flare,mlflow]" | $(PY) .ci/lock.py
 
-# The same for Flower's environment.
-lock-flower: $(READY)
+# The same for the environment of an engine.
+$(APART:%=lock-%): lock-%: $(READY)
 	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
-	  pip hatchling "$(TORCH)" -e ".[dev,flower]" | $(PY) .ci/lock.py constraints-flower.txt
-
-# The same for OpenFL's.
-lock-openfl: $(READY)
-	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
-	  pip hatchling "$(TORCH)" -e ".[$(EXTRAS)]" | $(PY) .ci/lock.py constraints-openfl.txt
+	  pip hatchling "$(TORCH)" -e ".[dev,$*]" | $(PY) .ci/lock.py constraints-$*.txt
 
 # A hundred times as many damaged files as the tests try: half an hour or so.
 fuzz: $(READY)
@@ -118,4 +101,4 @@ bench-%: $(READY)
 	$(PY) -m benchmarks $*
 
 clean:
-	rm -rf $(VENV) .venv-flower .venv-openfl demo dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(APART:%=.venv-%) demo dist .mypy_cache .ruff_cache .pytest_cache
