@@ -1,8 +1,8 @@
 """Write constraints.txt: the release of every package that `make` installs, as pip resolves them today.
 
 `make lock` and `make lock-ENGINE` run it with pip's report on standard input. Left out are this project, and
-PyTorch, which README lets the user choose, and what only PyTorch brings: its CUDA libraries differ from machine
-to machine.
+PyTorch, which README lets the user choose, with what only PyTorch brings: its CUDA libraries differ from
+machine to machine.
 """
 
 import json

@@ -1,6 +1,6 @@
 """A door for sites that run OpenFL's own `fx`: the workspace that it starts from, and the names in its plan.
 
-`fx collaborator start` reads `plan/plan.yaml`; pipeline, data loader and task runner have names of ours there.
+`fx collaborator start` reads `plan/plan.yaml`; its pipeline, data loader and task runner are ours by name.
 The plan follows from the invitation alone, byte for byte: OpenFL names the federation by the plan's hash.
 """
 
