@@ -31,7 +31,7 @@ class Served:
             self.join(name)
         self.link = self.new_link()
         self.port = self.link.open("127.0.0.1", 0)
-        self.carrier = OpenFLCarrier(self.link, "the plan", 1, NAMES, wait_s=0.0)
+        self.carrier = OpenFLCarrier(self.link, "the plan", 1, NAMES, deadline_s=60.0, wait_s=0.0)
 
     def new_link(self) -> Link:
         own = self.home

@@ -93,7 +93,7 @@ def test_a_site_that_fx_runs_gives_the_same_bits_and_ends_with_the_aggregator(tm
             time.sleep(0.2)
         with (
             open_rounds(tmp_path / "run", plan, toy.LAYOUT, toy.START) as rounds,
-            closing(OpenFLCarrier(link, commented_plan(plan), 1, names, wait_s=30.0)) as carrier,
+            closing(OpenFLCarrier(link, commented_plan(plan), 1, names, deadline_s=60.0)) as carrier,
         ):
             run_rounds(rounds, carrier)
             vector = np.array(rounds.vector)

@@ -176,7 +176,7 @@ def test_what_was_taken_back_is_answered_empty_at_once(served: Served) -> None:
 # A site finds an order of the same number in its own database, and works on the old one.
 def test_no_number_of_a_round_is_used_twice(tmp_path: Path) -> None:
     first = Desk(tmp_path / "transfer", "toys", tmp_path / "order-number")
-    first.lay_down(b"one", "plan", ["alpha"])
+    first.lay_down(b"one", "plan", ["alpha"], 60.0)
     again = Desk(tmp_path / "transfer", "toys", tmp_path / "order-number")  # killed, and started again
     assert (first.number, again.number) == (1, 2)
 

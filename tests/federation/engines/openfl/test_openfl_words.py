@@ -14,7 +14,7 @@ from cryofed.federation.engines.openfl import words
     ("size", "pieces"), [(1, 1), (words.PIECE, 1), (words.PIECE + 1, 2), (3 * words.PIECE, 3)]
 )
 def test_a_head_says_in_how_many_pieces_the_order_comes(size: int, pieces: int) -> None:
-    head = words.Head(cryofed="1", plan="name = 'a'", size=size)
+    head = words.Head(cryofed="1", plan="name = 'a'", seconds=60.0, size=size)
     assert words.unpack_head(words.pack_head(head)) == head
     assert head.pieces == pieces
 
@@ -23,7 +23,7 @@ def test_no_head_means_that_the_order_was_taken_back() -> None:
     assert words.unpack_head(b"") is None
 
 
-GOOD = {"cryofed": "1", "plan": "a", "size": 5}
+GOOD = {"cryofed": "1", "plan": "a", "seconds": 60.0, "size": 5}
 HOSTILE = (
     b"\xff",
     b"[]",
@@ -32,6 +32,10 @@ HOSTILE = (
     b" " * (words.LARGEST_HEAD + 1),
     *(json.dumps(GOOD | odd).encode() for odd in ({"size": 0}, {"size": -1}, {"size": True}, {"size": 1.5})),
     *(json.dumps(GOOD | odd).encode() for odd in ({"size": 9 << 30}, {"plan": 1}, {"cryofed": None})),
+    *(
+        json.dumps(GOOD | odd).encode()
+        for odd in ({"seconds": -1}, {"seconds": "x"}, {"seconds": float("inf")})
+    ),
 )
 
 

@@ -25,6 +25,7 @@ class OpenFLCarrier:
         quorum: int,
         sites: Sequence[str],
         *,
+        deadline_s: float,
         check: Callable[[], None] = lambda: None,
         wait_s: float = WAIT_S,
     ) -> None:
@@ -32,13 +33,15 @@ class OpenFLCarrier:
 
         Args:
             link: the server.
-            plan: as TOML; a site reads it before it works.
+            plan: that the learner is given with each order.
             quorum: sites without which no round begins.
             sites: that may take part.
+            deadline_s: of a round.
             check: called often; raises where this turn must end.
             wait_s: how long a round waits for the quorum.
         """
         self._link, self._plan, self._check = link, plan, check
+        self._deadline_s = deadline_s
         self._quorum, self._sites, self._wait_s = quorum, frozenset(sites), wait_s
         self._waiting: set[str] = set()
         self._settled = time.monotonic() + SETTLE_S
@@ -59,10 +62,10 @@ class OpenFLCarrier:
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
         """Lay the order down for these sites, which fetch it."""
         self._waiting = set(sites)
-        self._link.desk.lay_down(order, self._plan, sites)
+        self._link.desk.lay_down(order, self._plan, sites, self._deadline_s)
 
     def answer(self, timeout_s: float) -> Answer | None:
-        """The next answer; a site of ours that is silent for 10 s answers with `site_gone`."""
+        """The next answer; a site of ours that is silent for 20 s answers with `site_gone`."""
         end = time.monotonic() + timeout_s
         while True:
             if not self._link.serves:

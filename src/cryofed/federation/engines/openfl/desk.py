@@ -52,12 +52,12 @@ class Desk:
         """Of the open round."""
         return int(self.aggregator.round_number)
 
-    def lay_down(self, order: Buffer, plan: str, sites: Sequence[str]) -> None:
-        """Open this order to these sites."""
+    def lay_down(self, order: Buffer, plan: str, sites: Sequence[str], seconds: float) -> None:
+        """Open this order to these sites, which need not answer after so many seconds."""
         path = self.folder / "order"
         path.unlink(missing_ok=True)
         path.write_bytes(order)
-        head = words.Head(cryofed=__version__, plan=plan, size=len(order))
+        head = words.Head(cryofed=__version__, plan=plan, seconds=seconds, size=len(order))
         # OpenFL serves these pieces; as maps of the file they take no memory of their own.
         held = np.frombuffer(mapped_bytes(path), np.uint8)
         made = {words.HEAD: np.frombuffer(words.pack_head(head), np.uint8)}

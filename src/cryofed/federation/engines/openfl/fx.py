@@ -12,19 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.disk.whole import write_whole
-from cryofed.federation.agreement.plan_file import plan_of
 from cryofed.federation.engines.openfl import inside, words
 from cryofed.federation.engines.openfl.runner import Runner
 from cryofed.federation.engines.remote.homes import TRANSFER, SiteHome
 from cryofed.federation.engines.remote.invitation import InvitationFile
 from cryofed.federation.engines.remote.learner_process import LearnerProcess
 from cryofed.federation.engines.remote.working import LOG, Work
-from cryofed.schema.reading import parse_toml
 
 WORKSPACE = "fx"  # a folder in a site's kit and in the aggregator's
 PLAN = Path("plan", "plan.yaml")
 _ROOM = "cryofed.federation.engines.openfl"
-_CLOSING_S = 60.0  # beyond a round's deadline
 
 
 def write_plan(workspace: Path, invitation: InvitationFile) -> Path:
@@ -94,14 +91,8 @@ def site_runner(data_loader: SiteFolder, **_: Any) -> Runner:
 
     def wanted(number: int) -> bool:
         began = begun.setdefault(number, time.monotonic())
-        return time.monotonic() - began < seconds_of(runner.plan) + _CLOSING_S
+        return time.monotonic() - began < runner.seconds
 
     work = Work(lambda: LearnerProcess(home.folder, home.folder / LOG))
     runner = Runner(work, home.folder / TRANSFER, wanted)
     return runner
-
-
-def seconds_of(plan: str) -> float:
-    """How long a round of this plan lasts at most."""
-    name = "the aggregator's plan"
-    return float(plan_of(parse_toml(plan, name), name).rounds.deadline_s)

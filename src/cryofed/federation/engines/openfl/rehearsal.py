@@ -56,8 +56,9 @@ def rehearsed(
             threads.append(threading.Thread(target=node.run, daemon=True))
             threads[-1].start()
         quorum = min(plan.rounds.min_updates, len(sites))
+        text = commented_plan(replace(plan, tables={}))
         with closing(
-            OpenFLCarrier(link, commented_plan(replace(plan, tables={})), quorum, list(sites))
+            OpenFLCarrier(link, text, quorum, list(sites), deadline_s=plan.rounds.deadline_s)
         ) as one:
             _wait(nodes, one)
             yield one

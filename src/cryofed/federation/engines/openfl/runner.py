@@ -43,9 +43,9 @@ class Runner(inside.TaskRunner):  # type: ignore[misc]  # untyped
         return [inside.TensorKey(name, "GLOBAL", 0, False, ("model",)) for name in names]
 
     @property
-    def plan(self) -> str:
-        """Of the order in hand, as TOML."""
-        return self._head.plan if self._head else ""
+    def seconds(self) -> float:
+        """After which nobody waits for the answer to the order in hand."""
+        return self._head.seconds if self._head else 0.0
 
     def initialize_tensorkeys_for_functions(self, *_: Any, **__: Any) -> None:
         """OpenFL's plan asks for it; what a task needs is known when it begins."""

@@ -27,7 +27,9 @@ def opened(home: Home, port: int) -> Iterator[Serving]:
 
     def carrier(plan: Plan, text: str, check: Callable[[], None]) -> closing[OpenFLCarrier]:
         quorum = min(plan.rounds.min_updates, len(plan.site_names))
-        return closing(OpenFLCarrier(link, text, quorum, plan.site_names, check=check))
+        return closing(
+            OpenFLCarrier(link, text, quorum, plan.site_names, deadline_s=plan.rounds.deadline_s, check=check)
+        )
 
     try:
         link.open("0.0.0.0", port)

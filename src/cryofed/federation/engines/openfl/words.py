@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -29,7 +30,7 @@ LIFE, VERSION, BEAT = "cryofed-life", "cryofed-version", "cryofed-beat"  # heads
 
 HOLD_S = 2.0  # how long a question for work is held where there is none
 BEAT_S = 1.5  # how often a site asks whether its order still counts
-SILENT_S = 10.0  # after so long without a call a site is gone
+SILENT_S = 20.0  # after so long without a call a site is gone; a busy machine is slow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Head:
     """What a site reads before it fetches an order."""
 
     cryofed: str  # the aggregator's version
-    plan: str  # as TOML
+    plan: str  # that the learner is given with the order
+    seconds: float  # after which nobody waits for the answer any more
     size: int  # bytes of the order
 
     @property
@@ -73,9 +75,9 @@ def unpack_head(data: bytes) -> Head | None:
         if len(data) > LARGEST_HEAD:
             raise ValueError
         told = json.loads(data)
-        head = Head(cryofed=told["cryofed"], plan=told["plan"], size=told["size"])
+        head = Head(**{name: told[name] for name in Head.__dataclass_fields__})
         kinds = (isinstance(head.cryofed, str), isinstance(head.plan, str), type(head.size) is int)
-        if not all(kinds) or not 0 < head.pieces <= MOST_PIECES:
+        if not all(kinds) or not 0 < head.pieces <= MOST_PIECES or not 0 <= float(head.seconds) < math.inf:
             raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise FederationError("the aggregator's order has no head that this site can read") from None
