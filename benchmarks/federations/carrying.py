@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def main(engine: str, file: Path) -> None:
                 continue
             with Running(engine, folder / f"{sites}-{numbers}", sites) as one:
                 tell("seconds", sites, numbers, one.rounds("timed", numbers, count))
+                tell("cpu", sites, numbers, one.cpu)
                 tell("aggregator", sites, numbers, one.aggregator.mib)
                 tell("site", sites, numbers, one.site.mib)
                 if numbers == SMALL:
@@ -136,6 +138,16 @@ def held(process: psutil.Process) -> float:
     return sum(int(fields.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem")) / 1024
 
 
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """What these processes have had of a core so far; a busy machine changes it little."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
+
+
 class Running:
     """Owns a founded federation of echoing sites."""
 
@@ -155,7 +167,7 @@ class Running:
         for name, site in self.sites.items():
             join_here(machines, self.plan, home, site, name=name, library=library)
         self.begun = time.monotonic()  # certificates are made once; what is timed is starting
-        self.first = 0.0
+        self.first = self.cpu = 0.0
         libraries = dict.fromkeys(self.plan.site_names, library)
         self._federation = federation_here(machines, self.plan, libraries, home)
 
@@ -174,11 +186,14 @@ class Running:
         folder = self.own.folder / name
         layout, start = Layout(("w",), ((numbers,),)), np.zeros(numbers, np.float32)
         write_trial(folder, commented_plan(plan), layout, start)
-        first = next(iter(self.sites.values()))
+        first, seen = next(iter(self.sites.values())), list[tuple[int, float]]()
 
         def look() -> None:
-            if not self.first and (folder / "rounds.jsonl").exists():
+            done = len(read_lines(folder / "rounds.jsonl")) if (folder / "rounds.jsonl").exists() else 0
+            if done and not self.first:
                 self.first = time.monotonic() - self.begun
+            if done and (not seen or done > seen[-1][0]):
+                seen.append((done, cpu_seconds(running(self.own.aggregator))))
             tick()
 
         with (
@@ -186,6 +201,8 @@ class Running:
             Peak(lambda: [one for one in running(first.kit) if not learns(one)]) as self.site,
         ):
             self.engine.drive(plan, self.home, look, name)
+        if len(seen) > 1:
+            self.cpu = (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
         return median_round(folder)
 
     def killed(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import shutil
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.federation.engines.flare.founding import MACHINES, Founded, found, free_port
 from tests.federation.engines.flare.real import Federation
+from tests.federation.engines.remote.expired import expire
 
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.engines.flare.coordinator.segments import Desk, until, write_job
@@ -218,26 +218,3 @@ def test_starting_says_what_is_missing(founded: Founded, tmp_path: Path) -> None
         pytest.raises(FederationError, match=r"is in use on this machine; .*network\.port"),
     ):
         MACHINES.start(founded.plan, founded.federation)
-
-
-def expire(path: Path, authority: Path) -> None:
-    """The same certificate again, signed by the same authority, but valid until yesterday."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-
-    old = x509.load_pem_x509_certificate(path.read_bytes())
-    key = load_pem_private_key((authority / "root.key").read_bytes(), None)
-    now = datetime.datetime.now(datetime.UTC)
-    new = (
-        x509.CertificateBuilder()
-        .subject_name(old.subject)
-        .issuer_name(old.issuer)
-        .public_key(old.public_key())
-        .serial_number(old.serial_number)
-        .not_valid_before(now - datetime.timedelta(days=9))
-        .not_valid_after(now - datetime.timedelta(days=1))
-    )
-    for extension in old.extensions:
-        new = new.add_extension(extension.value, extension.critical)
-    path.write_bytes(new.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))  # type: ignore[arg-type]

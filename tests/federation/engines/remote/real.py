@@ -17,7 +17,7 @@ from tests.contract.toy_learner import set_toys
 
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
-from cryofed.federation.agreement.plan import NetworkRules
+from cryofed.federation.agreement.plan import NetworkRules, Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.deployment import deployment_of
 from cryofed.federation.engines.remote import processes
@@ -82,14 +82,19 @@ class Federation:
         **rounds: float,
     ) -> tuple[np.ndarray, list[dict[str, Any]]]:
         """Run, or resume, a few toy rounds on the running federation; the vector and the reports."""
-        set_toys(self.folder / "sites", behaviours, seconds)
-        plan = replace(toy.plan(NAMES, **rounds), engine=self.engine.name, network=self.plan.network)
-        folder = self.home.folder / name
-        write_trial(folder, commented_plan(plan), toy.LAYOUT, toy.START)
+        plan = self.prepare(name, behaviours, seconds, **rounds)
         with toy_learners():
             self.engine.drive(plan, self.federation, tick, name)
-        vector = read_arrays(folder / "checkpoint.safetensors")[0]["vector"]
+        vector = read_arrays(self.home.folder / name / "checkpoint.safetensors")[0]["vector"]
         return vector, self.reports(name)
+
+    def prepare(self, name: str, behaviours: dict[str, str], seconds: float, **rounds: float) -> Plan:
+        """Write the trial; a site is given so long that a busy machine makes nobody late."""
+        set_toys(self.folder / "sites", behaviours, seconds)
+        rules = {"min_updates": 3, "deadline_s": 120.0, "grace_s": 60.0, **rounds}
+        plan = replace(toy.plan(NAMES, **rules), engine=self.engine.name, network=self.plan.network)
+        write_trial(self.home.folder / name, commented_plan(plan), toy.LAYOUT, toy.START)
+        return plan
 
     def reports(self, name: str) -> list[dict[str, Any]]:
         path = self.home.folder / name / "rounds.jsonl"

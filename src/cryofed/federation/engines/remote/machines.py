@@ -25,7 +25,7 @@ from cryofed.trust.identity import Identity
 from cryofed.trust.keys import KeyKind, need_cryptography
 from cryofed.trust.requests import Request
 
-START_S = 60.0  # an engine's processes need 2 to 5 s on an idle machine
+START_S = 120.0  # an engine's processes need 2 to 5 s on an idle machine
 
 
 class RemoteMachines(ABC):

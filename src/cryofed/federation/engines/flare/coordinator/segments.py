@@ -95,16 +95,24 @@ class Desk:
                 in_time(session.close, 3.0)
 
     def _call(self, action: Callable[[Any], T]) -> T:
+        left = threading.Event()  # nobody waits for this call any more
+
         def act() -> T:
             if self._session is None:
                 self._session = inside.new_session(self._name, self._kit, 10.0)
+                if left.is_set():
+                    self.close()
+                    raise TimeoutError("too late")
             return action(self._session)
 
         try:
             with silence():
                 return in_time(act, _CALL_S)
-        except Exception as error:
+        except BaseException as error:  # Ctrl-C, too, may come while a session is being opened
+            left.set()
             self.close()  # the next call logs in again
+            if not isinstance(error, Exception):
+                raise
             raise FederationError(
                 f"the aggregator did not answer ({type(error).__name__}: {error})"
             ) from error
