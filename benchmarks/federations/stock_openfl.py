@@ -1,6 +1,6 @@
 """Stock OpenFL's averaging with three collaborators, without TLS: python -m … SIZE ROUNDS FOLDER.
 
-Prints the median seconds between the ends of two rounds. The pipeline is ours, for OpenFL's own fails with today's
+Prints the median seconds between the ends of two rounds. The pipeline is ours: OpenFL's own fails with today's
 NumPy. All else is as OpenFL has it: its pauses of 10 s, and its database.
 """
 

@@ -15,7 +15,7 @@ from cryofed.federation.engines.openfl.service import Service
 from cryofed.trust.identity import Identity
 
 THREADS = 128  # a question that is held takes one; OpenFL's own server has 8
-GRACE_S = 2.5  # how long the end waits for those that are still to hear of it
+GRACE_S = 2.0  # how long the end waits for those that are still to hear of it
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # else a second server could take the same port
     ("grpc.max_receive_message_length", words.LARGEST_MESSAGE),

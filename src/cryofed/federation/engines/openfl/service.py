@@ -189,16 +189,17 @@ def _unpacked(told: Any, path: Path) -> str:
     if len(told.tensors) != 1:
         return "malformed"
     (tensor,) = told.tensors
+    data = tensor.data_bytes  # once: each look is a copy
     lengths = [list(one.int_list) for one in tensor.transformer_metadata]
-    if tensor.report or set(tensor.tags) != {"trained", "compressed"} or not tensor.data_bytes:
+    if tensor.report or set(tensor.tags) != {"trained", "compressed"} or not data:
         return "malformed"
-    if lengths != [[len(tensor.data_bytes)]] or tensor.round_number != told.round_number:
+    if lengths != [[len(data)]] or tensor.round_number != told.round_number:
         return "malformed"
     if tensor.name == words.FAILURE:
-        return words.failure_in(tensor.data_bytes)
+        return words.failure_in(data)
     if tensor.name != words.ANSWER:
         return "malformed"
-    path.write_bytes(tensor.data_bytes)
+    path.write_bytes(data)
     return ""
 
 
