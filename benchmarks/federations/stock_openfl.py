@@ -1,7 +1,7 @@
 """Stock OpenFL's averaging with three collaborators, without TLS: python -m … SIZE ROUNDS FOLDER.
 
-Prints the median seconds between the ends of two rounds. The pipeline is ours: OpenFL's own fails with today's
-NumPy. All else is as OpenFL has it: its pauses of 10 s, and its database.
+Prints the median seconds between the ends of two rounds. The pipeline is ours: OpenFL's own fails with the
+NumPy of today. All else is as OpenFL has it: its pauses of 10 s, and its database.
 """
 
 from __future__ import annotations
