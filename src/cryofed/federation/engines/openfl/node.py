@@ -48,7 +48,7 @@ class Node:
         self._kit, self._make_learner = kit, make_learner
         self._work: Work | None = None
         self._number = 0  # of the open round, when last asked; numbers only grow
-        self._pause = FIRST_PAUSE_S
+        self._pause, self._told = FIRST_PAUSE_S, ""
 
     @property
     def warm(self) -> bool:
@@ -98,11 +98,14 @@ class Node:
         if not (self._kit / MARK).exists():
             (self._kit / MARK).write_text(__version__ + "\n")
             say("the aggregator has let this site in")
-        self._pause = FIRST_PAUSE_S
+        elif self._told:
+            say("the aggregator answers again")
+        self._told, self._pause = "", FIRST_PAUSE_S
 
     def _away(self, told: str) -> None:
-        if self._pause != LONGEST_PAUSE_S:
+        if told.split(";", 1)[0] != self._told:  # what follows names one address or another
             say(told)
+        self._told = told.split(";", 1)[0]
         self.stop.wait(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
 
