@@ -12,7 +12,7 @@ from cryofed.federation.wire.orders import Answer
 
 SETTLE_S = 5.0  # how long the first round waits for sites beyond the quorum
 WAIT_S = 60.0  # how long a round waits for the quorum: sites of an aggregator that was killed come back
-POLL_S = 0.05
+POLL_S = 0.2
 
 
 class OpenFLCarrier:
