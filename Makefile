@@ -24,7 +24,7 @@ LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
 # The tests run on this many processes.
 WORKERS ?= auto
 
-.PHONY: demo test test-flare $(APART:%=test-%) test-silent test-pythons lint check build lock $(APART:%=lock-%) fuzz bench clean
+.PHONY: demo test test-flare $(APART:%=test-%) test-silent test-pythons lint check docs build lock $(APART:%=lock-%) fuzz bench clean
 
 $(READY): pyproject.toml $(PIP_LOCK)
 	@python=$$(BELOW=$(BELOW-$(ALONE)) sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
@@ -65,6 +65,12 @@ test-silent: $(READY)
 # What needs no PyTorch, from the built wheel, on every other Python of this machine that CryoFed supports.
 test-pythons: $(READY)
 	$(PY) -m pytest tests/pythons -m pythons
+
+# The docs site into site-docs/, strictly: a broken link or a page that is nowhere fails.
+docs: $(READY)
+	$(PY) -m pip install --quiet $(LOCK) -e ".[$(EXTRAS),docs]"
+	$(PY) docs/make_reference.py
+	$(VENV)/bin/zensical build --clean --strict
 
 lint: $(READY)
 	$(PY) -m ruff format --check src tests benchmarks

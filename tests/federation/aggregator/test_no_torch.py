@@ -68,7 +68,7 @@ print("done")
 FLARE = (
     "cryofed.federation.engines.flare.aggregator.controller",
     "cryofed.federation.engines.flare.aggregator.doorkeeper",
-    "cryofed.federation.engines.flare.coordinator.supervisor",
+    "cryofed.federation.engines.flare.coordinator.running",
 )
 
 

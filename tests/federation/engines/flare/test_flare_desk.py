@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("nvflare", reason="the extra cryofed[flare] is not installed: pip install '.[flare]'")
 
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.coordinator import segments
+from cryofed.federation.engines.flare.coordinator import desk as talking
 
 
 class Session:
@@ -35,7 +35,7 @@ def test_a_login_that_nobody_waits_for_any_more_is_closed(
         assert arrives.wait(30)
         return session
 
-    in_time = segments.in_time
+    in_time = talking.in_time
 
     def given_up(action: Any, seconds: float) -> Any:
         try:
@@ -43,12 +43,12 @@ def test_a_login_that_nobody_waits_for_any_more_is_closed(
         except TimeoutError as error:
             raise (KeyboardInterrupt if interrupted else error) from None
 
-    monkeypatch.setattr(segments.inside, "new_session", late)
-    monkeypatch.setattr(segments, "in_time", given_up)
-    desk = segments.Desk(tmp_path, "coordinator")
+    monkeypatch.setattr(talking.inside, "new_session", late)
+    monkeypatch.setattr(talking, "in_time", given_up)
+    desk = talking.FlareDesk(tmp_path, tmp_path, "coordinator")
     with pytest.raises(KeyboardInterrupt if interrupted else FederationError):
         desk.status("a job")
-    monkeypatch.setattr(segments, "in_time", in_time)
+    monkeypatch.setattr(talking, "in_time", in_time)
     assert not session.closed.is_set()
     arrives.set()
     assert session.closed.wait(30)
@@ -58,8 +58,8 @@ def test_a_session_is_kept_between_calls_and_closed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Session] = []
-    monkeypatch.setattr(segments.inside, "new_session", lambda *_: opened.append(Session()) or opened[-1])
-    desk = segments.Desk(tmp_path, "coordinator")
+    monkeypatch.setattr(talking.inside, "new_session", lambda *_: opened.append(Session()) or opened[-1])
+    desk = talking.FlareDesk(tmp_path, tmp_path, "coordinator")
     assert desk.status("1") == "status of 1"
     assert desk.status("2") == "status of 2"
     desk.close()

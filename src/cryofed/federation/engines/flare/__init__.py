@@ -47,9 +47,9 @@ class Flare(RemoteEngine):
         hooks: Sequence[Hook] = (),
     ) -> None:
         """Segment after segment."""
-        from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
+        from cryofed.federation.engines.flare.coordinator.running import supervisor
 
-        Supervisor(plan, home, trial, hooks=hooks).run(tick)
+        supervisor(plan, home, trial, hooks=hooks).run(tick)
 
 
 FLARE = Flare()

@@ -113,9 +113,9 @@ class Node:
         every = min(QUICK_S, self._idle_s) if now - self._asked_s < QUICK_FOR_S else self._idle_s
         if now - self._polled_s >= every:
             self._polled_s = now
-            found = self._fleet.pull(self._node)
-            if found is not None:
-                self._begin(work, self._node, *found)
+            pulled = self._fleet.pull(self._node)
+            if pulled is not None:
+                self._begin(work, self._node, *pulled)
                 return
         if work.busy:
             self._look(work, self._node)
@@ -128,8 +128,8 @@ class Node:
         order = self._transfer / "order"
         header = self._fleet.fetch(node, message, tree, order, self.stop)
         if header.get("cryofed") != __version__:
-            told = "".join(letter for letter in str(header.get("cryofed"))[:20] if letter.isprintable())
-            say(f"the aggregator runs cryofed {told}, this site {__version__}; install the same")
+            theirs = "".join(letter for letter in str(header.get("cryofed"))[:20] if letter.isprintable())
+            say(f"the aggregator runs cryofed {theirs}, this site {__version__}; install the same")
             self._fleet.reply(node, message, "order_lost", None)
             return
         self._message = message

@@ -34,6 +34,11 @@ def follow(engine: RemoteEngine, plan: Plan, home: Path, hooks: Sequence[Hook] =
     return ended(home, number, folder, hooks)
 
 
+def progress(rounds: Path) -> tuple[tuple[str, int], ...]:
+    """Changes with every closed round of the campaigns, or of the trial, in this folder."""
+    return tuple((str(path), path.stat().st_size) for path in sorted(rounds.rglob("rounds.jsonl")))
+
+
 def travelling(plan: Plan) -> str:
     """The plan as the sites get it: without places on the coordinator's disk, and without engines' tables."""
     sites = tuple(replace(site, library="") for site in plan.sites)
@@ -65,16 +70,16 @@ class Relay:
 
 def ended(home: Path, number: int, folder: Path, hooks: Sequence[Hook]) -> Campaign:
     """How a campaign ended whose gate has spoken; the hooks hear of it."""
-    told = read_document(folder / "gate.json")
-    tell(hooks, "gate", told)
+    spoken = read_document(folder / "gate.json")
+    tell(hooks, "gate", spoken)
     release = current_release(home / "releases")
     if release is None:
         raise FederationError(f"{home}: the current release is gone; restore the folder releases/")
-    return Campaign(number=number, folder=folder, decision=_decision(told), release=release)
+    return Campaign(number=number, folder=folder, decision=_decision(spoken), release=release)
 
 
-def _decision(told: Mapping[str, Any]) -> Decision:
+def _decision(record: Mapping[str, Any]) -> Decision:
     """What `Decision.record` wrote."""
-    fields = {name: told[name] for name in Decision.__dataclass_fields__}
-    sites = {name: Measured(**one) for name, one in told["sites"].items()}
-    return Decision(**fields | {"sites": sites, "stopped_by": tuple(told["stopped_by"])})
+    fields = {name: record[name] for name in Decision.__dataclass_fields__}
+    sites = {name: Measured(**one) for name, one in record["sites"].items()}
+    return Decision(**fields | {"sites": sites, "stopped_by": tuple(record["stopped_by"])})

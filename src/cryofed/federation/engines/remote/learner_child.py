@@ -77,7 +77,10 @@ def main(kit: Path) -> None:
         settings = read_settings(home)  # anew each time: the site may have changed its mind
         policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
         source = LibraryFile(library_path(home, settings))
-        return answer(data, plan, Site(name=settings.name, source=source, folder=home.work, policy=policy))
+        site = Site(
+            name=settings.name, source=source, folder=home.work, policy=policy, device=settings.device
+        )
+        return answer(data, plan, site)
 
     serve(reply)
 

@@ -19,7 +19,7 @@ from cryofed.federation.engines.deployment import Invitation, Standing
 from cryofed.federation.engines.remote import connection, founding, joining, processes
 from cryofed.federation.engines.remote.homes import Home, SiteHome, only_for_this_user
 from cryofed.federation.engines.remote.invitation import InvitationFile, read_invitation, write_invitation
-from cryofed.federation.engines.remote.settings import library_path, read_settings
+from cryofed.federation.engines.remote.settings import check_device, library_path, read_settings
 from cryofed.trust.certificates import authority_fingerprint, read_certificate
 from cryofed.trust.identity import Identity
 from cryofed.trust.keys import KeyKind, need_cryptography
@@ -213,6 +213,7 @@ class RemoteMachines(ABC):
         self.need()
         settings = read_settings(home)
         library_path(home, settings)
+        check_device(home, settings)
         if not home.identity.exists:
             raise FederationError(
                 f"{home.folder}: has not joined yet; give the coordinator's answer: cryofed site join "

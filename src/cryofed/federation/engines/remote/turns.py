@@ -10,6 +10,7 @@ from pathlib import Path
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.remote import processes
+from cryofed.federation.engines.remote.following import progress
 from cryofed.federation.engines.remote.machines import RemoteMachines
 from cryofed.federation.engines.remote.notes import Wanted, read_note, want
 
@@ -38,7 +39,7 @@ def drive(
     """
     own = machines.home(home)
     rounds = own.folder / trial if trial else home / "campaigns"
-    turn, mark, deaths = uuid.uuid4().hex, _progress(rounds), 0
+    turn, mark, deaths = uuid.uuid4().hex, progress(rounds), 0
     want(own.folder, Wanted(turn, trial))
     try:
         while True:
@@ -50,7 +51,7 @@ def drive(
                 tick()
                 return
             if not processes.running(own.aggregator):
-                deaths = deaths + 1 if mark == (mark := _progress(rounds)) else 1
+                deaths = deaths + 1 if mark == (mark := progress(rounds)) else 1
                 if deaths > FRUITLESS:
                     log = own.aggregator / processes.CONSOLE
                     raise FederationError(f"the aggregator's process dies again and again; its log is {log}")
@@ -58,8 +59,3 @@ def drive(
             time.sleep(POLL_S)
     finally:
         want(own.folder, None)
-
-
-def _progress(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Changes with every closed round."""
-    return tuple((str(path), path.stat().st_size) for path in sorted(folder.rglob("rounds.jsonl")))
