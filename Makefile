@@ -40,7 +40,7 @@ demo: $(READY)
 # Then each engine that has an environment of its own, in it.
 test: $(READY)
 	$(PY) -m pytest --numprocesses $(WORKERS)
-	$(PY) -m pytest tests/federation/engines/flare -m processes
+	$(PY) -m pytest tests/federation/engines/flare tests/federation/engines/remote -m processes
 	@set -e; $(foreach one,$(APART),BELOW=$(BELOW-$(one)) sh .ci/test_apart $(one) $(PY) "$(MAKE)" $(PYTHON);)
 
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
