@@ -65,17 +65,23 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
             root_certificate=str(identity.authority), certificate=str(identity.certificate),
             private_key=str(identity.key), resend_data_on_reconnection=False,
         )  # fmt: skip
+        self._heads = ((words.VERSION, __version__), (words.LIFE, life))
+        self._identity = identity
         self.channel: Any
-        self.channel.close()  # as OpenFL makes it, it takes messages of a gigabyte and waits for ever
-        credentials = inside.grpc.ssl_channel_credentials(
-            identity.authority.read_bytes(), identity.key.read_bytes(), identity.certificate.read_bytes()
-        )
-        self.channel = inside.grpc.secure_channel(self.uri, credentials, options=_OPTIONS)
-        heads = ((words.VERSION, __version__), (words.LIFE, life))
-        self.stub = _stub(self.channel, heads)
-        self._beats = _stub(self.channel, (*heads, (words.BEAT, "1")))
+        self.renew()  # as OpenFL makes it, it takes messages of a gigabyte and waits for ever
         self.stop = threading.Event()
         self.came_in: Callable[[], None] = lambda: None  # called after every answer to the question for work
+
+    def renew(self) -> None:
+        """Connect anew: a connection that has failed is tried again by gRPC in its own time."""
+        self.channel.close()
+        own = self._identity
+        credentials = inside.grpc.ssl_channel_credentials(
+            own.authority.read_bytes(), own.key.read_bytes(), own.certificate.read_bytes()
+        )
+        self.channel = inside.grpc.secure_channel(self.uri, credentials, options=_OPTIONS)
+        self.stub = _stub(self.channel, self._heads)
+        self._beats = _stub(self.channel, (*self._heads, (words.BEAT, "1")))
 
     def get_tasks(self) -> Any:
         """Ask for work; the aggregator holds the question for a moment where there is none."""
@@ -108,6 +114,7 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
                 if time.monotonic() > end:
                     raise
             self.stop.wait(PAUSE_S)
+            self.renew()
 
     def _told(self, call: Callable[[], Any]) -> Any:
         if self.stop.is_set():
@@ -121,6 +128,8 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
             if error.code() in _REFUSED:
                 raise RefusedError(told) from None
             raise UnreachableError(f"{error.code().name.lower()}: {told}") from None
+        except ValueError as error:  # gRPC: renewed meanwhile, by the other thread
+            raise UnreachableError(words.printable(str(error))) from None
         except AssertionError:  # OpenFL's look at the answer's header
             raise FederationError("the answer is not of this federation's aggregator") from None
 

@@ -91,6 +91,7 @@ class Node:
             self._away(f"the aggregator refuses: {error}")
         except UnreachableError as error:
             self._away(f"the aggregator does not answer: {error}")
+            client.renew()
         except (FederationError, OSError, ValueError, KeyError) as error:
             self._away(f"{type(error).__name__}: {error}")
 
