@@ -67,21 +67,19 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
         )  # fmt: skip
         self._heads = ((words.VERSION, __version__), (words.LIFE, life))
         self._identity = identity
-        self.channel: Any
-        self.renew()  # as OpenFL makes it, it takes messages of a gigabyte and waits for ever
+        self.channel.close()  # as OpenFL makes it, it takes messages of a gigabyte and waits for ever
+        self.channel: Any = None
+        self.renew()
+        self._beats: Any = None
         self.stop = threading.Event()
         self.came_in: Callable[[], None] = lambda: None  # called after every answer to the question for work
 
     def renew(self) -> None:
         """Connect anew: a connection that has failed is tried again by gRPC in its own time."""
-        self.channel.close()
-        own = self._identity
-        credentials = inside.grpc.ssl_channel_credentials(
-            own.authority.read_bytes(), own.key.read_bytes(), own.certificate.read_bytes()
-        )
-        self.channel = inside.grpc.secure_channel(self.uri, credentials, options=_OPTIONS)
+        if self.channel is not None:
+            self.channel.close()
+        self.channel = self._connected()
         self.stub = _stub(self.channel, self._heads)
-        self._beats = _stub(self.channel, (*self._heads, (words.BEAT, "1")))
 
     def get_tasks(self) -> Any:
         """Ask for work; the aggregator holds the question for a moment where there is none."""
@@ -98,12 +96,26 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
         return self._patiently(lambda: super(Client, self).send_local_task_results(*sent, **named))
 
     def beat(self) -> int:
-        """A sign of life; the number of the round that is open."""
+        """A sign of life, from a thread of its own; the number of the round that is open."""
         header = inside.aggregator_pb2.MessageHeader(
             sender=self.collaborator_name, receiver=self.aggregator_uuid, federation_uuid=self.federation_uuid
         )
         asked = inside.aggregator_pb2.GetTasksRequest(header=header)
-        return int(self._told(lambda: self._beats.GetTasks(asked)).round_number)
+        # A connection of its own: gRPC crashes where one thread closes what another one uses.
+        if self._beats is None:
+            self._beats = _stub(self._connected(), (*self._heads, (words.BEAT, "1")))
+        try:
+            return int(self._told(lambda: self._beats.GetTasks(asked)).round_number)
+        except UnreachableError:
+            self._beats = None
+            raise
+
+    def _connected(self) -> Any:
+        own = self._identity
+        credentials = inside.grpc.ssl_channel_credentials(
+            own.authority.read_bytes(), own.key.read_bytes(), own.certificate.read_bytes()
+        )
+        return inside.grpc.secure_channel(self.uri, credentials, options=_OPTIONS)
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
         end = time.monotonic() + RETRY_S
@@ -128,8 +140,6 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
             if error.code() in _REFUSED:
                 raise RefusedError(told) from None
             raise UnreachableError(f"{error.code().name.lower()}: {told}") from None
-        except ValueError as error:  # gRPC: renewed meanwhile, by the other thread
-            raise UnreachableError(words.printable(str(error))) from None
         except AssertionError:  # OpenFL's look at the answer's header
             raise FederationError("the answer is not of this federation's aggregator") from None
 
