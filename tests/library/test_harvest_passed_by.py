@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cryofed.errors import InputError
 from cryofed.library.harvest import relion, walk
 from cryofed.library.harvest.importing import Outcome, harvest
 
@@ -95,3 +96,19 @@ def test_a_folder_that_may_not_be_read_is_listed(relion_project: Make) -> None:
     found = outcomes(project.folder)
     (project.folder / "Select").chmod(0o755)
     assert "Permission denied" in next(iter(found.values())).reason
+
+
+@pytest.mark.parametrize("label", ["nan", "0.5", "1e300", "yes"])
+def test_a_label_that_is_no_colour_is_passed_by(relion_project: Make, label: str) -> None:
+    project = relion_project("a")
+    project.select(3, project.class2d(2, n=3), colours=[1, 0, label])
+    assert f"'{label}' of class 3; give 0, 1 or a colour up to 6" in outcomes(project.folder)["job003"].reason
+
+
+@pytest.mark.parametrize("name", ["grades.tsv", "job_score.txt", "job.star"])
+def test_a_damaged_file_of_a_selection_is_one_line(relion_project: Make, name: str) -> None:
+    project = relion_project("a")
+    folder = project.select(3, project.class2d(2, n=3), colours=[1, 0, 1])
+    (folder / name).write_bytes(b"\xff\xfe\0\n\xff 1\n")
+    with pytest.raises(InputError, match=name):  # what --learn-from reads
+        relion.read(folder)

@@ -42,12 +42,13 @@ def run(options: argparse.Namespace) -> None:
         library = Library(options.library, create=not options.dry_run)
     try:
         steps = harvest(selections, library, keep=not options.dry_run)
-        outcomes = list(track(steps, "reading selections", total=len(selections), console=console))
+        size = len(selections)
+        outcomes = list(track(steps, "reading selections", size, console=console, transient=True))
     finally:
         if library:
             library.close()
     if options.json:
-        print(json.dumps({"selections": [{**asdict(o), "source": str(o.source)} for o in outcomes]}))
+        print(json.dumps({"selections": [_plain(outcome) for outcome in outcomes]}))
         return
     _show(console, outcomes)
     counts = Counter(outcome.what for outcome in outcomes)
@@ -58,6 +59,12 @@ def run(options: argparse.Namespace) -> None:
         f" {counts['known']} known already, {counts[SKIPPED]} skipped"
         + ("; nothing was kept (--dry-run)" if options.dry_run else "")
     )
+
+
+def _plain(outcome: Outcome) -> dict[str, object]:
+    """One selection for programs, which know its fate as `what`."""
+    plain = asdict(outcome)
+    return {"what": plain.pop("fate"), **plain, "source": str(outcome.source)}
 
 
 def _show(console: Console, outcomes: list[Outcome]) -> None:

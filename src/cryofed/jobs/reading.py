@@ -16,6 +16,8 @@ MOST_IMAGES = 20_000  # RELION and CryoSPARC make some hundred classes; more are
 MOST_DECODED = 512 << 20  # bytes of pixels held in memory as float32 (HDF5, TIFF, PNG, converted MRC)
 MOST_MAPPED = 4 << 30  # bytes of pixels of a memory map
 MOST_JSON = 64 << 20  # bytes; a job.json of CryoSPARC has some hundred kB
+MOST_TEXT = 10 << 20  # bytes of a small table that a person wrote
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z")
 
 
 def check_file(path: Path, role: str) -> None:
@@ -61,6 +63,23 @@ def first_line(error: BaseException) -> str:
     """The first line of what an error says, at most 160 characters, without its last point."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:160].rstrip(".")
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text in UTF-8 of at most `MOST_TEXT` bytes.
+
+    Raises:
+        InputError: it is missing, too large, or no text.
+    """
+    check_file(path, what)
+    with translated(path, what):
+        if path.stat().st_size > MOST_TEXT:
+            raise InputError(path, what, f"over {MOST_TEXT >> 20} MiB", AGAIN)
+        raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(path, what, "no text", AGAIN) from None
 
 
 def read_json(path: Path) -> Any:

@@ -86,11 +86,16 @@ def open_job(path: Path) -> ClassJob:
         table = replace(table, particles=_counts(table, particles.classes, files["data"]))
     pixel = _number(general.get("rlnPixelSize")) or _optics_pixel(files.get("data")) or header_pixel
     optimiser = star.need_block(files["optimiser"], "optimiser_general") if "optimiser" in files else {}
-    notes: tuple[str, ...] = ()
+    notes = []
     if particles is not None and not particles.plain:
-        notes = (
+        notes.append(
             f"{files['data'].name}: what is written has LF line ends, no spaces before names and no comments"
-            " among rows, as RELION reads it",
+            " among rows, as RELION reads it"
+        )
+    if particles is not None and not particles.ended:
+        notes.append(
+            f"{files['data'].name}: it ends without the blank line that RELION writes behind the last"
+            " particle; if it was copied, compare its size"
         )
     return ClassJob(
         program="relion",
@@ -103,7 +108,7 @@ def open_job(path: Path) -> ClassJob:
         particle_classes=None if particles is None else particles.classes,
         particle_rows=particles,
         read=stem_of(path),
-        notes=notes,
+        notes=tuple(notes),
         files=files,
     )
 
@@ -132,17 +137,24 @@ def _last(sets: dict[str, dict[str, Path]], stems: list[str]) -> Start:
     ordered = sorted(stems, key=lambda stem: _age(next(iter(sets[stem].values()))))
     newest = ordered[-1]
     needed = set(SUFFIX) if any("optimiser" in sets[s] for s in stems) else {"classes", "model"}
-    whole = [stem for stem in ordered if needed <= set(sets[stem])]
+    whole = [stem for stem in ordered if needed <= {role for role, f in sets[stem].items() if _holds(f)}]
     chosen = whole[-1] if whole else newest
     note = ""
     if chosen != newest:
-        missing = [role + SUFFIX[role] for role in SUFFIX if role in needed - set(sets[newest])]
+        there = {role for role, file in sets[newest].items() if _holds(file)}
+        missing = [role + SUFFIX[role] for role in SUFFIX if role in needed - there]
         verb = "is" if len(missing) == 1 else "are"
-        note = f"read {chosen}: {newest} is not whole, {' and '.join(missing)} {verb} missing"
+        empty = " or empty" if there < set(sets[newest]) else ""
+        note = f"read {chosen}: {newest} is not whole, {' and '.join(missing)} {verb} missing{empty}"
     elif len(runs := {_age(next(iter(sets[stem].values())))[:2] for stem in stems}) > 1 and max(runs)[0]:
         note = f"read {chosen}, the continued run"
     # optimiser > model > data > classes as the file to start from
     return Start(next(sets[chosen][role] for role in SUFFIX if role in sets[chosen]), note)
+
+
+def _holds(file: Path) -> bool:
+    """Whether something stands in a file: RELION may be writing it, or a copy has begun."""
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _age(path: Path) -> tuple[bool, int, int]:

@@ -85,6 +85,8 @@ def values(path: Path, line: bytes, number: int) -> list[bytes]:
         double, single, comment, plain = match.groups()
         if comment is not None:
             break
+        if (double and b'"' in double) or (single and b"'" in single):
+            raise InputError(path, f"line {number}", "a quote within quotes", OTHER)
         if plain is not None and plain[:1] in (b'"', b"'"):
             raise InputError(path, f"line {number}", "a quote that is not closed", OTHER)
         found.append(next(part for part in (double, single, plain) if part is not None))
@@ -192,12 +194,17 @@ def loop_text(name: str, columns: Mapping[str, Sequence[str]]) -> str:
 
 
 def clean(line: Line) -> bytes:
-    """A line as RELION reads it: no CR, nothing before a name, no comment among rows."""
+    """A line as RELION reads it: no CR, nothing before a name or right behind it, no comment among rows."""
     if line.kind in ("blank", "row"):
         return line.raw.rstrip(b"\r\n") + b"\n"
     if line.kind == "comment" and line.width:
         return b""
-    return line.raw.removeprefix(b"\xef\xbb\xbf").lstrip().rstrip(b"\r\n") + b"\n"
+    raw = line.raw.removeprefix(b"\xef\xbb\xbf").lstrip().rstrip(b"\r\n") + b"\n"
+    if line.kind == "block":
+        return raw if raw.split() == [raw.rstrip(b" \n")] else raw.split()[0] + b"\n"
+    if line.kind == "label" and b"#" in raw.split()[0]:
+        return raw.replace(b"#", b" #", 1)  # RELION takes away the letter before it
+    return raw
 
 
 def text(value: bytes) -> str:

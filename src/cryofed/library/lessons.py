@@ -63,8 +63,8 @@ def lessons_folder() -> Path:
     return Path(home) / "cryofed" / "learnt"
 
 
-def read_selection(source: Path) -> Decided:
-    """What `--learn-from` names: a Select job of RELION or CryoSPARC, a saved review, or a table.
+def read_selection(source: Path, option: str = "--learn-from") -> Decided:
+    """What an option names: a Select job of RELION or CryoSPARC, a saved review, or a table.
 
     Raises:
         InputError: it is none of these, or no person's selection.
@@ -76,12 +76,12 @@ def read_selection(source: Path) -> Decided:
         table = read_decisions(source / FILE)
         return Decided(source=source, job=table.job, kept=table.kept)
     if not source.is_dir():
-        raise InputError(source, "--learn-from", "no such file or folder", WAYS)
+        raise InputError(source, option, "no such file or folder", WAYS)
     found = relion.read(source) or cryosparc.read(source)
     if found is None:
-        raise InputError(source, "--learn-from", "no selection of a person", WAYS)
+        raise InputError(source, option, "no selection of a person", WAYS)
     if isinstance(found, Passed):
-        raise InputError(source, "--learn-from", found.reason, "name a selection that a person made")
+        raise InputError(source, option, found.reason, "name a selection that a person made")
     return Decided(source=source, job=found.job, kept=found)
 
 

@@ -71,6 +71,17 @@ def write(job: ClassJob, selection: Selection, folder: Path, _final: Path) -> No
     write_csv(job, selection, folder / "classes.csv")
 
 
+def next_steps(_job: ClassJob, final: Path) -> list[tuple[str, str]]:
+    """Result groups are imported by a job of the same project."""
+    return [
+        (
+            "In the job Import Result Group, give this as the path; connect its particles to the next job",
+            str(final / "particles_selected.csg"),
+        ),
+        ("The averages that were kept come back in the same way", str(final / "templates_selected.csg")),
+    ]
+
+
 def write_rows(path: Path, rows: Rows, chosen: NDArray[np.int64]) -> None:
     """The chosen rows, in this order, as a `.cs` of the same fields; it is read back and counted.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shutil import copyfile
 
 import numpy as np
 
@@ -53,14 +52,28 @@ def write(job: ClassJob, selection: Selection, folder: Path, final: Path) -> Non
     }
     _write(folder / "rank_model.star", "model_classes", ranked)
     _write(folder / "class_averages.star", "", chosen)
-    _write(folder / "backup_selection.star", "", {"rlnSelected": [str(int(kept)) for kept in selection.kept]})
+    selected = selection.kept if selection.group is None else selection.group
+    _write(folder / "backup_selection.star", "", {"rlnSelected": [str(int(value)) for value in selected]})
     particles = job.particle_rows or read_particles(job.files["data"])
-    if particles.plain:
-        copyfile(job.files["data"], folder / "rank_data.star")
-    else:
-        write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
+    write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
     write_particles(particles, folder / "particles.star", job.classes.number[selection.kept].tolist())
     _write_optimiser(job, folder / "rank_optimiser.star", final)
+
+
+def next_steps(job: ClassJob, final: Path) -> list[tuple[str, str]]:
+    """RELION's jobs that take the files; paths are seen from the project, as its windows want them."""
+    place = final.absolute().as_posix()
+    if "optimiser" in job.files:
+        source = job.files["optimiser"]
+        written = star.need_value(source, star.need_block(source, "optimiser_general"), "rlnModelStarFile")
+        place = _as_relion_writes(job, final, written)
+    return [
+        ("Input particles of the next job, for instance 3D initial model", f"{place}/particles.star"),
+        (
+            "To change it in RELION's own display: job Subset selection, Select classes from job",
+            f"{place}/rank_optimiser.star",
+        ),
+    ]
 
 
 def _write_optimiser(job: ClassJob, target: Path, final: Path) -> None:

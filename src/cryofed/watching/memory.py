@@ -59,7 +59,6 @@ class Memory:
         text = json.dumps(
             {"version": VERSION, "jobs": [asdict(r) for r in self.records.values()]},
             indent=1,
-            ensure_ascii=False,
         )
         write_whole(self.path, text.encode())
 

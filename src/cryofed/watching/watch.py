@@ -132,7 +132,8 @@ def line(record: Record) -> str:
     parts = [f"{record.classes_kept} of {record.classes} classes"]
     if record.particles and record.particles_kept is not None:
         parts.append(f"{100 * record.particles_kept / record.particles:.0f} % of the particles")
-    parts.append(f"{record.views_kept} of {record.views} views")
+    if lost := record.views - record.views_kept:
+        parts.append(f"none of {lost} of the {record.views} groups that look alike")
     learnt = f"; {record.learnt}" if record.learnt else ""
     if record.outcome == "look":
         return f"{record.name}: please look: {record.note}; nothing was written but a report{learnt}"

@@ -13,16 +13,16 @@ from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.disk.whole import write_whole
 from cryofed.federation.telling.contribution import contributions
-from cryofed.selection.report import LOOK
+from cryofed.selection.look import look_css
 
 COLORS = ("#0b7a55", "#c1572b", "#2f6fb5", "#8e5aa8", "#b08800", "#5b6770", "#a3324f", "#3a8f9b")
 STYLE = """
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line)}
-th{color:var(--soft);font-weight:600}th:first-child,td:first-child{text-align:left}
+th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:left}
 .wide{overflow-x:auto}.key{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px}
 .key i{display:inline-block;width:12px;height:12px;border-radius:6px;margin-right:6px}
-.good{color:var(--keep)}.poor{color:var(--drop)}
+.good{color:var(--kept)}.poor{color:var(--rejected)}
 """
 
 
@@ -57,7 +57,7 @@ def page(facts: Mapping[str, Any]) -> str:
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>{title}</title><style>{LOOK.read_text(encoding='utf-8')}{STYLE}</style></head><body><main>",
+        f"<title>{title}</title><style>{look_css()}{STYLE}</style></head><body><main>",
         f"<h1>{title}</h1><p class='facts'>{told}</p>",
         _tiles(facts),
         _panel(
