@@ -97,13 +97,13 @@ def reading(place: Path, whole: bool) -> None:
 
 
 def reviewing(place: Path, _whole: bool) -> None:
-    open_review(place, out=None, library=None, model=None, say=lambda _: None)
+    open_review(open_job(place), out=None, library=None, model=None, say=lambda _: None)
 
 
 def harvesting(place: Path, _whole: bool) -> None:
     """What a harvest of a project does: nothing may end it."""
     for outcome in harvest(walk.find([place]), None, keep=False):
-        assert outcome.fate in ("used", "skipped")
+        assert outcome.what in ("used", "skipped")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         default="embedded",
-        help="embedded: in this process; flare, flower: a founded federation of real processes on localhost",
+        help="embedded: in this process; flare, flower, openfl: a federation of real processes on localhost",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the labs and of training (default: 1)")
     parser.add_argument("--force", action="store_true", help="replace the demo that is there")

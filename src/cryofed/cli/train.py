@@ -80,7 +80,8 @@ def _summary(tried: LocalModel) -> str:
 
     of = facts(tried)
     return (
-        f"{of['examples']} averages trained on; on {of['held_out_projects']} held-out projects"
+        f"{of['examples']} averages trained on, {of['share']:.0%} of the change is kept;"
+        f" on {of['held_out_projects']} held-out projects"
         f" ({of['held_out_examples']} averages)"
         f" AUC {of['auc_before']} before, {of['auc_after']} after;"
         f" Brier {of['brier_before']} before, {of['brier_after']} after"

@@ -20,19 +20,19 @@ MOST_TEXT = 10 << 20  # bytes of a small table that a person wrote
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz", ".7z")
 
 
-def check_file(path: Path, what: str) -> None:
+def check_file(path: Path, role: str) -> None:
     """Refuse a missing, empty or unreadable file before a library sees it."""
     try:
         if not path.is_file():
             found = "a folder" if path.is_dir() else "no such file" if not path.exists() else "no plain file"
-            raise InputError(path, what, found, "give the folder or file of a finished 2D classification")
+            raise InputError(path, role, found, "give the folder or file of a finished 2D classification")
         if path.stat().st_size == 0:
-            raise InputError(path, what, "0 bytes", AGAIN)
+            raise InputError(path, role, "0 bytes", AGAIN)
         with path.open("rb"):
             pass
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
         found = getattr(error, "strerror", None) or str(error)
-        raise InputError(path, what, found, "ask for the right to read it") from None
+        raise InputError(path, role, found, "ask for the right to read it") from None
 
 
 def check_pixels(path: Path, shape: tuple[int, ...], *, most: int = MOST_DECODED) -> None:
@@ -47,7 +47,7 @@ def check_pixels(path: Path, shape: tuple[int, ...], *, most: int = MOST_DECODED
 
 
 @contextmanager
-def translated(path: Path, what: str, remedy: str = AGAIN) -> Iterator[None]:
+def translated(path: Path, role: str, remedy: str = AGAIN) -> Iterator[None]:
     """Turn whatever a library raises while it reads `path` into one line; its warnings are not shown."""
     try:
         with warnings.catch_warnings():
@@ -56,7 +56,7 @@ def translated(path: Path, what: str, remedy: str = AGAIN) -> Iterator[None]:
     except CryoFedError:
         raise
     except Exception as error:  # libraries raise many types of their own on damaged files
-        raise InputError(path, what, first_line(error), remedy) from None
+        raise InputError(path, role, first_line(error), remedy) from None
 
 
 def first_line(error: BaseException) -> str:

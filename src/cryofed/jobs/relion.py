@@ -176,20 +176,20 @@ def _files(path: Path) -> dict[str, Path]:
         general = star.need_block(files["optimiser"], "optimiser_general")
         for role, column in (("model", "rlnModelStarFile"), ("data", "rlnExperimentalDataStarFile")):
             written = star.need_value(files["optimiser"], general, column)
-            found = [files[role]] if role in files else _elsewhere(path, written)
-            if not found:
+            places = [files[role]] if role in files else _elsewhere(path, written)
+            if not places:
                 name = Path(written).name or f"{stem}_{role}.star"
                 raise InputError(path.with_name(name), f"{role}.star", "no such file", REST)
-            files[role] = found[0]
+            files[role] = places[0]
     if "model" not in files:
         raise InputError(path.with_name(f"{stem}_model.star"), "model.star", "no such file", REST)
     if not files["averages"].exists():
         rows = _model(files["model"])[1]
         written = next(iter(rows["rlnReferenceImage"]), "").partition("@")[2]
-        found = _elsewhere(path, written)
-        if not found:
+        places = _elsewhere(path, written)
+        if not places:
             raise InputError(files["averages"], "class averages", "no such file", REST)
-        files["averages"] = found[0]
+        files["averages"] = places[0]
     return files
 
 
@@ -204,7 +204,7 @@ def _elsewhere(path: Path, written: str) -> list[Path]:
 
 def _model(path: Path) -> tuple[dict[str, str], star.Table]:
     """General values and the rows of classes, sorted by class number, of a model.star."""
-    general = {name: found[0] for name, found in star.need_block(path, "model_general").items() if found}
+    general = {name: values[0] for name, values in star.need_block(path, "model_general").items() if values}
     if general.get("rlnReferenceDimensionality", "2") != "2":
         raise InputError(path, "_rlnReferenceDimensionality", "3", "give a 2D classification, not a 3D one")
     rows = star.need_block(path, "model_classes")
@@ -247,10 +247,10 @@ def _floats(path: Path, rows: star.Table, column: str, optional: bool = False) -
     if optional and column not in rows:
         return np.full(len(rows["number"]), np.nan)
     try:
-        found = np.array([float(v) for v in star.need_column(path, rows, column)], np.float64)
+        numbers = np.array([float(v) for v in star.need_column(path, rows, column)], np.float64)
     except ValueError as error:
         raise InputError(path, f"_{column}", str(error)[:120], star.OTHER) from None
-    return np.where(np.isfinite(found), found, np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _counts(table: ClassTable, classes: NDArray[np.int32], data: Path) -> NDArray[np.int64]:

@@ -228,12 +228,12 @@ class _Reader:
     def block(self, block: bytearray, length: int) -> tuple[Found, int | None]:
         """Classes, places and lengths of the rows, and where the table ends in this block, if it does."""
         odd = any(block.find(mark, 0, length) >= 0 for mark in ODD)
-        found = None if odd else self._fast(np.frombuffer(block, np.uint8, length))
-        if found is None:
+        read = None if odd else self._fast(np.frombuffer(block, np.uint8, length))
+        if read is None:
             return self._slow(bytes(block[:length]))
-        self.number += len(found[0])
+        self.number += len(read[0])
         self.plain &= block.find(b"\r", 0, length) < 0
-        return found, None
+        return read, None
 
     def _fast(self, block: NDArray[np.uint8]) -> Found | None:
         """The same where every line is a row of plain words; None where one is not."""
@@ -268,8 +268,8 @@ class _Reader:
                 self.plain = False  # RELION takes it for a row
             else:
                 line = star.Line("row", raw, self.number, b"", self.width)
-                found = star.row_values(self.path, line)[self.field]
-                classes.append(self._number(found))
+                value = star.row_values(self.path, line)[self.field]
+                classes.append(self._number(value))
                 first.append(at)
                 size.append(len(raw))
                 self.plain &= b"\r" not in raw

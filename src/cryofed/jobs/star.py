@@ -95,12 +95,12 @@ def values(path: Path, line: bytes, number: int) -> list[bytes]:
 
 def row_values(path: Path, line: Line) -> list[bytes]:
     """The values of a row, as many as there are columns."""
-    found = values(path, line.raw, line.number)
-    if len(found) == 1 and line.width == 2:
-        found.append(b"")  # RELION reads and once wrote a name with nothing behind it
-    if len(found) != line.width:
-        raise InputError(path, f"line {line.number}", f"{len(found)} values for {line.width} columns", OTHER)
-    return found
+    row = values(path, line.raw, line.number)
+    if len(row) == 1 and line.width == 2:
+        row.append(b"")  # RELION reads and once wrote a name with nothing behind it
+    if len(row) != line.width:
+        raise InputError(path, f"line {line.number}", f"{len(row)} values for {line.width} columns", OTHER)
+    return row
 
 
 def refuse_stray(path: Path, line: Line) -> None:
@@ -146,8 +146,8 @@ def read_block(path: Path, name: str) -> Table | None:
                 if held > MOST_VALUES:
                     raise InputError(path, f"data_{name}", f"over {MOST_VALUES:,} values", OTHER)
             elif line.kind == "pair":
-                found = values(path, line.raw, line.number)[1:2]
-                _new(path, table, line).append(text(found[0]) if found else "")
+                rest = values(path, line.raw, line.number)[1:2]
+                _new(path, table, line).append(text(rest[0]) if rest else "")
             refuse_stray(path, line)
     if table and len({len(column) for column in table.values()}) > 1:
         raise InputError(path, f"data_{name}", "a list and a loop in one block", OTHER)

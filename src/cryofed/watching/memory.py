@@ -86,6 +86,9 @@ def open_memory(folder: Path) -> Memory:
         except BusyError as error:
             found = f"another watch runs here, process {error.args[1]}"
             raise OutputError(folder, "watch", found, "stop it first, or name --out") from None
+        for remains in folder.glob(".*.[0-9]*"):  # of a watch that was killed while it replaced a file
+            if remains.is_file():
+                remains.unlink(missing_ok=True)
         return Memory(path=path, records=_read(path), lock=lock.pop_all())
 
 

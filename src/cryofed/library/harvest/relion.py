@@ -236,5 +236,5 @@ def _pipeline_label(project: Path, folder: Path) -> dict[str, str]:
     table = star.read_block(project / PIPELINE, "pipeline_processes") or {}
     names = table.get("rlnPipeLineProcessName", [])
     labels = table.get("rlnPipeLineProcessTypeLabel", [])
-    found = dict(zip(names, labels, strict=False)).get(f"Select/{folder.name}/")
-    return {"job type": found} if found else {}
+    label = dict(zip(names, labels, strict=False)).get(f"Select/{folder.name}/")
+    return {"job type": label} if label else {}
