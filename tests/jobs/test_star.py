@@ -142,6 +142,16 @@ def test_rows_that_changed_since_they_were_counted_are_refused(tmp_path: Path) -
         write_particles(rows, tmp_path / "kept.star", {2})
 
 
+def test_a_file_that_is_cut_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8\n" * 9 + "\n")
+    monkeypatch.setattr(particle_rows, "_stamp", lambda _: rows.stamp)  # it was whole a moment ago
+    os.truncate(rows.path, rows.stamp[0] - 40)
+    with pytest.raises(InputError, match="cut while it was read"):
+        write_particles(rows, tmp_path / "kept.star", {2})
+
+
 ROWS = "1@a 2 0.9\n2@a 3 .8\n3@a 2 .7\n"
 
 

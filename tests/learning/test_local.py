@@ -109,7 +109,11 @@ def test_a_site_with_its_own_taste_gets_its_own_model(tmp_path: Path, capsys: py
     assert scores[good].min() > scores[~good].max()
     # What was trained is a release to go on from, and it is not better than itself by 1 %.
     again = ["train", "--library", str(made), "--model", str(out), "--out", str(tmp_path / "next")]
-    assert main([*again, "--epochs", "1"]) == 0
+    capsys.readouterr()
+    assert main([*again, "--epochs", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["better"], told["written_to"]) == (False, None)
+    assert told["held_out_projects"] > 0
 
 
 @pytest.mark.usefixtures("few_steps")

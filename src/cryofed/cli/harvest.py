@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         if library:
             library.close()
     if options.json:
-        print(json.dumps({"selections": [_plain(outcome) for outcome in outcomes]}))
+        print(json.dumps({"selections": [{**asdict(o), "source": str(o.source)} for o in outcomes]}))
         return
     _show(console, outcomes)
     counts = Counter(outcome.what for outcome in outcomes)
@@ -59,12 +59,6 @@ def run(options: argparse.Namespace) -> None:
         f" {counts['known']} known already, {counts[SKIPPED]} skipped"
         + ("; nothing was kept (--dry-run)" if options.dry_run else "")
     )
-
-
-def _plain(outcome: Outcome) -> dict[str, object]:
-    """One selection for programs, which know its fate as `what`."""
-    plain = asdict(outcome)
-    return {"what": plain.pop("fate"), **plain, "source": str(outcome.source)}
 
 
 def _show(console: Console, outcomes: list[Outcome]) -> None:

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
     )
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model on a CPU")
+    parser.add_argument("--json", action="store_true", help="print what came of it as JSON and nothing else")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -52,6 +53,9 @@ def run(options: argparse.Namespace) -> None:
             device=options.device,
             progress=lambda step, steps: bar.update(task, completed=step, total=steps),
         )
+    if options.json:
+        _print_json(tried, options.out)
+        return
     _show(console, tried, names)
     print(_summary(tried))
     if tried.better:
@@ -59,6 +63,16 @@ def run(options: argparse.Namespace) -> None:
         print(f"written to {options.out}; use it with: cryofed select JOB --model {model}")
     else:
         print("the old model is kept: the new one is not better on the held-out projects")
+
+
+def _print_json(tried: LocalModel, out: Path) -> None:
+    import json
+
+    from cryofed.learning.at_home import facts
+
+    print(
+        json.dumps({**facts(tried), "better": tried.better, "written_to": str(out) if tried.better else None})
+    )
 
 
 def _summary(tried: LocalModel) -> str:

@@ -175,7 +175,10 @@ def _pieces(
         if len(buffer) < ends[-1]:
             buffer = bytearray(int(ends[-1]))
         held = memoryview(buffer)[: int(ends[-1])]
-        source.readinto(held)
+        if source.readinto(held) < len(held):
+            raise InputError(
+                rows.path, "particles", "cut while it was read", "wait until the job has finished"
+            )
         if rows.plain:
             cut = np.flatnonzero(first[1:] != ends[:-1]) + 1
             begins = first[np.concatenate([[0], cut])].tolist()
