@@ -64,6 +64,7 @@ def test_json_is_the_schema_and_nothing_else(relion_job: Path, capsys: pytest.Ca
     assert told["model"]["sha256"] == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
     assert told["total"] == {"classes": 6, "particles": 142}
     assert told["folder"] == f"{relion_job}_selected"
+    assert told["note"].startswith("nothing here looks like a particle")
     assert told["job"] == str(relion_job)
     assert [row["class_number"] for row in told["classes"]] == [1, 2, 3, 4, 5, 6]
     names = ["class_number", "particles", "resolution_angstrom", "score", "kept", "reason", "unsure", "view"]
@@ -192,8 +193,11 @@ def test_a_job_of_nothing_but_junk_is_said_in_the_terminal_the_report_and_json(
     assert said in (relion_job.parent / "job012_selected/report.html").read_text()
     assert main(["select", str(relion_job), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["note"] == said
-    assert main(["select", str(relion_job), "--threshold", "0.4", "--force"]) == 0  # a person knows better
+    overruled = ["select", str(relion_job), "--threshold", "0.4", "--force"]  # a person knows better
+    assert main(overruled) == 0
     assert "kept 1 of 6 classes" in capsys.readouterr().out
+    assert main([*overruled, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["note"] in ("", None)
 
 
 def test_an_empty_job_is_said_and_nothing_kept(
@@ -464,7 +468,7 @@ def test_a_failure_while_writing_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cryofed.selection.relion.copyfile", full)
+    monkeypatch.setattr("cryofed.selection.relion.write_particles", full)
     told = refused(relion_job, "--force", "--out", relion_job.parents[2] / "new/place")
     assert "No space left on device" in told
     assert not (relion_job.parents[2] / "new").exists()

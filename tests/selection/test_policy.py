@@ -151,6 +151,7 @@ def test_where_no_score_reaches_the_cut_a_note_says_so(job: ClassJob) -> None:
     selection = decide(job, scores([0.1, 0.1, 0.2, 0.1, 0.1, 0.1]))
     assert not selection.kept.any()
     assert selection.note == "nothing here looks like a particle (best score 0.20); nothing is kept"
+    assert selection.cut == 0.4  # there is nothing to keep out
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,9 @@ def _print_table(job: ClassJob, selection: Selection) -> None:
             )
         )
     width = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    green, plain = ("\033[32m", "\033[0m") if sys.stdout.isatty() else ("", "")
+    green, plain = (
+        ("\033[32m", "\033[0m") if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else ("", "")
+    )
     for line, kept in zip(lines, [False, *(row.kept for row in rows)], strict=True):
         *numbers, reason = line
         text = "  ".join(f"{word:>{size}}" for word, size in zip(numbers, width, strict=False))

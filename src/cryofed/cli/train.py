@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--library", type=Path, required=True, help="the site's library")
-    parser.add_argument("--release", type=Path, help="model folder to start from (default: the one shipped)")
+    parser.add_argument("--model", type=Path, help="model folder to start from (default: the one shipped)")
     parser.add_argument(
         "--out", type=Path, default=Path("model"), help="new folder for the better model (default: model)"
     )
@@ -41,12 +41,12 @@ def run(options: argparse.Namespace) -> None:
         raise MissingPackageError(error.name or "torch", "train") from None
 
     console = Console(stderr=True)
-    with Progress(console=console) as bar:
+    with Progress(console=console, transient=True) as bar:
         task = bar.add_task("training", total=None)
         tried, names = train_at_home(
             options.library,
             options.out,
-            release=options.release,
+            release=options.model,
             seed=options.seed,
             epochs=options.epochs,
             device=options.device,
@@ -66,7 +66,8 @@ def _summary(tried: LocalModel) -> str:
 
     of = facts(tried)
     return (
-        f"{of['examples']} averages trained on; on {of['held_out_projects']} held-out projects"
+        f"{of['examples']} averages trained on, {of['share']:.0%} of the change is kept;"
+        f" on {of['held_out_projects']} held-out projects"
         f" ({of['held_out_examples']} averages)"
         f" AUC {of['auc_before']} before, {of['auc_after']} after;"
         f" Brier {of['brier_before']} before, {of['brier_after']} after"

@@ -76,15 +76,15 @@ def _ranked(story: Story) -> list[tuple[str, float]]:
 
 def _tiles(story: Story) -> str:
     n, good = len(story.world.unseen), int(story.world.unseen.good.sum())
-    told = [
+    tiles = [
         (f"{story.federated:.3f}", "AUC of the common model", f"{n} unseen classes, {good} of them good"),
         (f"{max(story.local.values()):.3f}", "best site alone", f"lowest {min(story.local.values()):.3f}"),
         (f"{story.pooled:.3f}", "all images in one place", "what federation must match"),
         (f"{max(story.bytes_sent.values()) / 1e6:.1f} MB", "left each site", "parameters only, no image"),
     ]
     return "".join(
-        f'<div class="tile"><strong>{value}</strong><span>{what}</span><br><small>{more}</small></div>'
-        for value, what, more in told
+        f'<div class="tile"><strong>{value}</strong><span>{label}</span><br><small>{more}</small></div>'
+        for value, label, more in tiles
     )
 
 

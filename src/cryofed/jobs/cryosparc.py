@@ -43,15 +43,15 @@ def find(folder: Path) -> list[Start]:
             match = NAME.fullmatch(file.stem)
             iteration = int(match["iteration"]) if match and match["iteration"] else -1
             roots.setdefault(match["root"] if match else file.stem, []).append((iteration, file.name, file))
-    found = []
+    candidates = []
     for iterations in roots.values():
         files = [file for _, _, file in sorted(iterations)]
         whole = [f for f in files if particles_of(f) is not None and f.with_suffix(".mrc").exists()]
         chosen = (whole or files)[-1]
         newer = files[-1].stem.removesuffix("_class_averages")
         note = "" if chosen == files[-1] else f"read {chosen.stem}: the files of {newer} are not whole"
-        found.append(Start(chosen, note))
-    return found
+        candidates.append(Start(chosen, note))
+    return candidates
 
 
 def own_folder(job: ClassJob) -> Path | None:

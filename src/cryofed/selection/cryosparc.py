@@ -127,10 +127,10 @@ def group_text(kind: str, word: str, slots: Mapping[str, str], count: int, versi
 def _version(job: ClassJob) -> str:
     """The version of CryoSPARC that made the job."""
     try:
-        told = read_json(job.files["templates"].with_name("job.json"))
+        document = read_json(job.files["templates"].with_name("job.json"))
     except InputError:
         return VERSION
-    version = str(told.get("version", "")) if isinstance(told, dict) else ""
+    version = str(document.get("version", "")) if isinstance(document, dict) else ""
     return version if re.fullmatch(r"v[0-9]+(\.[0-9]+){1,3}", version) else VERSION
 
 

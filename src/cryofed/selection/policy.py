@@ -136,9 +136,10 @@ def job_cut(score: NDArray[np.float64], policy: Policy) -> float:
     """
     if policy.band == 0:
         return policy.threshold
-    if only_junk(score, policy.least_odds):
-        return (1 + float(np.nanmax(score))) / 2
     cut = adaptive_cut(score, policy.threshold, policy.band)
+    if only_junk(score, policy.least_odds):
+        best = float(np.nanmax(score))
+        return cut if best < cut else (1 + best) / 2
     return midway(score, careful_cut(score, cut, policy.most_lost, policy.risk, policy.least_score))
 
 

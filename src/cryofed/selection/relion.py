@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shutil import copyfile
 
 import numpy as np
 
@@ -56,10 +55,7 @@ def write(job: ClassJob, selection: Selection, folder: Path, final: Path) -> Non
     selected = selection.kept if selection.group is None else selection.group
     _write(folder / "backup_selection.star", "", {"rlnSelected": [str(int(value)) for value in selected]})
     particles = job.particle_rows or read_particles(job.files["data"])
-    if particles.plain:
-        copyfile(job.files["data"], folder / "rank_data.star")
-    else:
-        write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
+    write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
     write_particles(particles, folder / "particles.star", job.classes.number[selection.kept].tolist())
     _write_optimiser(job, folder / "rank_optimiser.star", final)
 
@@ -96,9 +92,9 @@ def _write_optimiser(job: ClassJob, target: Path, final: Path) -> None:
                 out.write(star.as_bytes(f"_{named:<50} {star.quoted(names[named])}\n"))
             else:
                 out.write(star.clean(line))
-    found = star.need_block(target, "optimiser_general")
+    general = star.need_block(target, "optimiser_general")
     for column, name in names.items():
-        if star.need_value(target, found, column) != name:
+        if star.need_value(target, general, column) != name:
             raise InputError(source, f"_{column}", "not a list that can be changed", star.OTHER)
 
 

@@ -119,5 +119,5 @@ def write_csv(job: ClassJob, selection: Selection, path: Path) -> None:
             out.writerow([int(v) if isinstance(v, bool) else v for v in values])
 
 
-def _share(what: str, part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} {what} ({100 * part / whole if whole else 0:.0f} %)"
+def _share(unit: str, part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} {unit} ({100 * part / whole if whole else 0:.0f} %)"

@@ -26,7 +26,8 @@ WORDS: dict[Outcome, str] = {
 
 def write_summary(out: Path, project: Path, records: list[Record], trouble: str) -> None:
     """Replace the summary in the watch's folder."""
-    write_whole(out / FILE, summary_html(project, records, trouble).encode())
+    page = summary_html(project, records, trouble)
+    write_whole(out / FILE, page.encode("utf-8", "backslashreplace"))  # a folder's name need not be UTF-8
 
 
 def summary_html(project: Path, records: list[Record], trouble: str) -> str:
@@ -55,7 +56,9 @@ def _tiles(records: list[Record]) -> str:
         (f"{particles:,}", "particles kept in all of them"),
         (f"{look:,}", "need a person"),
     ]
-    return "".join(f'<div class="tile"><strong>{n}</strong><span>{what}</span></div>' for n, what in numbers)
+    return "".join(
+        f'<div class="tile"><strong>{n}</strong><span>{label}</span></div>' for n, label in numbers
+    )
 
 
 def _row(r: Record) -> str:

@@ -244,10 +244,10 @@ def _past_selection(job: ClassJob) -> PastSelection | None:
     if job.program != "relion" or not relion.is_project(project):
         return None
     own = {file.resolve() for file in job.files.values()}
-    found = [
+    selections = [
         one for one in relion.find(project) if isinstance(one, PastSelection) and one.job.resolve() in own
     ]
-    return max(found, key=lambda one: one.made_at, default=None)
+    return max(selections, key=lambda one: one.made_at, default=None)
 
 
 def _person() -> str:

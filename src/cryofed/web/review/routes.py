@@ -175,11 +175,11 @@ def lesson_message(teachable: Teachable, hand: NDArray[np.int64]) -> dict[str, A
     """
     decided = {int(i): bool(hand[i] > 0) for i in np.flatnonzero(hand)}
     good, bad = teachable.counts(decided)
-    told: dict[str, Any] = {"good": good, "bad": bad, "proposal": teachable.proposal(decided)}
+    message: dict[str, Any] = {"good": good, "bad": bad, "proposal": teachable.proposal(decided)}
     if not good or not bad:
-        return told | {"score": None, "unsure": None}
+        return message | {"score": None, "unsure": None}
     score = teachable.taught(decided)
-    return told | {"score": known(score), "unsure": unsure_after(score, decided).tolist()}
+    return message | {"score": known(score), "unsure": unsure_after(score, decided).tolist()}
 
 
 def decision_of(request: SaveRequest, automatic: float) -> Decision:
