@@ -40,7 +40,7 @@ def site_echo(data: Buffer, plan: Plan, site: object) -> Answer:
 
 
 if __name__ == "__main__":
-    from cryofed.federation.engines.remote.learner_child import serve
+    from cryofed.federation.engines.remote.learner_child import plan_in, serve
 
     name = Path(sys.argv[1]).parent.name
-    serve(lambda data, plan: echo(data, name))
+    serve(lambda data, plan: echo(data, name), plan_in)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.engines.remote.learner_child import serve
+from cryofed.federation.engines.remote.learner_child import plan_in, serve
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer
 
@@ -37,7 +37,7 @@ def main(home: Path) -> None:
         source = toy.Toy(told["target"], told["behaviour"], told["seconds"])
         return toy.answer(data, plan, Site(home.name, source, home / "toy"))  # type: ignore[arg-type]
 
-    serve(reply)
+    serve(reply, plan_in)
 
 
 def set_toys(sites: Path, behaviours: dict[str, str], seconds: float = 0.0) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryofed.cli.site import personalize, policy
+from cryofed.cli.site import agreement, personalize, policy
 from cryofed.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     join.add_argument(
         "--renew", action="store_true", help="a new key and certificate for a site that has joined"
     )
+    agreement.add_consent(join)
     join.set_defaults(run_subcommand=_join)
     start = commands.add_parser("start", help="connect to the aggregator and work for its rounds")
     start.add_argument("--foreground", action="store_true", help="do not return; for systemd and containers")
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stop.set_defaults(run_subcommand=_stop)
     status = commands.add_parser("status", help="say whether this site runs, and until when it may")
     status.set_defaults(run_subcommand=_status)
+    agreed = commands.add_parser("agreement", help="show, compare or accept what the federation agrees on")
+    agreement.add_arguments(agreed)
+    agreed.set_defaults(run_subcommand=agreement.run)
     rules = commands.add_parser("policy", help="show, check or write what may leave this site")
     policy.add_arguments(rules)
     rules.set_defaults(run_subcommand=policy.run)
@@ -47,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     personalize.add_arguments(finish)
     finish.set_defaults(run_subcommand=personalize.run)
-    for child in (join, start, stop, status, rules):
+    for child in (join, start, stop, status, agreed, rules):
         child.add_argument(
             "--home", type=Path, default=Path("site"), help="this site's folder (default: %(default)s)"
         )
@@ -60,7 +64,9 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _join(options: argparse.Namespace) -> None:
+    from cryofed.federation.agreement.words import described
     from cryofed.federation.engines.deployment import machines_of
+    from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.invitation import engine_of
     from cryofed.federation.engines.remote.settings import SiteSettings, read_settings, write_settings
@@ -82,6 +88,11 @@ def _join(options: argparse.Namespace) -> None:
     if known is None:
         library = str(options.library.resolve()) if options.library else "library.db"
         write_settings(home, SiteSettings(name=name, organization=organization, library=library))
+    waiting = consent_of(home).proposed()
+    if waiting is not None:
+        print("\n".join(described(waiting)) + "\n")
+        agreement.accept(home, options)
+        print("compare by telephone, with the coordinator: authority and coordinator, as in the invitation")
     print(f"send this file to the coordinator: {sent}")
     print(f"and read this key fingerprint to them by telephone: {told.fingerprint}")
     print(f"then: cryofed site join {told.name}.signed.pem --home {options.home}")
@@ -122,6 +133,7 @@ def _stop(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
+    from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.settings import read_settings
 
@@ -133,3 +145,8 @@ def _status(options: argparse.Namespace) -> None:
     else:
         print("not joined yet: waits for the coordinator's NAME.signed.pem")
     print(f"library {read_settings(home).library}")
+    consent = consent_of(home)
+    accepted, proposed = consent.accepted(), consent.proposed()
+    print(f"agreement {accepted.version} is accepted" if accepted else "no agreement is accepted yet")
+    if proposed is not None:
+        print(f"agreement {proposed.version} is proposed: cryofed site agreement diff --home {options.home}")

@@ -31,6 +31,9 @@ class Invitation:
 
     path: Path  # of the file to send; it holds no secret
     authority: str  # fingerprint of the federation's root certificate
+    coordinator: str  # fingerprint of the key that signs agreements and releases
+    agreement: str  # hash of the agreement in it
+    version: int  # of that agreement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

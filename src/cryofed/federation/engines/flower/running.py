@@ -16,8 +16,9 @@ from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.flower.machines import FlowerMachines
 from cryofed.federation.engines.flower.notes import Wanted, read_note, want
 from cryofed.federation.engines.remote import processes
-from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
-from cryofed.federation.engines.remote.following import Relay, ended, travelling
+from cryofed.federation.engines.remote.agreeing import prepare
+from cryofed.federation.engines.remote.conduct import CAMPAIGN
+from cryofed.federation.engines.remote.following import Relay, ended
 
 POLL_S = 0.1  # how often files are looked at
 FRUITLESS = 3  # aggregators in a row that die without a new round
@@ -29,7 +30,7 @@ def run_on_flower(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaig
     FlowerMachines().check_founded(own)
     number, folder = next_campaign(home)
     with sole_run(own.folder):
-        write_whole(own.folder / PLAN, travelling(plan).encode())
+        prepare(plan, own)
         write_whole(own.folder / CAMPAIGN, str(number).encode())
         drive(plan, home, Relay(folder / "events.jsonl", hooks).tick)
     return ended(home, number, folder, hooks)

@@ -15,7 +15,8 @@ from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.engines.flower.carrier import FlowerCarrier, TurnEndError
 from cryofed.federation.engines.flower.link import Link
 from cryofed.federation.engines.flower.notes import Note, Wanted, read_note, read_wanted, write_note
-from cryofed.federation.engines.remote.conduct import PLAN, conduct
+from cryofed.federation.engines.remote.agreeing import PLAN
+from cryofed.federation.engines.remote.conduct import conduct
 from cryofed.federation.engines.remote.homes import TRANSFER, Home
 
 LOOK_S = 0.1  # how often the coordinator's wish is looked at

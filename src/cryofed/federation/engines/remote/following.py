@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.aggregator.gate import Decision, Measured
 from cryofed.federation.aggregator.hooks import Hook, tell
-from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.releases.store import current_release
-
-
-def travelling(plan: Plan) -> str:
-    """The plan as the sites get it: without places on the coordinator's disk, and without engines' tables."""
-    sites = tuple(replace(site, library="") for site in plan.sites)
-    return commented_plan(replace(plan, sites=sites, tables={}))
 
 
 class Relay:

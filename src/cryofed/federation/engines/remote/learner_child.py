@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryofed.disk.whole import mapped_bytes
-from cryofed.errors import CryoFedError
+from cryofed.errors import AgreementError, CryoFedError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import plan_of
 from cryofed.federation.engines.remote.homes import SiteHome
@@ -23,14 +23,23 @@ from cryofed.schema.reading import parse_toml
 
 PLAN = "the aggregator's plan"  # as errors name it
 
-Reply = Callable[[Buffer, Plan], Answer]
+T = TypeVar("T")
 
 
-def serve(reply: Reply) -> None:
+def plan_in(text: str) -> Plan:
+    """The plan of a trial, which no agreement covers."""
+    return plan_of(parse_toml(text, PLAN), PLAN)
+
+
+def serve(reply: Callable[[Buffer, T], Answer], read: Callable[[str], T]) -> None:
     """Answer order after order until the executor closes the pipe.
 
     A line is JSON: `{plan, order, answer}` comes, the last two are paths of files; `{failure}` goes back,
     empty where the answer was written. The first line says `{ready}`: all that it needs is imported.
+
+    Args:
+        reply: answers an order.
+        read: what stands with an order as `plan`; it may refuse.
     """
     _die_with_parent()
     answers = os.fdopen(os.dup(1), "w")
@@ -38,16 +47,20 @@ def serve(reply: Reply) -> None:
     print('{"ready": true}', file=answers, flush=True)
     for line in sys.stdin:
         told = json.loads(line)
-        answer = _answered(reply, told)
+        answer = _answered(reply, read, told)
         if not answer.failure:
             Path(told["answer"]).write_bytes(answer.data)
         print(json.dumps({"failure": answer.failure}), file=answers, flush=True)
 
 
-def _answered(reply: Reply, told: Mapping[str, Any]) -> Answer:
+def _answered(
+    reply: Callable[[Buffer, T], Answer], read: Callable[[str], T], told: Mapping[str, Any]
+) -> Answer:
     try:
-        plan = plan_of(parse_toml(told["plan"], PLAN), PLAN)
-        return reply(mapped_bytes(Path(told["order"])), plan)
+        return reply(mapped_bytes(Path(told["order"])), read(told["plan"]))
+    except AgreementError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return Answer(site="", failure=f"agreement-{error.code}")
     except CryoFedError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return Answer(site="", failure="site_error")
@@ -67,19 +80,22 @@ def _die_with_parent() -> None:
 
 def main(kit: Path) -> None:
     """Serve with this site's own library."""
+    from cryofed.federation.agreement.agreed import Agreement
     from cryofed.federation.agreement.rules import GuardRules
     from cryofed.federation.agreement.site_policy import read_policy
+    from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.site.answering import LibraryFile, Site, answer
 
     home = SiteHome(kit.parent)
 
-    def reply(data: Buffer, plan: Plan) -> Answer:
+    def reply(data: Buffer, agreement: Agreement) -> Answer:
         settings = read_settings(home)  # anew each time: the site may have changed its mind
         policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
         source = LibraryFile(library_path(home, settings))
-        return answer(data, plan, Site(name=settings.name, source=source, folder=home.work, policy=policy))
+        site = Site(name=settings.name, source=source, folder=home.work, policy=policy)
+        return answer(data, agreement.plan, site)
 
-    serve(reply)
+    serve(reply, lambda text: consent_of(home).agreed(text.encode()))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
 from cryofed.federation.engines.flare.machines import FlareMachines
-from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
-from cryofed.federation.engines.remote.following import Relay, ended, travelling
+from cryofed.federation.engines.remote.agreeing import prepare
+from cryofed.federation.engines.remote.conduct import CAMPAIGN
+from cryofed.federation.engines.remote.following import Relay, ended
 
 
 def run_on_flare(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
@@ -23,7 +24,7 @@ def run_on_flare(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign
     machines.check_founded(flare)
     number, folder = next_campaign(home)
     with sole_run(flare.folder):
-        write_whole(flare.folder / PLAN, travelling(plan).encode())
+        prepare(plan, flare)
         write_whole(flare.folder / CAMPAIGN, str(number).encode())
         Supervisor(plan, home, hooks=hooks).run(Relay(folder / "events.jsonl", hooks).tick)
     return ended(home, number, folder, hooks)
