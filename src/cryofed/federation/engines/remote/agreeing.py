@@ -16,7 +16,7 @@ from cryofed.federation.site.consent import Consent
 from cryofed.trust.certificates import authority_fingerprint
 from cryofed.trust.envelope import make_signing_key, read_signing_key
 from cryofed.trust.keys import key_fingerprint, same_fingerprint
-from cryofed.trust.members import read_members
+from cryofed.trust.members import Registry
 
 PLAN = "plan.toml"  # in an engine's folder: what the aggregator runs
 
@@ -31,9 +31,8 @@ def signer_of(home: Home) -> str:
 def sign_agreement_of(plan: Plan, home: Home) -> Agreement:
     """Sign the agreement of this plan: a new version where its terms differ from the last one's."""
     signer_of(home)
-    keys = {one.name: one.fingerprint for one in read_members(home.registry).values()}
     key = read_signing_key(home.signing_key)
-    return issue(home.agreement, plan, key, authority=_authority(home), keys=keys)
+    return issue(home.agreement, plan, key, authority=_authority(home), keys=_keys(home))
 
 
 def prepare(plan: Plan, home: Home) -> None:
@@ -57,8 +56,7 @@ def signed_agreement(plan: Plan, home: Home) -> str:
     remedy = "sign it: cryofed federation provision PLAN.toml --invite; then every site reads and accepts it"
     if last is None:
         raise FederationError(f"{home.folder}: no agreement was signed yet; {remedy}")
-    keys = {one.name: one.fingerprint for one in read_members(home.registry).values()}
-    if agreement_of(plan, _authority(home), last, keys).hash != last.hash:
+    if agreement_of(plan, _authority(home), last, _keys(home)).hash != last.hash:
         raise FederationError(f"the plan is not that of agreement {last.version}, which was signed; {remedy}")
     return home.agreement.read_text()
 
@@ -89,3 +87,8 @@ def check_invitation(invitation: InvitationFile, home: SiteHome) -> Agreement:
 
 def _authority(home: Home) -> str:
     return authority_fingerprint(home.authority / "root.pem")
+
+
+def _keys(home: Home) -> dict[str, str]:
+    """By name, for the profiles that name the members' keys."""
+    return {one.name: one.fingerprint for one in Registry(home.registry).live().values()}
