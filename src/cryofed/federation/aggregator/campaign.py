@@ -112,7 +112,8 @@ def ask_gate(
         averages; empty where no site had enough to fit one.
     """
     both = np.concatenate([candidate, current.vector])  # in this order; see `measured`
-    asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
+    told = rounds.acknowledged
+    asked = order("evaluate", rounds.round_number, both, **rounds.hashes, acknowledged=told)
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
     found = measured(answers, plan)
     return decide(found, plan.gate), _calibration(answers, found)

@@ -35,10 +35,20 @@ class Order:
     layout_hash: str
     vector: Vector
     model_hash: str  # of `vector`
+    acknowledged: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by site: its last update that was accepted
 
 
 def order(
-    task: Task, round_number: int, vector: Vector, *, plan_hash: str, start_hash: str, layout_hash: str
+    task: Task,
+    round_number: int,
+    vector: Vector,
+    *,
+    plan_hash: str,
+    start_hash: str,
+    layout_hash: str,
+    acknowledged: Mapping[str, str] | None = None,
 ) -> Order:
     """An order whose model hash is that of its vector."""
     return Order(
@@ -49,6 +59,7 @@ def order(
         layout_hash=layout_hash,
         model_hash=vector_hash(vector),
         vector=vector,
+        acknowledged=acknowledged or {},
     )
 
 
@@ -64,6 +75,7 @@ def pack_order(made: Order) -> bytes:
         "layout_hash": made.layout_hash,
         "model_hash": made.model_hash,
         "codec": encoded.codec,
+        "acknowledged": dict(made.acknowledged),
     }
     # As float32 the payload is the vector's own bytes, so its hash is known.
     return pack(header, encoded.payload, sha256=made.model_hash)
@@ -96,6 +108,7 @@ def unpack_order(data: Buffer, max_numbers: int) -> Order:
         layout_hash=header["layout_hash"],
         model_hash=header["model_hash"],
         vector=vector,
+        acknowledged=header["acknowledged"],
     )
 
 
