@@ -243,6 +243,7 @@ def expire(path: Path, authority: Path) -> None:
     path.write_bytes(new.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))  # type: ignore[arg-type]
 
 
+@pytest.mark.timeout(900)
 def test_a_revoked_site_is_out_within_its_round_and_comes_back_with_a_new_key_only(
     running: Federation,
 ) -> None:

@@ -61,6 +61,12 @@ def signed_agreement(plan: Plan, home: Home) -> str:
     return home.agreement.read_text()
 
 
+def agreement_hash(home: Home) -> str:
+    """Hash of the newest agreement."""
+    found = read_signed(home.agreement, signer_of(home))
+    return "" if found is None else found.hash
+
+
 def consent_of(home: SiteHome) -> Consent:
     """What a site has accepted, under the key of the invitation that it answered."""
     return Consent(home.agreement, read_invitation(home.invitation).coordinator)
