@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep_views", type=_yes, default=False, help="Yes keeps the best class of every view"
     )
     add_model(parser)
+    parser.add_argument("--own_model", type=_yes, default=False, help="Yes: as --own-model")
     _fail_on_wrong_arguments(parser)
 
 

@@ -190,8 +190,8 @@ def rollback(folder: Path, by: str) -> Release:
     Raises:
         FederationError: there is none.
     """
-    now = current_release(folder)
-    parent = parent_of(folder, now) if now else None
+    number = current_number(folder)  # whose files may be damaged, which is a reason to go back
+    parent = parent_of(folder, read_release(folder / f"{number:04d}")) if number else None
     if parent is None:
         raise FederationError(f"{folder}: the current release has no parent here to go back to")
     promote(folder, parent, by)
