@@ -42,17 +42,9 @@ def site(home: Path, agreement: Agreement = AGREED) -> Site:
 
 def asked(number: int = 1, task: str = "train", acknowledged: dict[str, str] | None = None) -> bytes:
     vector = EMPTY if task == "statistics" else initial_vector(0)
-    return pack_order(
-        order(
-            task,  # type: ignore[arg-type]
-            number,
-            vector,
-            plan_hash=PLAN.hash,
-            start_hash="0" * 64,
-            layout_hash=layout().hash,
-            acknowledged=acknowledged,
-        )
-    )
+    hashes = {"plan_hash": PLAN.hash, "start_hash": "0" * 64, "layout_hash": layout().hash}
+    made = order(task, number, vector, **hashes)  # type: ignore[arg-type]
+    return pack_order(replace(made, acknowledged=acknowledged or {}))
 
 
 def test_every_answer_is_written_down_before_it_goes(tmp_path: Path) -> None:

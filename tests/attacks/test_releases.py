@@ -19,7 +19,14 @@ from cryofed.federation.agreement.signing import issue
 from cryofed.federation.engines.remote.homes import SiteHome
 from cryofed.federation.engines.remote.invitation import write_invitation
 from cryofed.federation.releases.refill import places_in
-from cryofed.federation.releases.signing import SIGNED, check_release, own_signer
+from cryofed.federation.releases.signing import (
+    KIND,
+    PREDICATE,
+    SIGNED,
+    STATEMENT,
+    check_release,
+    own_signer,
+)
 from cryofed.federation.releases.store import (
     current_release,
     first_release,
@@ -30,7 +37,7 @@ from cryofed.federation.releases.store import (
 from cryofed.federation.site.consent import Consent
 from cryofed.federation.site.trusted import trusted_release
 from cryofed.scoring.scorer import SHIPPED
-from cryofed.trust.envelope import read_signing_key
+from cryofed.trust.envelope import read_signing_key, seal
 
 CARD = {"federation": "pact", "parent": "0" * 64, "plan": "1" * 64, "campaign": 1, "participants": ["a", "b"]}
 
@@ -86,6 +93,21 @@ def test_one_release_does_not_pass_for_another(tmp_path: Path) -> None:
     shutil.copytree(home / "releases" / "0001", home / "releases" / "0002")
     with pytest.raises(InputError, match="signed as release 1"):
         promote(home / "releases", 2, "test")
+
+
+@pytest.mark.parametrize("names", [["../model.onnx"], [], ["model.onnx"], ["model.onnx"] * 3])
+def test_a_statement_names_the_three_files_and_no_path(names: list[str], tmp_path: Path) -> None:
+    key = read_signing_key(federation(tmp_path / "pact") / "signing" / "key.pem")
+    told = {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": "0" * 64}} for name in names],
+        "predicateType": PREDICATE,
+        "predicate": {"release": 1},
+    }
+    release = tmp_path / "pact" / "releases" / "0001"
+    (release / SIGNED).write_bytes(seal(KIND, json.dumps(told).encode(), key))
+    with pytest.raises(InputError, match="not the statement of a release"):
+        check_release(release, own_signer(tmp_path / "pact"))
 
 
 def site_of(home: Path, folder: Path) -> SiteHome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +121,8 @@ def ask_gate(
         averages; empty where no site had enough to fit one.
     """
     both = np.concatenate([candidate, current.vector])  # in this order; see `measured`
-    told = rounds.acknowledged
-    asked = order("evaluate", rounds.round_number, both, **rounds.hashes, acknowledged=told)
+    asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
+    asked = replace(asked, acknowledged=dict(rounds.acknowledged))
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
     found = measured(answers, plan)
     return decide(found, plan.gate), _calibration(answers, found)

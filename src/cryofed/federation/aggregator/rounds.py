@@ -138,7 +138,8 @@ class Rounds:
                     f"is {plan.rounds.min_updates}; start the sites, then run again to resume"
                 )
             message = self.strategy.message(self.progress.state)
-            made = order("train", number, message, **self.hashes, acknowledged=self.acknowledged)
+            made = order("train", number, message, **self.hashes)
+            made = replace(made, acknowledged=dict(self.acknowledged))
             self.spool.keep_only(number, made.model_hash)
             self._attempts = self._attempts.next(number)
             attempt = self._attempts.current

@@ -41,14 +41,7 @@ class Order:
 
 
 def order(
-    task: Task,
-    round_number: int,
-    vector: Vector,
-    *,
-    plan_hash: str,
-    start_hash: str,
-    layout_hash: str,
-    acknowledged: Mapping[str, str] | None = None,
+    task: Task, round_number: int, vector: Vector, *, plan_hash: str, start_hash: str, layout_hash: str
 ) -> Order:
     """An order whose model hash is that of its vector."""
     return Order(
@@ -59,7 +52,6 @@ def order(
         layout_hash=layout_hash,
         model_hash=vector_hash(vector),
         vector=vector,
-        acknowledged=acknowledged or {},
     )
 
 
