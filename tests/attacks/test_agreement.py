@@ -38,7 +38,7 @@ PLAN = Plan(sites=(EnrolledSite(name="a"), EnrolledSite(name="b")))
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Founded:
     """A federation whose sites have joined, and accepted nothing yet."""
-    return found(tmp_path_factory.mktemp("agreement"), "pact", sites=(SITE,))
+    return found(tmp_path_factory.mktemp("agreement"), "pact", sites=(SITE,), accepts=False)
 
 
 class Signer:

@@ -31,12 +31,9 @@ class Spool:
             sent_bytes: in which it travelled.
             acknowledged: what the site will hear of it.
         """
-        told = {name: getattr(update, name) for name in FIELDS} | {"metrics": dict(update.metrics)}
-        write_arrays(
-            self._path(update.site),
-            {"vector": update.vector},
-            told | {"sent_bytes": sent_bytes, "acknowledged": acknowledged},
-        )
+        header = {name: getattr(update, name) for name in FIELDS} | {"metrics": dict(update.metrics)}
+        header |= {"sent_bytes": sent_bytes, "acknowledged": acknowledged}
+        write_arrays(self._path(update.site), {"vector": update.vector}, header)
         self.sites = sorted({*self.sites, update.site})
         self._sound.discard(update.site)
 

@@ -116,6 +116,7 @@ class Site:
     folder: Path | None = None  # for what strategies keep, the log and the ledger; None keeps nothing
     policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
     outbox: Outbox | None = None  # None: the site is in the coordinator's own process
+    device: str = "cpu"  # where it computes, as `learning.device` names it; the same bits on a CPU only
 
 
 SiteFunction = Callable[[Buffer, Plan, Site], Answer]
@@ -249,7 +250,7 @@ def _evaluated(
         return {}
     values: dict[str, float] = {}
     for index, vector in enumerate(np.split(vectors, len(vectors) // layout.size)):
-        metrics = evaluate(vector, held_out)
+        metrics = evaluate(vector, held_out, site.device)
         values |= {
             f"{index}.auc": round(metrics.auc, MOST_DIGITS),
             f"{index}.brier": round(metrics.brier, MOST_DIGITS),
@@ -258,7 +259,7 @@ def _evaluated(
             f"{index}.good": float(metrics.good),
         }
         if calibrate and min(good, len(held_out) - good) >= FEWEST:
-            fitted = calibrated(vector, held_out)
+            fitted = calibrated(vector, held_out, device=site.device)
             values[f"{index}.slope"] = LOGIT.held(round(fitted.slope, MOST_DIGITS))
             values[f"{index}.offset"] = LOGIT.held(round(fitted.offset, MOST_DIGITS))
     return values

@@ -118,10 +118,10 @@ def unpack_update(data: Buffer, size: int, max_bytes: int | None = None) -> Upda
     """
     limit = 4 * size + 12 + MAX_HEADER if max_bytes is None else max_bytes
     parcel = unpack(data, UPDATE_SCHEMA, limit)
-    told = {name: parcel.header[name] for name in FIELDS[UPDATE_SCHEMA] if name not in _SEALED}
-    told.pop("schema")
-    vector = decode(Encoded(told.pop("codec"), parcel.payload), size)
-    return Update(vector=vector, **told)
+    fields = {name: parcel.header[name] for name in FIELDS[UPDATE_SCHEMA] if name not in _SEALED}
+    fields.pop("schema")
+    vector = decode(Encoded(fields.pop("codec"), parcel.payload), size)
+    return Update(vector=vector, **fields)
 
 
 def _check_header(header: Mapping[str, Any]) -> None:

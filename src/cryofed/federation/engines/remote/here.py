@@ -45,7 +45,7 @@ def federation_here(
     for name, site in sites.items():
         if not site.identity.exists:
             join_here(machines, plan, home, site, name=name, library=libraries[name])
-        _accept_here(own, site)
+        accept_here(own, site)
     with _ended_by(signal.SIGTERM, signal.SIGHUP):
         try:
             machines.start(plan, home)
@@ -64,7 +64,7 @@ def join_here(
     request, told = machines.ask(invitation, site.folder, name, name)
     answer = machines.admit(plan, home, request, lambda asked: asked.fingerprint == told.fingerprint)
     machines.accept(answer, site.folder)
-    _accept_here(machines.home(home), site)
+    accept_here(machines.home(home), site)
     write_settings(site, SiteSettings(name=name, organization=name, library=str(library.resolve())))
 
 
@@ -75,7 +75,7 @@ def _is_signed(plan: Plan, home: Home) -> bool:
         return False
 
 
-def _accept_here(home: Home, site: SiteHome) -> None:
+def accept_here(home: Home, site: SiteHome) -> None:
     """Accept the newest agreement: coordinator and site are the same person here."""
     consent = consent_of(site)
     found, known = consent.propose(home.agreement.read_bytes()), consent.accepted()

@@ -92,7 +92,14 @@ def main(kit: Path) -> None:
             settings = read_settings(home)  # anew each time: the site may have changed its mind
             policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
             source = LibraryFile(library_path(home, settings))
-        site = Site(name=settings.name, source=source, folder=home.work, policy=policy, outbox=outbox)
+        site = Site(
+            name=settings.name,
+            source=source,
+            folder=home.work,
+            policy=policy,
+            outbox=outbox,
+            device=settings.device,
+        )
         return answer(data, agreement.plan, site)
 
     serve(reply)

@@ -106,7 +106,9 @@ class Ledger:
 
         add_record(self.path, within_budget)  # two campaigns of one site share the budget
         if self.anchor is not None:
-            write_document(self.anchor, {"ledger": str(self.path.resolve()), "seal": head(self.path)})
+            write_document(
+                self.anchor, {"ledger": str(self.path.resolve()), "seal": head(self.path)}, mode=0o600
+            )
         return after[0]
 
     def _check_anchor(self) -> None:
