@@ -15,6 +15,7 @@ from cryofed.errors import CryoFedError, GuardError, TrainingError, WireError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.rules import GuardRules, stricter
 from cryofed.federation.site.guard.pipeline import guard
+from cryofed.federation.site.masked import Signet, answer_paper, keep
 from cryofed.federation.site.memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
 from cryofed.federation.site.statistics import MOST_DIGITS, Grid, local_statistics
 from cryofed.federation.site.trainer import Trainer, one_thread
@@ -22,7 +23,8 @@ from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.wire.bounds import LOGIT, LOSS, MODELS
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, Numbers, Order, pack_numbers, unpack_order
-from cryofed.federation.wire.parcels import pack_update
+from cryofed.federation.wire.papers import unpack_paper
+from cryofed.federation.wire.parcels import PAPER_SCHEMA, pack_update, schema_of
 from cryofed.federation.wire.updates import Update
 from cryofed.learning.learner import evaluate, layout
 from cryofed.learning.personalize import FEWEST, calibrated
@@ -108,6 +110,7 @@ class Site:
     source: Source
     folder: Path | None = None  # for what strategies keep, the log and the ledger; None keeps nothing
     policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
+    signet: Signet | None = None  # of a federation under masks
 
 
 SiteFunction = Callable[[Buffer, Plan, Site], Answer]
@@ -140,6 +143,11 @@ def _code(error: CryoFedError) -> str:
 
 
 def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
+    if schema_of(data) == PAPER_SCHEMA:
+        paper = unpack_paper(data)
+        if (paper.plan_hash, paper.layout_hash) != (plan.hash, layout().hash):
+            raise WireError("plan", "the step is of another plan or network than this site's")
+        return answer_paper(paper, plan, site.name, site.folder, site.signet)
     order = unpack_order(data, MODELS * layout().size)
     if order.plan_hash != plan.hash:
         raise WireError("plan", "the order is of another plan than this site's")
@@ -173,6 +181,11 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         found = f"{len(order.vector)} numbers; {strategy.name} sends {strategy.channels} models"
         raise WireError("length", found)
     rules = stricter(plan.guard, site.policy)
+    masked = plan.profile == "masked"
+    if rules.mask != "none" and not masked:
+        raise GuardError("mask", "this site's policy asks for masks, and the agreed profile has none")
+    if masked and rules.codec != "float32":
+        raise GuardError("mask", f"this site's policy asks for codec {rules.codec}, which masks cannot carry")
     labelled = site.source.labelled(held_out=False)
     trainer = Trainer(order, plan, rules, site, labelled)
     memory = load_memory(site.folder, order)
@@ -196,6 +209,8 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     seen = min(len(labelled), trainer.steps * plan.training.batch)
     guarded = guard(update, strategy.channels, rules, memory.guard, seen)
     save_memory(site.folder, order, SiteMemory(strategy=kept, guard=guarded.memory))
+    if masked:
+        return keep(guarded.update, order, plan, site.folder)
     return pack_update(guarded.update, guarded.encoded)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from cryofed.disk.whole import write_whole
 from cryofed.errors import AgreementError, FederationError
 from cryofed.federation.agreement.agreed import Agreement, agreement_of
+from cryofed.federation.agreement.masking import Seal
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.agreement.signing import issue, opened_agreement, read_signed
@@ -61,6 +62,20 @@ def signed_agreement(plan: Plan, home: Home) -> str:
     if agreement_of(plan, _authority(home), last, keys).hash != last.hash:
         raise FederationError(f"the plan is not that of agreement {last.version}, which was signed; {remedy}")
     return home.agreement.read_text()
+
+
+def seal_of(plan: Plan, home: Home) -> Seal | None:
+    """Who the sites are, in profile masked; None in the others."""
+    if plan.profile != "masked":
+        return None
+    last = read_signed(home.agreement, signer_of(home)) if home.agreement.exists() else None
+    return None if last is None else sealed(last)
+
+
+def sealed(agreement: Agreement) -> Seal:
+    """The sites' keys, as an agreement names them."""
+    keys = {one.name: one.key for one in agreement.members if one.role == "site" and one.key != "-"}
+    return Seal(agreement=agreement.hash, identities=keys)
 
 
 def consent_of(home: SiteHome) -> Consent:
