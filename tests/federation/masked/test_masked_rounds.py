@@ -49,9 +49,11 @@ def sites_of(folder: Path, plan: Plan = PLAN) -> tuple[dict[str, Site], Seal]:
 class Meddling(InlineCarrier):
     """An aggregator's carrier that lets a site go missing at a step, or ends the run there."""
 
-    gone: Mapping[str, str] = {}  # step: site
-    killed = ""
-    seen: list[tuple[str, str, int]] = []
+    def __init__(self, plan: Plan, sites: Mapping[str, Site]) -> None:
+        super().__init__(plan, sites, answer)
+        self.gone: Mapping[str, str] = {}  # step: site
+        self.killed = ""
+        self.seen: list[tuple[str, str, int]] = []
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
         self.step = unpack_paper(order).task if schema_of(order) == PAPER_SCHEMA else "train"
@@ -76,9 +78,7 @@ def run(folder: Path, carrier: InlineCarrier, seal: Seal, plan: Plan = PLAN) -> 
 
 def carrier_of(tmp_path: Path, plan: Plan = PLAN) -> tuple[Meddling, Seal]:
     sites, seal = sites_of(tmp_path / "sites", plan)
-    carrier = Meddling(plan, sites, answer)
-    carrier.seen = []
-    return carrier, seal
+    return Meddling(plan, sites), seal
 
 
 def test_the_mean_is_that_of_an_open_round(tmp_path: Path) -> None:

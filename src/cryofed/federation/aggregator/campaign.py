@@ -14,6 +14,7 @@ import numpy as np
 from cryofed.disk.documents import read_document, write_document
 from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError
+from cryofed.federation.aggregator.attested import Attested, Proving
 from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
 from cryofed.federation.aggregator.evaluation import cross_site_matrix, site_statistics
 from cryofed.federation.aggregator.gate import REMEMBERED, Decision, Measured, decide, differing
@@ -57,10 +58,12 @@ def run_campaign(
     *,
     patient: bool = False,
     seal: Seal | None = None,
+    proving: Proving | None = None,
 ) -> Campaign:
     """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
 
-    Called by every engine where its aggregator is. `patient`: see `open_rounds`. `seal`: in profile masked.
+    Called by every engine where its aggregator is. `patient`: see `open_rounds`. `seal`: in profile masked;
+    `proving`: in profile attested.
 
     Raises:
         FederationError: no release to start from, a round without quorum, another run in this folder.
@@ -69,6 +72,12 @@ def run_campaign(
     with sole_run(home):
         number, folder = next_campaign(home)
         start = _start(releases, folder, plan)
+        if plan.profile == "attested":
+            if proving is None:
+                raise FederationError(
+                    "profile attested: this engine does not say how the aggregator proves itself"
+                )
+            carrier = Attested(carrier, plan, proving, start.layout.hash)
         listeners = [_log(folder), *hooks]
         with open_rounds(
             folder, plan, start.layout, start.vector, hooks=listeners, patient=patient

@@ -17,6 +17,7 @@ from cryofed.federation.agreement.plan_file import commented_plan, plan_of
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.wire.bounds import METRICS, MODELS, NUMBERS
 from cryofed.federation.wire.orders import MAX_NUMBERS
+from cryofed.federation.wire.papers import PROOF_STEPS
 from cryofed.federation.wire.parcels import FIELDS, MAX_HEADER, NUMBERS_SCHEMA, SEALED_SCHEMA, UPDATE_SCHEMA
 from cryofed.schema.reading import parse_toml
 from cryofed.scoring.scorer import SHIPPED
@@ -132,6 +133,7 @@ def egress_of(plan: Plan, size: int) -> tuple[Outlet, ...]:
     """All that may leave a site under a plan whose model has `size` numbers."""
     channels = make_strategy(plan.strategy.name, plan.strategy.parameters).channels
     beside = () if plan.guard.private or not plan.guard.send_metrics else tuple(sorted(METRICS))
+    proofs = [_sealed(task, 32) for task in PROOF_STEPS] if plan.profile == "attested" else []
     if plan.profile == "masked":
         largest = {"train": 0, "offer": 4096, "mask": 8 * (channels * size + 1) + 8192, "open": 4096}
         return (*(_sealed(task, most) for task, most in largest.items()), *_numbers(), _failure())
@@ -142,7 +144,7 @@ def egress_of(plan: Plan, size: int) -> tuple[Outlet, ...]:
         fields=tuple(sorted(FIELDS[UPDATE_SCHEMA])),
         numbers=beside,
     )
-    return (update, *_numbers(), _failure())
+    return (update, *proofs, *_numbers(), _failure())
 
 
 def _sealed(task: str, content: int) -> Outlet:

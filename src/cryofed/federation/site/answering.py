@@ -14,6 +14,7 @@ from cryofed.disk.logs import write_log
 from cryofed.errors import CryoFedError, GuardError, TrainingError, WireError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.rules import GuardRules, stricter
+from cryofed.federation.site.attesting import Witness, answer_challenge, check_attested
 from cryofed.federation.site.guard.pipeline import guard
 from cryofed.federation.site.masked import Signet, answer_paper, keep
 from cryofed.federation.site.memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
@@ -23,7 +24,7 @@ from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.wire.bounds import LOGIT, LOSS, MODELS
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, Numbers, Order, pack_numbers, unpack_order
-from cryofed.federation.wire.papers import unpack_paper
+from cryofed.federation.wire.papers import MASK_STEPS, Sealed, pack_sealed, unpack_paper
 from cryofed.federation.wire.parcels import PAPER_SCHEMA, pack_update, schema_of
 from cryofed.federation.wire.updates import Update
 from cryofed.learning.learner import evaluate, layout
@@ -111,6 +112,7 @@ class Site:
     folder: Path | None = None  # for what strategies keep, the log and the ledger; None keeps nothing
     policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
     signet: Signet | None = None  # of a federation under masks
+    witness: Witness | None = None  # of an attested one
 
 
 SiteFunction = Callable[[Buffer, Plan, Site], Answer]
@@ -147,7 +149,14 @@ def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
         paper = unpack_paper(data)
         if (paper.plan_hash, paper.layout_hash) != (plan.hash, layout().hash):
             raise WireError("plan", "the step is of another plan or network than this site's")
-        return answer_paper(paper, plan, site.name, site.folder, site.signet)
+        if paper.task in MASK_STEPS:
+            return answer_paper(paper, plan, site.name, site.folder, site.signet)
+        content = answer_challenge(paper, plan, site.folder, site.witness)
+        number, model = paper.round_number, paper.model_hash
+        return pack_sealed(
+            Sealed(site=site.name, task=paper.task, round_number=number, model_hash=model, content=content)
+        )
+    check_attested(plan, site.folder, site.witness)
     order = unpack_order(data, MODELS * layout().size)
     if order.plan_hash != plan.hash:
         raise WireError("plan", "the order is of another plan than this site's")

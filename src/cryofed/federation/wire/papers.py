@@ -1,4 +1,4 @@
-"""The messages of a masked round as engines carry them: what is in them is the business of `trust.masks`."""
+"""The messages of masks and attestation as engines carry them; what is in them is the business of `trust`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Order
 from cryofed.federation.wire.parcels import MAX_HEADER, PAPER_SCHEMA, SEALED_SCHEMA, pack, unpack
 
-STEPS = ("offer", "mask", "open")  # that the aggregator asks for, in this order, once the sites have trained
+MASK_STEPS = ("offer", "mask", "open")  # that the aggregator asks for, in this order, once sites have trained
+PROOF_STEPS = ("challenge", "evidence")  # by which it proves itself, before anything else
+STEPS = MASK_STEPS + PROOF_STEPS
 MAX_PAPER = 1 << 20  # bytes of what the aggregator sends: the offers of 1,024 sites
 _NAMES = ("round_number", "plan_hash", "start_hash", "layout_hash", "model_hash")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
-    """To a site: the next step of a masked round."""
+    """To a site: the next step of a masked round, or of a proof."""
 
     task: str  # one of `STEPS`
     round_number: int

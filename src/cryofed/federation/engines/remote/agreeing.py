@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cryofed.disk.whole import write_whole
 from cryofed.errors import AgreementError, FederationError
+from cryofed.federation.aggregator.attested import Proving
 from cryofed.federation.agreement.agreed import Agreement, agreement_of
 from cryofed.federation.agreement.masking import Seal
 from cryofed.federation.agreement.plan import Plan
@@ -13,6 +14,7 @@ from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.agreement.signing import issue, opened_agreement, read_signed
 from cryofed.federation.engines.remote.homes import Home, SiteHome
 from cryofed.federation.engines.remote.invitation import InvitationFile, read_invitation
+from cryofed.federation.site.attesting import AGGREGATOR, Witness
 from cryofed.federation.site.consent import Consent
 from cryofed.trust.certificates import authority_fingerprint
 from cryofed.trust.envelope import make_signing_key, read_signing_key
@@ -32,7 +34,7 @@ def signer_of(home: Home) -> str:
 def sign_agreement_of(plan: Plan, home: Home) -> Agreement:
     """Sign the agreement of this plan: a new version where its terms differ from the last one's."""
     signer_of(home)
-    keys = {one.name: one.fingerprint for one in read_members(home.registry).values()}
+    keys = _keys(home)
     key = read_signing_key(home.signing_key)
     return issue(home.agreement, plan, key, authority=_authority(home), keys=keys)
 
@@ -58,7 +60,7 @@ def signed_agreement(plan: Plan, home: Home) -> str:
     remedy = "sign it: cryofed federation provision PLAN.toml --invite; then every site reads and accepts it"
     if last is None:
         raise FederationError(f"{home.folder}: no agreement was signed yet; {remedy}")
-    keys = {one.name: one.fingerprint for one in read_members(home.registry).values()}
+    keys = _keys(home)
     if agreement_of(plan, _authority(home), last, keys).hash != last.hash:
         raise FederationError(f"the plan is not that of agreement {last.version}, which was signed; {remedy}")
     return home.agreement.read_text()
@@ -76,6 +78,31 @@ def sealed(agreement: Agreement) -> Seal:
     """The sites' keys, as an agreement names them."""
     keys = {one.name: one.key for one in agreement.members if one.role == "site" and one.key != "-"}
     return Seal(agreement=agreement.hash, identities=keys)
+
+
+def proving_of(plan: Plan, home: Home) -> Proving | None:
+    """How the aggregator proves itself, in profile attested; None in the others."""
+    if plan.profile != "attested":
+        return None
+    from cryofed.trust.attestation.collect import collect
+
+    last = read_signed(home.agreement, signer_of(home))
+    if last is None:
+        raise FederationError(f"{home.folder}: no agreement was signed yet")
+    witness = witness_of(last)
+    return Proving(lambda nonce: witness.binding(plan, nonce), lambda told: collect(told, home.endorsements))
+
+
+def witness_of(agreement: Agreement) -> Witness:
+    """What a site knows of the aggregator from the agreement that it accepted.
+
+    Raises:
+        AgreementError: the agreement does not name the aggregator's key.
+    """
+    key = next((one.key for one in agreement.members if one.role == AGGREGATOR), "-")
+    if key == "-":
+        raise AgreementError("older", "the agreement does not name the aggregator's key; sign it anew")
+    return Witness(agreement.hash, key)
 
 
 def consent_of(home: SiteHome) -> Consent:
@@ -100,6 +127,14 @@ def check_invitation(invitation: InvitationFile, home: SiteHome) -> Agreement:
     if home.invitation.exists() and home.agreement.exists():
         consent_of(home).check_pin(invitation.coordinator)
     return found
+
+
+def _keys(home: Home) -> dict[str, str]:
+    """Fingerprints of all members by their names in the agreement, where the aggregator is called so."""
+    return {
+        AGGREGATOR if one.role == AGGREGATOR else one.name: one.fingerprint
+        for one in read_members(home.registry).values()
+    }
 
 
 def _authority(home: Home) -> str:

@@ -83,18 +83,28 @@ def main(kit: Path) -> None:
     from cryofed.federation.agreement.agreed import Agreement
     from cryofed.federation.agreement.rules import GuardRules
     from cryofed.federation.agreement.site_policy import read_policy
-    from cryofed.federation.engines.remote.agreeing import consent_of, sealed
+    from cryofed.federation.engines.remote.agreeing import consent_of, sealed, witness_of
     from cryofed.federation.site.answering import LibraryFile, Site, answer
+    from cryofed.federation.site.attesting import forget_proof
     from cryofed.federation.site.masked import Signet
 
     home = SiteHome(kit.parent)
+    forget_proof(home.work)
 
     def reply(data: Buffer, agreement: Agreement) -> Answer:
         settings = read_settings(home)  # anew each time: the site may have changed its mind
         policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
         source = LibraryFile(library_path(home, settings))
         signet = Signet(sealed(agreement), home.identity.key) if agreement.profile == "masked" else None
-        site = Site(name=settings.name, source=source, folder=home.work, policy=policy, signet=signet)
+        witness = witness_of(agreement) if agreement.profile == "attested" else None
+        site = Site(
+            name=settings.name,
+            source=source,
+            folder=home.work,
+            policy=policy,
+            signet=signet,
+            witness=witness,
+        )
         return answer(data, agreement.plan, site)
 
     serve(reply, lambda text: consent_of(home).agreed(text.encode()))
