@@ -40,7 +40,7 @@ def site_echo(data: Buffer, plan: Plan, site: object) -> Answer:
 
 
 if __name__ == "__main__":
-    from cryofed.federation.engines.remote.learner_child import plan_in, serve
+    from cryofed.federation.engines.remote.learner_child import serve
 
     name = Path(sys.argv[1]).parent.name
-    serve(lambda data, plan: echo(data, name), plan_in)
+    serve(lambda data, _: echo(data, name))

@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from cryofed.cli.model import add_model, checked_model
+
 # What is learnt from a decision is too small a product to share among threads; they only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -19,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--library", type=Path, help="where labels go, when you say so; without JOB, what is reviewed"
     )
     parser.add_argument("--out", type=Path, help="folder to save into (default: a new one beside the job)")
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
     parser.add_argument("--limit", type=int, default=500, help="classes of a library to show (default: 500)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, start no browser")
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, then serve until Ctrl-C."""
+    options.model = checked_model(options)
     from rich.console import Console
 
     from cryofed import web

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.model import add_model, checked_model
 from cryofed.errors import InputError
 
 # One average is too small a product to share among threads; on a busy machine they only wait for each other.
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mask-diameter", type=_positive, metavar="Å", help="where the job does not tell it")
     parser.add_argument("--pixel-size", type=_positive, metavar="Å", help="where the job does not tell it")
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
     parser.add_argument(
         "--learn-from",
         type=Path,
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Open, check the place, score, decide, write, tell."""
+    options.model = checked_model(options)
     from dataclasses import replace
     from threading import Thread
 

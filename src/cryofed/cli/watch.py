@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.model import add_model, checked_model
+
 OUT = "CryoFed"  # in the project: paths stay relative to it, so that RELION can continue from them
 
 
@@ -27,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.6,
         help="share of the particles above which nothing is written and a person is asked (default: 0.6)",
     )
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
     parser.add_argument(
         "--no-learning",
         action="store_true",
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch until SIGTERM or Ctrl-C; the selection that has begun is finished first."""
+    options.model = checked_model(options)
     import signal
 
     from cryofed.errors import InputError

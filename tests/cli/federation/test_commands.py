@@ -125,7 +125,15 @@ def test_a_site_finishes_a_release_for_itself(tmp_path: Path, capsys: pytest.Cap
     library(tmp_path / "north.db", 0)
     release = first_release(tmp_path / "releases", initial_vector(0), {"origin": "untrained"}).path
     out = tmp_path / "personal"
-    words = ["site", "personalize", str(release), "--library", str(tmp_path / "north.db")]
+    words = [
+        "site",
+        "personalize",
+        str(release),
+        "--library",
+        str(tmp_path / "north.db"),
+        "--trust",
+        str(tmp_path),
+    ]
     words += ["--from", str(release), "--epochs", "1", "--out", str(out)]
     assert main(words) == 0
     told = capsys.readouterr().out

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryofed.cli.site import agreement, personalize, policy
+from cryofed.cli.site import agreement, audit, personalize, policy
 from cryofed.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Join, start, stop, status, policy, personalize."""
+    """Join, start, stop, status, agreement, audit, policy, personalize."""
     commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     join = commands.add_parser(
         "join",
@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     agreed = commands.add_parser("agreement", help="show, compare or accept what the federation agrees on")
     agreement.add_arguments(agreed)
     agreed.set_defaults(run_subcommand=agreement.run)
+    sent = commands.add_parser("audit", help="show, verify or export what has left this site")
+    audit.add_arguments(sent)
+    sent.set_defaults(run_subcommand=audit.run)
     rules = commands.add_parser("policy", help="show, check or write what may leave this site")
     policy.add_arguments(rules)
     rules.set_defaults(run_subcommand=policy.run)
@@ -51,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     personalize.add_arguments(finish)
     finish.set_defaults(run_subcommand=personalize.run)
-    for child in (join, start, stop, status, agreed, rules):
+    for child in (join, start, stop, status, agreed, sent, rules):
         child.add_argument(
             "--home", type=Path, default=Path("site"), help="this site's folder (default: %(default)s)"
         )

@@ -66,6 +66,10 @@ class Machines(Protocol):
         """Sign a site's request if `agrees` says so; returns the file to send back."""
         ...
 
+    def revoke(self, plan: Plan, home: Path, name: str) -> None:
+        """Let a site take part no more, at once; its key never comes back."""
+        ...
+
     def start(self, plan: Plan, home: Path, *, foreground: bool = False) -> None:
         """Start the aggregator and wait until it answers; in the foreground this does not return."""
         ...

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from cryofed.disk.whole import write_whole
 from cryofed.errors import AgreementError, FederationError
@@ -19,7 +23,11 @@ from cryofed.federation.site.consent import Consent
 from cryofed.trust.certificates import authority_fingerprint
 from cryofed.trust.envelope import make_signing_key, read_signing_key
 from cryofed.trust.keys import key_fingerprint, same_fingerprint
-from cryofed.trust.members import read_members
+from cryofed.trust.members import Registry
+
+if TYPE_CHECKING:
+    from cryofed.trust.attestation.binding import Binding
+    from cryofed.trust.attestation.evidence import Evidence
 
 PLAN = "plan.toml"  # in an engine's folder: what the aggregator runs
 
@@ -34,9 +42,8 @@ def signer_of(home: Home) -> str:
 def sign_agreement_of(plan: Plan, home: Home) -> Agreement:
     """Sign the agreement of this plan: a new version where its terms differ from the last one's."""
     signer_of(home)
-    keys = _keys(home)
     key = read_signing_key(home.signing_key)
-    return issue(home.agreement, plan, key, authority=_authority(home), keys=keys)
+    return issue(home.agreement, plan, key, authority=_authority(home), keys=_keys(home))
 
 
 def prepare(plan: Plan, home: Home) -> None:
@@ -60,8 +67,7 @@ def signed_agreement(plan: Plan, home: Home) -> str:
     remedy = "sign it: cryofed federation provision PLAN.toml --invite; then every site reads and accepts it"
     if last is None:
         raise FederationError(f"{home.folder}: no agreement was signed yet; {remedy}")
-    keys = _keys(home)
-    if agreement_of(plan, _authority(home), last, keys).hash != last.hash:
+    if agreement_of(plan, _authority(home), last, _keys(home)).hash != last.hash:
         raise FederationError(f"the plan is not that of agreement {last.version}, which was signed; {remedy}")
     return home.agreement.read_text()
 
@@ -84,13 +90,26 @@ def proving_of(plan: Plan, home: Home) -> Proving | None:
     """How the aggregator proves itself, in profile attested; None in the others."""
     if plan.profile != "attested":
         return None
-    from cryofed.trust.attestation.collect import collect
-
     last = read_signed(home.agreement, signer_of(home))
     if last is None:
         raise FederationError(f"{home.folder}: no agreement was signed yet")
     witness = witness_of(last)
-    return Proving(lambda nonce: witness.binding(plan, nonce), lambda told: collect(told, home.endorsements))
+    return Proving(lambda nonce: witness.binding(plan, nonce), _collector(home))
+
+
+def _collector(home: Home) -> Callable[[Binding], Evidence]:
+    """How this machine's chip is asked: by the kernel, or by the function that `CRYOFED_EVIDENCE` names.
+
+    Whatever it gives is verified by the sites, under the chip makers' roots.
+    """
+    from cryofed.trust.attestation.collect import collect
+
+    named = os.environ.get("CRYOFED_EVIDENCE")  # MODULE:FUNCTION
+    if not named:
+        return lambda told: collect(told, home.endorsements)
+    module, _, function = named.partition(":")
+    found: Callable[[Binding], Evidence] = getattr(import_module(module), function)
+    return found
 
 
 def witness_of(agreement: Agreement) -> Witness:
@@ -103,6 +122,12 @@ def witness_of(agreement: Agreement) -> Witness:
     if key == "-":
         raise AgreementError("older", "the agreement does not name the aggregator's key; sign it anew")
     return Witness(agreement.hash, key)
+
+
+def agreement_hash(home: Home) -> str:
+    """Hash of the newest agreement."""
+    found = read_signed(home.agreement, signer_of(home))
+    return "" if found is None else found.hash
 
 
 def consent_of(home: SiteHome) -> Consent:
@@ -133,7 +158,7 @@ def _keys(home: Home) -> dict[str, str]:
     """Fingerprints of all members by their names in the agreement, where the aggregator is called so."""
     return {
         AGGREGATOR if one.role == AGGREGATOR else one.name: one.fingerprint
-        for one in read_members(home.registry).values()
+        for one in Registry(home.registry).live().values()
     }
 
 

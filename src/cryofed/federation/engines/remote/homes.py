@@ -106,6 +106,11 @@ class SiteHome:
         return self.folder / "agreement"
 
     @property
+    def audit(self) -> Path:
+        """What was sent, line by line, and what the aggregator has acknowledged."""
+        return self.folder / "audit"
+
+    @property
     def policy(self) -> Path:
         """What may leave; where it is stricter than the plan, it wins."""
         return self.folder / "policy.toml"

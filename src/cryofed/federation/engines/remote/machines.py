@@ -17,6 +17,7 @@ from cryofed.federation.engines.remote.agreeing import consent_of, sign_agreemen
 from cryofed.federation.engines.remote.homes import Home, SiteHome, only_for_this_user
 from cryofed.federation.engines.remote.invitation import InvitationFile, read_invitation, write_invitation
 from cryofed.federation.engines.remote.settings import library_path, read_settings
+from cryofed.trust import members
 from cryofed.trust.certificates import authority_fingerprint, read_certificate
 from cryofed.trust.identity import Identity
 from cryofed.trust.keys import KeyKind, need_cryptography
@@ -99,6 +100,11 @@ class RemoteMachines(ABC):
         need_cryptography()
         with only_for_this_user():
             return founding.approve(plan, self.home(home), request, agrees, renew=renew)
+
+    def revoke(self, plan: Plan, home: Path, name: str) -> None:
+        """Let a site take part no more; whatever runs reads the registry anew."""
+        with only_for_this_user():
+            members.revoke(self.home(home).registry, name)
 
     def start(self, plan: Plan, home: Path, *, foreground: bool = False) -> None:
         """Start the aggregator and wait until it answers as itself."""

@@ -15,6 +15,7 @@ from cryofed.federation.engines.flare.coordinator.setbacks import Setbacks
 from cryofed.federation.engines.flare.machines import FlareMachines, coordinator_name
 from cryofed.federation.engines.flare.notes import NOBODY, SEGMENTS, Note, give_way, read_note, read_presence
 from cryofed.federation.engines.remote import processes
+from cryofed.trust.members import Registry
 
 POLL_S = 0.1  # how often files are looked at
 LOOK_S = 1.0  # how often the aggregator is asked
@@ -44,7 +45,7 @@ class Supervisor:
         self.plan, self.trial, self.wait_s = plan, trial, wait_s
         self.federation, self._machines = federation, FlareMachines()
         self.home = self._machines.home(federation)
-        self.segments = 0
+        self.segments, self._registry = 0, Registry(self.home.registry)
         self._desk = Desk(self.home.coordinator, coordinator_name(plan))
         self.quorum = min(plan.rounds.min_updates, len(plan.site_names))
         self._segment = self._job = ""
@@ -94,7 +95,7 @@ class Supervisor:
             heard = self._desk.heard_of()
             connected = {
                 site for site in self.plan.site_names if time.time() - heard.get(site, 0.0) < FRESH_S
-            }
+            } - self._registry.revoked()
             if not self._segment:
                 self._begin(connected)
                 return
