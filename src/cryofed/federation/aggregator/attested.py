@@ -68,7 +68,7 @@ class Attested:
 
     def _answers(self, task: str, content: bytes, sites: Sequence[str], most: int) -> dict[str, Answer]:
         """What each site answers to a step; its content, or a failure."""
-        self._carrier.ask(pack_paper(self._head, task, content), sites)
+        self._carrier.ask(pack_paper(self._head, task, content, most), sites)
         waiting, found = set(sites), dict[str, Answer]()
         end = time.monotonic() + STEP_S
         while waiting and (left := end - time.monotonic()) > 0:

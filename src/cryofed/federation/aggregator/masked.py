@@ -157,7 +157,9 @@ class Round:
     def _step(self, ask: Ask) -> None:
         rules = self.rounds.plan.rounds
         end = time.monotonic() + min(rules.deadline_s, max(LEAST_S, rules.grace_s))
-        self._ask(ask, pack_paper(self.order, ask.task, ask.content), lambda: end - time.monotonic())
+        self._ask(
+            ask, pack_paper(self.order, ask.task, ask.content, ask.most), lambda: end - time.monotonic()
+        )
 
     def _ask(self, ask: Ask, data: bytes, seconds_left: Callable[[], float]) -> None:
         """Ask, and take what comes; whoever does not answer as it must is out of this round."""

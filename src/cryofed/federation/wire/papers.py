@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cryofed.errors import WireError
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Order
-from cryofed.federation.wire.parcels import MAX_HEADER, PAPER_SCHEMA, SEALED_SCHEMA, pack, unpack
+from cryofed.federation.wire.parcels import MAX_HEADER, PAPER_SCHEMA, SEALED_SCHEMA, pack, schema_of, unpack
 
 MASK_STEPS = ("offer", "mask", "open")  # that the aggregator asks for, in this order, once sites have trained
 PROOF_STEPS = ("challenge", "evidence")  # by which it proves itself, before anything else
@@ -40,10 +40,21 @@ class Sealed:
     content: Buffer = field(default=b"", repr=False)
 
 
-def pack_paper(order: Order, task: str, content: bytes) -> bytes:
-    """A step of the round that this order began."""
+def pack_paper(order: Order, task: str, content: bytes, most: int) -> bytes:
+    """A step of the round that this order began; its answer's content has at most `most` bytes."""
     header = {name: getattr(order, name) for name in _NAMES}
-    return pack({"schema": PAPER_SCHEMA, "task": task, **header}, content)
+    return pack({"schema": PAPER_SCHEMA, "task": task, "answer_bytes": most, **header}, content)
+
+
+def largest_answer(order: Buffer) -> int:
+    """Bytes that an answer to this order may have, little more or less: engines bound what they take by it.
+
+    An update is as long as the message that it answers; what answers a paper is as long as the paper says.
+    """
+    if schema_of(order) != PAPER_SCHEMA:
+        return len(order)
+    header = unpack(order, PAPER_SCHEMA, MAX_PAPER + 12 + MAX_HEADER).header
+    return int(header["answer_bytes"]) + 12 + MAX_HEADER
 
 
 def unpack_paper(data: Buffer) -> Paper:

@@ -46,6 +46,7 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
         "start_hash": str,
         "layout_hash": str,
         "model_hash": str,
+        "answer_bytes": int,
     },
     SEALED_SCHEMA: _SEALED
     | {"schema": str, "site": str, "task": str, "round_number": int, "model_hash": str},
