@@ -1,4 +1,4 @@
-"""A learner whose site believes a test's chip, and the chip: environment variables name them, and no file can.
+"""A learner whose site believes a test's chip, and the chip; environment variables name them, no file can.
 
 Aggregator and sites are processes of their own, so the key of the test's root lies in a file that
 `CRYOFED_TEST_CHIP` names.
