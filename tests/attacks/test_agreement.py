@@ -20,7 +20,7 @@ from cryofed.errors import AgreementError, FederationError, InputError, WireErro
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.agreed import Agreement, agreement_of
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan
-from cryofed.federation.agreement.plan_file import commented_plan, plan_of
+from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.agreement.signing import KIND, issue, opened_agreement, sign_agreement
 from cryofed.federation.agreement.words import described, differences
 from cryofed.federation.engines.remote.agreeing import consent_of, prepare, signed_agreement
@@ -161,12 +161,6 @@ def test_the_words_and_the_difference_name_what_counts(signer: Signer) -> None:
     assert "plan.training.steps: 30 -> 77" in differences(old, new)
     assert not [line for line in differences(old, new) if line.startswith(("made", "version"))]
     assert agreement_of(plan, "SHA256:AB", new) is new  # the same terms are no new version
-
-
-@pytest.mark.parametrize("profile", ["masked", "attested"])
-def test_a_profile_that_nothing_carries_is_refused_by_its_name(profile: str) -> None:
-    with pytest.raises(InputError, match=rf"profile: {profile}; write open"):
-        plan_of({"profile": profile})
 
 
 def test_a_plan_that_was_not_signed_does_not_run(one: Founded) -> None:

@@ -15,12 +15,15 @@ from cryofed.disk.documents import read_document, write_document
 from cryofed.disk.lines import read_lines
 from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError
+from cryofed.federation.aggregator.attested import Attested, Proving
 from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
 from cryofed.federation.aggregator.evaluation import cross_site_matrix, site_statistics
 from cryofed.federation.aggregator.gate import REMEMBERED, Decision, Measured, decide, differing
 from cryofed.federation.aggregator.hooks import Hook, tell
+from cryofed.federation.aggregator.masked import run_masked_rounds
 from cryofed.federation.aggregator.proportion import held
 from cryofed.federation.aggregator.rounds import Rounds, open_rounds
+from cryofed.federation.agreement.masking import Seal
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.releases.store import (
     Release,
@@ -57,11 +60,13 @@ def run_campaign(
     *,
     patient: bool = False,
     agreement: str = "",
+    seal: Seal | None = None,
+    proving: Proving | None = None,
 ) -> Campaign:
     """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
 
     Called by every engine where its aggregator is. `patient`: see `open_rounds`. `agreement`: hash of the one
-    that the sites have accepted.
+    that the sites have accepted. `seal`: in profile masked; `proving`: in profile attested.
 
     Raises:
         FederationError: no release to start from, a round without quorum, another run in this folder.
@@ -70,11 +75,20 @@ def run_campaign(
     with sole_run(home):
         number, folder = next_campaign(home)
         start = _start(releases, folder, plan)
+        if plan.profile == "attested":
+            if proving is None:
+                raise FederationError(
+                    "profile attested: this engine does not say how the aggregator proves itself"
+                )
+            carrier = Attested(carrier, plan, proving, start.layout.hash)
         listeners = [_log(folder), *hooks]
         with open_rounds(
             folder, plan, start.layout, start.vector, hooks=listeners, patient=patient
         ) as rounds:
-            run_rounds(rounds, carrier)
+            if plan.profile == "masked":
+                run_masked_rounds(rounds, carrier, _sealed(seal, plan))
+            else:
+                run_rounds(rounds, carrier)
             candidate = mixed(rounds.vector, start.vector, plan.gate.keep)
             decision, calibration = ask_gate(rounds, candidate, carrier, start, plan)
             write_document(folder / "statistics.json", site_statistics(rounds, carrier, plan))
@@ -90,6 +104,16 @@ def run_campaign(
             release = _release(releases, candidate, facts, start.path)
         write_document(folder / "gate.json", told)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
+
+
+def _sealed(seal: Seal | None, plan: Plan) -> Seal:
+    absent = [name for name in plan.site_names if not (seal and seal.identities.get(name))]
+    if seal is None or absent:
+        raise FederationError(
+            f"profile masked: no key is agreed for {', '.join(absent)}; sites join first, then the agreement "
+            "is signed anew: cryofed federation provision PLAN.toml --invite"
+        )
+    return seal
 
 
 def _gates_before(home: Path, number: int) -> list[dict[str, Any]]:

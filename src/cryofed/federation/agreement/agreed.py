@@ -17,7 +17,8 @@ from cryofed.federation.agreement.plan_file import commented_plan, plan_of
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.wire.bounds import METRICS, MODELS, NUMBERS
 from cryofed.federation.wire.orders import MAX_NUMBERS
-from cryofed.federation.wire.parcels import FIELDS, MAX_HEADER, NUMBERS_SCHEMA, UPDATE_SCHEMA
+from cryofed.federation.wire.papers import PROOF_STEPS
+from cryofed.federation.wire.parcels import FIELDS, MAX_HEADER, NUMBERS_SCHEMA, SEALED_SCHEMA, UPDATE_SCHEMA
 from cryofed.schema.reading import parse_toml
 from cryofed.scoring.scorer import SHIPPED
 from cryofed.trust import documents
@@ -132,6 +133,10 @@ def egress_of(plan: Plan, size: int) -> tuple[Outlet, ...]:
     """All that may leave a site under a plan whose model has `size` numbers."""
     channels = make_strategy(plan.strategy.name, plan.strategy.parameters).channels
     beside = () if plan.guard.private or not plan.guard.send_metrics else tuple(sorted(METRICS))
+    proofs = [_sealed(task, 32) for task in PROOF_STEPS] if plan.profile == "attested" else []
+    if plan.profile == "masked":
+        largest = {"train": 0, "offer": 4096, "mask": 8 * (channels * size + 1) + 8192, "open": 4096}
+        return (*(_sealed(task, most) for task, most in largest.items()), *_numbers(), _failure())
     update = Outlet(
         schema=UPDATE_SCHEMA,
         task="train",
@@ -139,7 +144,18 @@ def egress_of(plan: Plan, size: int) -> tuple[Outlet, ...]:
         fields=tuple(sorted(FIELDS[UPDATE_SCHEMA])),
         numbers=beside,
     )
-    numbers = [
+    return (update, *proofs, *_numbers(), _failure())
+
+
+def _sealed(task: str, content: int) -> Outlet:
+    fields = tuple(sorted(FIELDS[SEALED_SCHEMA]))
+    return Outlet(
+        schema=SEALED_SCHEMA, task=task, most_bytes=content + 12 + MAX_HEADER, fields=fields, numbers=()
+    )
+
+
+def _numbers() -> list[Outlet]:
+    return [
         Outlet(
             schema=NUMBERS_SCHEMA,
             task=task,
@@ -149,8 +165,10 @@ def egress_of(plan: Plan, size: int) -> tuple[Outlet, ...]:
         )
         for task, names in sorted(NUMBERS.items())
     ]
-    failure = Outlet(schema=FAILURE_SCHEMA, task="any", most_bytes=FAILURE_BYTES, fields=(), numbers=())
-    return (update, *numbers, failure)
+
+
+def _failure() -> Outlet:
+    return Outlet(schema=FAILURE_SCHEMA, task="any", most_bytes=FAILURE_BYTES, fields=(), numbers=())
 
 
 def read_agreement(payload: bytes) -> Agreement:

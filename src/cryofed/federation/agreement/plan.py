@@ -128,6 +128,7 @@ class Plan:
     gate: GateRules = GateRules()
     network: NetworkRules = NetworkRules()
     sites: tuple[EnrolledSite, ...] = ()
+    attestation: Mapping[str, Any] = inner(dict)  # what may run: `trust.attestation.policy`
     tables: Mapping[str, Any] = inner(dict)  # each engine's own, by its name
 
     @property

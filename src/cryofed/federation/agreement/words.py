@@ -7,6 +7,7 @@ from typing import Any
 
 from cryofed.federation.agreement.agreed import FAILURE_SCHEMA, Agreement, Outlet, document_of
 from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.wire.parcels import SEALED_SCHEMA
 from cryofed.schema.reading import parse_toml
 
 _PROFILES = {
@@ -18,6 +19,11 @@ _TASKS = {
     "train": "an update: how the model's numbers changed in training here",
     "evaluate": "how well a model does on the held-out averages here",
     "statistics": "how many averages there are, and how their table features spread",
+    "offer": "a fresh key, signed, for one round under masks",
+    "mask": "an update under masks, of which only the sum of all sites can be read",
+    "open": "the seed of the site's own mask, once every site's update is in the sum",
+    "challenge": "a random number that the aggregator's chip must sign",
+    "evidence": "one word: that the aggregator has proven itself",
 }
 
 
@@ -92,6 +98,9 @@ def _work(plan: Plan) -> Iterator[str]:
 def _leaves(outlet: Outlet) -> Iterator[str]:
     if outlet.schema == FAILURE_SCHEMA:
         yield f"a word of at most {outlet.most_bytes} letters that says why nothing else was sent"
+        return
+    if outlet.schema == SEALED_SCHEMA and outlet.task == "train":
+        yield "one word: that the site has trained; the update stays at home"
         return
     yield f"{_TASKS.get(outlet.task, outlet.task)}; at most {outlet.most_bytes / 1e6:.2f} MB"
     if outlet.numbers:

@@ -14,13 +14,16 @@ from cryofed.disk.logs import write_log
 from cryofed.errors import (
     AgreementError,
     CryoFedError,
+    GuardError,
     InputError,
     WireError,
 )
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.rules import GuardRules, stricter
+from cryofed.federation.site.attesting import Witness, answer_challenge, check_attested
 from cryofed.federation.site.guard.ledger import ledger_of, statement
 from cryofed.federation.site.guard.pipeline import guard
+from cryofed.federation.site.masked import Signet, answer_paper, keep
 from cryofed.federation.site.memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
 from cryofed.federation.site.outbox import Outbox, failure_code
 from cryofed.federation.site.statistics import MOST_DIGITS, Grid, local_statistics
@@ -29,7 +32,8 @@ from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.wire.bounds import LOGIT, LOSS, MODELS
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, Numbers, Order, pack_numbers, unpack_order
-from cryofed.federation.wire.parcels import pack_update
+from cryofed.federation.wire.papers import MASK_STEPS, Sealed, pack_sealed, unpack_paper
+from cryofed.federation.wire.parcels import PAPER_SCHEMA, pack_update, schema_of
 from cryofed.federation.wire.updates import NO_AUDIT, Update
 from cryofed.learning.learner import evaluate, layout
 from cryofed.learning.personalize import FEWEST, calibrated
@@ -117,6 +121,8 @@ class Site:
     policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
     outbox: Outbox | None = None  # None: the site is in the coordinator's own process
     device: str = "cpu"  # where it computes, as `learning.device` names it; the same bits on a CPU only
+    signet: Signet | None = None  # of a federation under masks
+    witness: Witness | None = None  # of an attested one
 
 
 SiteFunction = Callable[[Buffer, Plan, Site], Answer]
@@ -165,6 +171,18 @@ def _log(site: Site, text: str) -> None:
 
 
 def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
+    if schema_of(data) == PAPER_SCHEMA:
+        paper = unpack_paper(data)
+        if (paper.plan_hash, paper.layout_hash) != (plan.hash, layout().hash):
+            raise WireError("plan", "the step is of another plan or network than this site's")
+        if paper.task in MASK_STEPS:
+            return answer_paper(paper, plan, site.name, site.folder, site.signet)
+        content = answer_challenge(paper, plan, site.folder, site.witness)
+        number, model = paper.round_number, paper.model_hash
+        return pack_sealed(
+            Sealed(site=site.name, task=paper.task, round_number=number, model_hash=model, content=content)
+        )
+    check_attested(plan, site.folder, site.witness)
     order = unpack_order(data, MODELS * layout().size)
     if order.plan_hash != plan.hash:
         raise WireError("plan", "the order is of another plan than this site's")
@@ -208,6 +226,11 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         found = f"{len(order.vector)} numbers; {strategy.name} sends {strategy.channels} models"
         raise WireError("length", found)
     rules = stricter(plan.guard, site.policy)
+    masked = plan.profile == "masked"
+    if rules.mask != "none" and not masked:
+        raise GuardError("mask", "this site's policy asks for masks, and the agreed profile has none")
+    if masked and rules.codec != "float32":
+        raise GuardError("mask", f"this site's policy asks for codec {rules.codec}, which masks cannot carry")
     labelled = site.source.labelled(held_out=False)
     trainer = Trainer(order, plan, rules, site, labelled)
     memory = load_memory(site.folder, order)
@@ -232,6 +255,8 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     seen = min(len(labelled), trainer.steps * plan.training.batch)
     guarded = guard(update, strategy.channels, rules, memory.guard, seen)
     save_memory(site.folder, order, SiteMemory(strategy=kept, guard=guarded.memory))
+    if masked:
+        return keep(guarded.update, order, plan, site.folder)
     return pack_update(guarded.update, guarded.encoded)
 
 

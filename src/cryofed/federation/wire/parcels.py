@@ -22,6 +22,8 @@ MAX_HEADER = 65_536  # bytes: an order acknowledges what each site has sent
 UPDATE_SCHEMA = "cryofed.update/1"
 MESSAGE_SCHEMA = "cryofed.message/1"
 NUMBERS_SCHEMA = "cryofed.numbers/1"
+PAPER_SCHEMA = "cryofed.paper/1"  # to a site: a message of a masked round
+SEALED_SCHEMA = "cryofed.sealed/1"  # from a site: its answer, of which only the sum can be read
 _TEXT = 128  # longest text in a header
 # field: what it is. Every field must be there, and no other.
 _COMMON = {"schema": str, "round_number": int, "model_hash": str, "layout_hash": str, "codec": str}
@@ -34,6 +36,19 @@ FIELDS: Mapping[str, Mapping[str, type]] = {
     | _SEALED
     | {"plan_hash": str, "start_hash": str, "task": str, "acknowledged": dict},
     NUMBERS_SCHEMA: _SEALED
+    | {"schema": str, "site": str, "task": str, "round_number": int, "model_hash": str},
+    PAPER_SCHEMA: _SEALED
+    | {
+        "schema": str,
+        "task": str,
+        "round_number": int,
+        "plan_hash": str,
+        "start_hash": str,
+        "layout_hash": str,
+        "model_hash": str,
+        "answer_bytes": int,
+    },
+    SEALED_SCHEMA: _SEALED
     | {"schema": str, "site": str, "task": str, "round_number": int, "model_hash": str},
 }
 
@@ -61,6 +76,18 @@ def pack(header: Mapping[str, Any], payload: Buffer, sha256: str = "") -> bytes:
     _check_header(sealed)
     text = canonical(sealed)
     return b"".join((MAGIC, len(text).to_bytes(4, "big"), text, payload))
+
+
+def schema_of(data: Buffer) -> str:
+    """What a message says that it is; empty where it is none. Nothing else of it is read or believed."""
+    length = int.from_bytes(data[8:12], "big")
+    if data[:8] != MAGIC or length > min(MAX_HEADER, len(data) - 12):
+        return ""
+    try:
+        header = json.loads(bytes(data[12 : 12 + length]).decode("ascii"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return ""
+    return str(header.get("schema", "")) if isinstance(header, dict) else ""
 
 
 def unpack(data: Buffer, schema: str, max_bytes: int) -> Parcel:

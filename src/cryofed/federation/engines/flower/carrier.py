@@ -15,6 +15,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flower import inside, parcels
 from cryofed.federation.engines.flower.link import Link
 from cryofed.federation.wire.orders import Answer
+from cryofed.federation.wire.papers import largest_answer
 
 SETTLE_S = 5.0  # how long the first round waits for sites beyond the quorum
 WAIT_S = 60.0  # how long a round waits for the quorum: sites of an aggregator that was killed come back
@@ -87,7 +88,7 @@ class FlowerCarrier:
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
         """Lay the order down once, and a message to each site that points to it."""
-        self._most_bytes = len(order) + parcels.SLACK
+        self._most_bytes = largest_answer(order) + parcels.SLACK
         self._link.most_objects = parcels.most_objects(self._most_bytes)
         header = {"plan": self._plan, "cryofed": __version__}
         content, nodes = inside.records(header, order), self._link.door.nodes()

@@ -12,7 +12,13 @@ from cryofed.federation.aggregator.campaign import next_campaign, run_campaign
 from cryofed.federation.aggregator.carrier import Carrier, run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan_file import read_plan
-from cryofed.federation.engines.remote.agreeing import PLAN, agreement_hash, signed_agreement
+from cryofed.federation.engines.remote.agreeing import (
+    PLAN,
+    agreement_hash,
+    proving_of,
+    seal_of,
+    signed_agreement,
+)
 from cryofed.federation.engines.remote.homes import Home
 from cryofed.learning.vector import Layout, Vector
 
@@ -39,7 +45,9 @@ def conduct(
         if not trial:
             # The segment before this one may have ended the campaign after all.
             if next_campaign(home)[0] == int((flare / CAMPAIGN).read_text()):
-                run_campaign(home, plan, carrier, agreement=agreement_hash(Home(flare)))
+                own = Home(flare)
+                seal, proving, told = seal_of(plan, own), proving_of(plan, own), agreement_hash(own)
+                run_campaign(home, plan, carrier, seal=seal, proving=proving, agreement=told)
             return
         arrays, header = read_arrays(folder / _START)
         layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))

@@ -45,6 +45,9 @@ def federation_here(
     for name, site in sites.items():
         if not site.identity.exists:
             join_here(machines, plan, home, site, name=name, library=libraries[name])
+    if not _is_signed(plan, own):  # profiles that name the members' keys are signed once all have joined
+        machines.invite(plan, home)
+    for site in sites.values():
         accept_here(own, site)
     with _ended_by(signal.SIGTERM, signal.SIGHUP):
         try:

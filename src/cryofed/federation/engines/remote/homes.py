@@ -56,6 +56,11 @@ class Home:
         return self.folder / "invitation.toml"
 
     @property
+    def endorsements(self) -> Path:
+        """What the chip's maker says of this machine's chip: certificates, lists, collateral."""
+        return self.folder / "endorsements"
+
+    @property
     def aggregator(self) -> Path:
         """The aggregator's kit: what its processes run in."""
         return self.folder / "aggregator"

@@ -77,12 +77,15 @@ def main(kit: Path) -> None:
     """Serve with this site's own library."""
     from cryofed.federation.agreement.rules import GuardRules
     from cryofed.federation.agreement.site_policy import read_policy
-    from cryofed.federation.engines.remote.agreeing import consent_of
+    from cryofed.federation.engines.remote.agreeing import consent_of, sealed, witness_of
     from cryofed.federation.engines.remote.invitation import read_invitation
     from cryofed.federation.site.answering import LibraryFile, Site, answer
+    from cryofed.federation.site.attesting import forget_proof
+    from cryofed.federation.site.masked import Signet
     from cryofed.federation.site.outbox import Outbox
 
     home = SiteHome(kit.parent)
+    forget_proof(home.work)
 
     def reply(data: Buffer, text: str) -> Answer:
         invitation, consent = read_invitation(home.invitation), consent_of(home)
@@ -92,6 +95,8 @@ def main(kit: Path) -> None:
             settings = read_settings(home)  # anew each time: the site may have changed its mind
             policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
             source = LibraryFile(library_path(home, settings))
+            signet = Signet(sealed(agreement), home.identity.key) if agreement.profile == "masked" else None
+            witness = witness_of(agreement) if agreement.profile == "attested" else None
         site = Site(
             name=settings.name,
             source=source,
@@ -99,6 +104,8 @@ def main(kit: Path) -> None:
             policy=policy,
             outbox=outbox,
             device=settings.device,
+            signet=signet,
+            witness=witness,
         )
         return answer(data, agreement.plan, site)
 

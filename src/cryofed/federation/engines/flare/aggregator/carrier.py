@@ -38,6 +38,7 @@ from cryofed.federation.engines.remote.homes import TRANSFER, Home
 from cryofed.federation.engines.remote.segments import must_give_way, write_presence
 from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer
+from cryofed.federation.wire.papers import largest_answer
 from cryofed.trust.members import Registry
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
@@ -101,7 +102,7 @@ class FlareCarrier:
         path.write_bytes(order)
         self._offer = Offer(self._engine.get_cell(), path, len(sites))
         self._tickets = dict(zip(sites, self._offer.refs, strict=True))
-        self._most_bytes = self._offer.size + _SLACK
+        self._most_bytes = largest_answer(order) + _SLACK
         tasks = {site: self._task_of(ref, self._offer.size) for site, ref in self._tickets.items()}
         with self._guard:
             self._tasks, self._answers = tasks, queue.Queue()
