@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -18,6 +19,7 @@ from cryofed.errors import InputError
 from cryofed.federation.aggregator.campaign import Campaign, run_campaign
 from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.site_policy import AnswerRules
 from cryofed.federation.engines.embedded import EmbeddedRules
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
 from cryofed.federation.wire.orders import Answer, unpack_order
@@ -61,9 +63,18 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
             found = f"{enrolled.name}: {'none' if not enrolled.library else f'no file {path}'}"
             raise InputError(plan_path, "sites.library", found, "name the site's library file")
         folder = home / "sites" / enrolled.name
-        sites[enrolled.name] = Site(name=enrolled.name, source=LibraryFile(path), folder=folder)
+        sites[enrolled.name] = Site(
+            name=enrolled.name, source=LibraryFile(path), folder=folder, answers=_answers(plan)
+        )
     with embedded(plan, sites) as carrier:
         return run_campaign(home, plan, carrier, [carrier.dropouts.note, *hooks], patient=True)
+
+
+def _answers(plan: Plan) -> AnswerRules:
+    """All libraries are this person's: a plan that compares the sites' models has them evaluated."""
+    rules = AnswerRules()
+    more = 1 + len(plan.sites) if plan.gate.cross_site else 0
+    return replace(rules, max_models=rules.max_models + more, max_queries=rules.max_queries + more)
 
 
 def cores() -> int:

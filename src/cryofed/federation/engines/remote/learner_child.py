@@ -67,17 +67,23 @@ def _die_with_parent() -> None:
 
 def main(kit: Path) -> None:
     """Serve with this site's own library."""
-    from cryofed.federation.agreement.rules import GuardRules
-    from cryofed.federation.agreement.site_policy import read_policy
+    from cryofed.federation.agreement.site_policy import SitePolicy, read_policy
     from cryofed.federation.site.answering import LibraryFile, Site, answer
 
     home = SiteHome(kit.parent)
 
     def reply(data: Buffer, plan: Plan) -> Answer:
         settings = read_settings(home)  # anew each time: the site may have changed its mind
-        policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
-        source = LibraryFile(library_path(home, settings))
-        return answer(data, plan, Site(name=settings.name, source=source, folder=home.work, policy=policy))
+        policy = read_policy(home.policy) if home.policy.exists() else SitePolicy()
+        site = Site(
+            name=settings.name,
+            source=LibraryFile(library_path(home, settings)),
+            folder=home.work,
+            policy=policy.guard,
+            answers=policy.answers,
+            work=policy.work,
+        )
+        return answer(data, plan, site)
 
     serve(reply)
 
