@@ -129,7 +129,7 @@ def test_only_the_aggregator_hears_whether_a_site_is_there(
         return reply
 
     stranger = heard({} if nonce is None else {NONCE: nonce})
-    assert stranger.get_return_code() == ReturnCode.UNAUTHENTICATED
+    assert stranger.get_return_code() == ReturnCode.BAD_REQUEST_DATA
     assert READY not in stranger
     assert READY in heard({NONCE: wire.nonces[VICTIM]})
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from tests.federation.labelled_blobs import labelled
 
-from cryofed.disk.documents import read_document, write_document
 from cryofed.errors import GuardError
 from cryofed.federation.site.answering import LibraryFile
 from cryofed.federation.site.guard.anchors import LEDGER, user_place
@@ -188,8 +187,7 @@ def test_two_ledgers_of_one_set_of_averages_are_added_up(tmp_path: Path, place: 
     shutil.move(place, tmp_path / "aside")
     assert pay(tmp_path / "two/work", two).runs == 1
     shutil.copytree(tmp_path / "aside", place, dirs_exist_ok=True)
-    (note,) = place.glob("*.json")
-    write_document(note, read_document(tmp_path / "aside" / note.name))
+    assert len([*place.glob("*.json")]) == 2
     assert pay(tmp_path / "two/work", two).runs == 3
     assert pay(tmp_path / "one/work", one).runs == 4
 

@@ -149,7 +149,9 @@ class FlareInProcess:
         """Wait until every site has ended its order and has a warm learner."""
         for executor in wire.executors.values():
             with executor._turn:
-                assert executor._running_learner().ready.wait(60)
+                assert executor._running_learner().ready.wait(
+                    600
+                )  # a busy machine takes minutes to import torch
 
     def run_killed(self, plan: Plan, folder: Path, behaviours: dict[str, str], event: int) -> None:
         """Not here."""

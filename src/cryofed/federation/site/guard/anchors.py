@@ -7,6 +7,7 @@ place together, or works as another user with an old copy, begins anew: the mach
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,8 +53,9 @@ def ledgers_of(anchors: list[Anchor], own: Path) -> list[Path]:
         GuardError: one is not there, or lacks what it once held.
     """
     found: dict[Path, None] = {}
+    moved_to = [own, *(anchor.ledger for anchor in anchors)]
     for anchor in anchors:
-        place = next((path for path in (anchor.ledger, own) if _holds(path, anchor.seal)), None)
+        place = next((path for path in (anchor.ledger, *moved_to) if _holds(path, anchor.seal)), None)
         if place is None:
             raise GuardError(
                 "ledger",
@@ -70,7 +72,9 @@ def remember(file: Path, records: Records, ledger: Path, seal: str) -> None:
     place = user_place()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = keep_records(place, records)
-    write_document(place / f"{name}.json", {"ledger": str(ledger.resolve()), "seal": seal})
+    here = str(ledger.resolve())  # of each ledger a note of its own: two sites may have the same averages
+    which = hashlib.sha256(here.encode()).hexdigest()[:16]
+    write_document(place / f"{name}-{which}.json", {"ledger": here, "seal": seal})
 
 
 def _holds(path: Path, seal: str) -> bool:
@@ -80,7 +84,7 @@ def _holds(path: Path, seal: str) -> bool:
 def _of_user(records: Records) -> Iterator[Anchor]:
     place = user_place()
     for path in sorted(place.glob("*.json")):
-        known = kept_records(place, path.stem)
+        known = kept_records(place, path.stem.partition("-")[0])
         if known is None or np.isin(known, records).any():  # what is not known counts as if it were
             told = read_document(path)
             yield Anchor(Path(str(told["ledger"])), str(told["seal"]), path)

@@ -140,7 +140,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
 
     def _alive(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
         if not self.nonce or not hmac.compare_digest(_bytes(request.get(NONCE)), self.nonce.encode()):
-            return make_reply(ReturnCode.UNAUTHENTICATED)
+            return make_reply(ReturnCode.BAD_REQUEST_DATA)
         reply = make_reply(ReturnCode.OK)
         reply[READY] = self._learner is not None and self._learner.ready.is_set()
         return reply
