@@ -278,12 +278,12 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _federation(options: argparse.Namespace) -> int:
-    from benchmarks.real.federation import federations, key_of, plot, table
+    from benchmarks.real.federation import federations, key_of, plot, sites_table, table
 
     bench, seeds = _bench(options), _seeds(options)
     start = bench.vector("start", 1)
     found = federations(bench.sets, start, seeds, options.kept / key_of(start), print)
-    made = table(bench.sets, found)
+    made = f"{table(bench.sets, found)}\n\n{sites_table(bench.sets, found)}"
     print(made)
     if options.write:
         for dark, name in ((False, "light"), (True, "dark")):

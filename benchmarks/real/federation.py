@@ -48,12 +48,13 @@ SITES: Mapping[str, tuple[str, ...]] = {
 }
 RULES: Mapping[str, StrategyChoice] = {
     "fedavg": StrategyChoice(name="fedavg"),
-    "fedavg, by the root of examples": StrategyChoice(name="fedavg", parameters={"weighting": "root"}),
     "robust": StrategyChoice(name="robust"),
     "diloco": StrategyChoice(name="diloco"),
 }
-TRAINING = LocalTraining(steps=20, batch=64, learning_rate=1e-3, last_rate=0.05, part="head")
+TRAINING = LocalTraining(steps=20, batch=64, learning_rate=3e-3, last_rate=0.05, part="head")
 ROUNDS = 12
+ALONE, FINISH = "alone: ", "finish: "  # ways of one site; the site's name follows
+FINISHED = "fedavg"  # whose model the sites finish: half of it and half of their own
 EPSILON = 8.0
 
 
@@ -107,12 +108,17 @@ def _parts(sets: Sequence[RealSet], left_out: str) -> dict[str, Labelled]:
 def _ways(parts: Mapping[str, Labelled], start: Vector, seed: int) -> Iterator[tuple[str, Vector]]:
     yield "start", start
     steps = ROUNDS * TRAINING.steps
-    for site, part in parts.items():
-        yield f"alone: {site}", alone(part, TRAINING, steps, start, seed)
+    own = {site: alone(part, TRAINING, steps, start, seed) for site, part in parts.items()}
+    yield from ((f"{ALONE}{site}", vector) for site, vector in own.items())
     everything = Labelled.join(list(parts.values()))
     yield "pooled", alone(everything, TRAINING, steps * len(parts), start, seed)
     for name, choice in RULES.items():
-        yield name, _federated(parts, start, plan_of(parts, choice, seed))
+        common = _federated(parts, start, plan_of(parts, choice, seed))
+        yield name, common
+        if name == FINISHED:
+            yield from (
+                (f"{FINISH}{site}", (common + vector) / np.float32(2)) for site, vector in own.items()
+            )
     smallest = min(len(part) for part in parts.values())
     noise = noise_for(EPSILON, smallest, TRAINING.batch, steps)
     plan = plan_of(parts, RULES["fedavg"], seed)
@@ -184,20 +190,66 @@ def table(sets: Sequence[RealSet], found: Mapping[str, Sequence[Mapping[str, NDA
         "| way | mean AUC | worst set | all on one scale |",
         "|---|---:|---:|---:|",
     ]
-    alone_rows = {way: told for way, told in found.items() if way.startswith("alone")}
-    for way, told in found.items():
-        if way not in alone_rows:
-            lines.append(_row(way, [summary(sets, one) for one in told]))
-    single = [
-        [_over_sites(sets, alone_rows, seed, choose) for seed in range(len(next(iter(found.values()))))]
-        for choose in (np.mean, np.max)
-    ]
-    for name, values in zip(
-        ("single sites, mean", "best single site, picked afterwards"), single, strict=True
-    ):
-        middle, spread = np.mean(values), np.std(values, ddof=1) if len(values) > 1 else 0.0
-        lines.append(f"| {name} | {middle:.3f} ± {spread:.3f} | – | – |")
+    for way, answers in found.items():
+        if not way.startswith((ALONE, FINISH)):
+            lines.append(_row(way, [summary(sets, one) for one in answers]))
+    for name, values in _of_sites(sets, found).items():
+        spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
+        lines.append(f"| {name} | {np.mean(values):.3f} ± {spread:.3f} | – | – |")
     return "\n".join(lines)
+
+
+def _of_sites(
+    sets: Sequence[RealSet], found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]]
+) -> dict[str, list[float]]:
+    """Mean AUC of what single sites have, a value for each seed."""
+    seeds = range(len(next(iter(found.values()))))
+    alone_rows, finish_rows = (
+        {way: answers for way, answers in found.items() if way.startswith(kind)} for kind in (ALONE, FINISH)
+    )
+    return {
+        "single sites, mean": [_over_sites(sets, alone_rows, seed, np.mean) for seed in seeds],
+        "best single site, picked afterwards": [
+            _over_sites(sets, alone_rows, seed, np.max) for seed in seeds
+        ],
+        f"{FINISHED}, finished at each site, mean": [
+            _over_sites(sets, finish_rows, seed, np.mean) for seed in seeds
+        ],
+    }
+
+
+def sites_table(
+    sets: Sequence[RealSet], found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]]
+) -> str:
+    """Each site alone beside what it gets back, on the sets of molecules that it does not have."""
+    lines = [
+        "| site | sets | alone | federated (fedavg) | gain, least of the seeds | finished at the site |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    rows = []
+    for way in (way for way in found if way.startswith(ALONE)):
+        site = way.removeprefix(ALONE)
+        ways = (way, FINISHED, f"{FINISH}{site}")
+        seeds = range(len(found[way]))
+        names = [
+            one
+            for one in sets
+            if not one.demonstration and min(one.n_good, one.n_bad) and one.name in found[way][0]
+        ]
+        means = [[float(np.mean([_auc(one, found[w][s]) for one in names])) for s in seeds] for w in ways]
+        gains = np.array(means[1]) - np.array(means[0])
+        alone_auc, common, finished = (float(np.mean(values)) for values in means)
+        rows.append((gains.min(), site, len(names), alone_auc, common, gains.mean(), finished))
+    for least, site, count, own, common, mean, finished in sorted(rows):
+        lines.append(
+            f"| {site} | {count} | {own:.3f} | {common:.3f} | {mean:+.3f}, {least:+.3f} | {finished:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _auc(one: RealSet, logits: Mapping[str, NDArray[np.float64]]) -> float:
+    which = one.counted & np.isfinite(logits[one.name])
+    return auc(logits[one.name][which], one.good[which])
 
 
 def _over_sites(
@@ -211,11 +263,7 @@ def _over_sites(
     for one in sets:
         if one.demonstration or not min(one.n_good, one.n_bad):
             continue
-        each = []
-        for told in rows.values():
-            if one.name in told[seed]:
-                which = one.counted & np.isfinite(told[seed][one.name])
-                each.append(auc(told[seed][one.name][which], one.good[which]))
+        each = [_auc(one, answers[seed]) for answers in rows.values() if one.name in answers[seed]]
         values.append(float(choose(each)))
     return float(np.mean(values))
 
@@ -243,15 +291,12 @@ def plot(
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    alone_rows = {way: told for way, told in found.items() if way.startswith("alone")}
-    seeds = range(len(next(iter(found.values()))))
     rows = {
-        way: [summary(sets, one)[0] for one in told] for way, told in found.items() if way not in alone_rows
+        way: [summary(sets, one)[0] for one in answers]
+        for way, answers in found.items()
+        if not way.startswith((ALONE, FINISH))
     }
-    rows["single sites, mean"] = [_over_sites(sets, alone_rows, seed, np.mean) for seed in seeds]
-    rows["best single site,\npicked afterwards"] = [
-        _over_sites(sets, alone_rows, seed, np.max) for seed in seeds
-    ]
+    rows |= {name.replace(", ", ",\n"): values for name, values in _of_sites(sets, found).items()}
     order = sorted(rows, key=lambda way: float(np.mean(rows[way])))
     ink, paper = ("#e7e5e4", "#1c1917") if dark else ("#292524", "#ffffff")
     figure, axes = plt.subplots(figsize=(7.5, 0.9 + 0.42 * len(order)), constrained_layout=True)
