@@ -1,4 +1,4 @@
-"""`python -m benchmarks attacks [inversion|membership|private|page]`: attacks on updates and on releases.
+"""`python -m benchmarks attacks [inversion|images|membership|private|page]`: attacks on updates and releases.
 
 Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
 puts the tables into docs/security.md. Without a word: all of them, under twenty minutes on two cores. What a
@@ -29,11 +29,19 @@ NOISE = 1.0
 
 
 def inversion() -> object:
-    """Updates of four plans."""
+    """Updates of four plans: embedding and features, labels."""
     from benchmarks.attacks.inversion import ATTEMPTS, attacked
 
     pool, start = averages(), shipped()
-    return [attacked(attempt, start, pool, ITERATIONS, SEEDS[:4]) for attempt in ATTEMPTS]
+    return {one.name: attacked(one, start, pool, SEEDS[:4]) for one in ATTEMPTS}
+
+
+def images() -> object:
+    """The same updates: pictures, of one draw."""
+    from benchmarks.attacks.inversion import ATTEMPTS, pictured
+
+    pool, start = averages(), shipped()
+    return {one.name: pictured(one, start, pool, ITERATIONS, SEEDS[0]) for one in ATTEMPTS}
 
 
 def membership() -> object:
@@ -62,6 +70,7 @@ def _releases(kind: str, rules: GuardRules) -> object:
 
 PARTS: dict[str, Callable[[], object]] = {
     "inversion": inversion,
+    "images": images,
     "membership": membership,
     "private": private,
 }

@@ -173,15 +173,19 @@ def likeness(made: NDArray[np.float32], truth: Labelled) -> NDArray[np.float64]:
     return best
 
 
-def attacked(
-    attempt: Attempt, start: Vector, pool: Labelled, iterations: int, seeds: Sequence[int]
-) -> dict[str, float | str]:
-    """Figures of one plan over several draws of averages: members, and others by chance."""
+def drawn(attempt: Attempt, pool: Labelled, seed: int) -> tuple[Labelled, Labelled]:
+    """The averages that make the update, and as many that have no part in it."""
+    mixed = np.random.default_rng(seed).permutation(len(pool))
+    members, others = (pool.take(mixed[i * attempt.averages :][: attempt.averages]) for i in (0, 1))
+    return members, others
+
+
+def attacked(attempt: Attempt, start: Vector, pool: Labelled, seeds: Sequence[int]) -> dict[str, float]:
+    """Figures of the two closed forms, the mean over several draws of averages: members, others by chance."""
     found: dict[str, list[float]] = {}
     mean = inputs(start, pool).mean(axis=0)
     for seed in seeds:
-        mixed = np.random.default_rng(seed).permutation(len(pool))
-        members, others = (pool.take(mixed[i * attempt.averages :][: attempt.averages]) for i in (0, 1))
+        members, others = drawn(attempt, pool, seed)
         update = update_of(attempt, start, members, seed)
         for who, them in (("member", members), ("other", others)):
             best = head_attack(update, inputs(start, them), mean)
@@ -190,9 +194,16 @@ def attacked(
         found.setdefault("labels", []).append(label_attack(attempt, update, start, members))
         share = float((members.target > 0.5).mean())
         found.setdefault("labels guessed", []).append(max(share, 1 - share))
-        if iterations and seed == seeds[0]:
-            made = image_attack(attempt, update, start, members, iterations=iterations, seed=seed)
-            shown = members.take(np.arange(len(made)))
-            found["image member"] = [float(np.median(likeness(made, shown)))]
-            found["image other"] = [float(np.median(likeness(made, others.take(np.arange(len(made))))))]
-    return {"name": attempt.name} | {key: float(np.mean(values)) for key, values in found.items()}
+    return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def pictured(attempt: Attempt, start: Vector, pool: Labelled, iterations: int, seed: int) -> dict[str, float]:
+    """The median likeness of the pictures found by gradient matching: to members, and to others by chance."""
+    members, others = drawn(attempt, pool, seed)
+    update = update_of(attempt, start, members, seed)
+    made = image_attack(attempt, update, start, members, iterations=iterations, seed=seed)
+    shown = np.arange(len(made))
+    return {
+        "image member": float(np.median(likeness(made, members.take(shown)))),
+        "image other": float(np.median(likeness(made, others.take(shown)))),
+    }

@@ -13,23 +13,28 @@ GOALS = {"auc": 0.55, "found": 0.02}  # at most
 def tables(found: Mapping[str, Any]) -> dict[str, str]:
     """By mark: what stands between."""
     return {
-        "inversion": "\n" + (_inversion(found["inversion"]) if found["inversion"] else NOT_YET),
+        "inversion": "\n" + _inversion(found["inversion"], found["images"]),
         "membership": "\n" + _membership(found["membership"], found["private"]),
     }
 
 
-def _inversion(rows: Sequence[Mapping[str, Any]]) -> str:
+def _inversion(
+    closed: Mapping[str, Mapping[str, float]] | None, images: Mapping[str, Mapping[str, float]] | None
+) -> str:
+    if not closed:
+        return NOT_YET
     lines = [
         "| the plan | embedding and features: correlation (chance) | read to 0.99 (chance) "
         "| labels right (guessing) | image: correlation (chance) |",
         "|---|---|---|---|---|",
     ]
-    for row in rows:
+    for name, row in closed.items():
+        seen = (images or {}).get(name)
+        image = f"{seen['image member']:.2f} ({seen['image other']:.2f})" if seen else "not measured"
         lines.append(
-            f"| {row['name']} | {row['head member']:.2f} ({row['head other']:.2f}) "
+            f"| {name} | {row['head member']:.2f} ({row['head other']:.2f}) "
             f"| {row['read member']:.0%} ({row['read other']:.0%}) "
-            f"| {row['labels']:.0%} ({row['labels guessed']:.0%}) "
-            f"| {row['image member']:.2f} ({row['image other']:.2f}) |"
+            f"| {row['labels']:.0%} ({row['labels guessed']:.0%}) | {image} |"
         )
     return "\n".join(lines) + "\n"
 
