@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
         trial: str = "",
         segment: str = "",
         task_check_period: float = 0.05,
-        nonces: dict[str, str] | None = None,
+        nonces: str = "{}",
     ) -> None:
         # FLARE exports arguments by their names, so each is spelled out and kept under its own.
         super().__init__(persistor_id="", ignore_result_error=True, task_check_period=task_check_period)
@@ -39,7 +40,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
         self.nonces = nonces
 
     def _carrier(self, flare: Path, plan: str) -> FlareCarrier:
-        return FlareCarrier(self, self.abort_signal, flare, self.segment, plan, nonces=self.nonces or {})
+        return FlareCarrier(self, self.abort_signal, flare, self.segment, plan, nonces=json.loads(self.nonces))
 
     def run(self) -> None:
         """Carry on from the checkpoint, and write down how the segment ended."""

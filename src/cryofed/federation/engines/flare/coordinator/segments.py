@@ -37,7 +37,8 @@ def write_job(folder: Path, segment: str, sites: Sequence[str], trial: str = "")
     nonces = {site: secrets.token_hex(16) for site in sites}
     deployed = {SERVER_APP: ["server"]} | {f"{SITE_APP}{site}": [site] for site in sites}
     meta = {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": deployed}
-    arguments = {"trial": trial, "segment": segment, "nonces": nonces}
+    # As one word: FLARE takes a table with a site called "path" for a class.
+    arguments = {"trial": trial, "segment": segment, "nonces": json.dumps(nonces)}
     nothing: dict[str, object] = {"format_version": 2, "task_data_filters": [], "task_result_filters": []}
     server = nothing | {
         "server": {"task_request_interval": TASK_SECONDS},
