@@ -1,11 +1,13 @@
 # `make demo` and `make test` are all a newcomer needs; each makes the virtual environment first.
 ENGINE ?= embedded
-# Flower's own bounds do not fit the releases of constraints.txt: it has an environment of its own.
-ifneq (,$(filter flower,$(ENGINE))$(filter test-flower,$(MAKECMDGOALS)))
-VENV ?= .venv-flower
-EXTRAS ?= dev,flower
-LOCK ?= --constraint constraints-flower.txt --build-constraint constraints-flower.txt
-PIP_LOCK := constraints-flower.txt
+# Engines whose own bounds do not fit the releases of constraints.txt: each has an environment of its own.
+APART := flower
+ALONE := $(firstword $(filter $(APART),$(ENGINE) $(MAKECMDGOALS:test-%=%)))
+ifneq (,$(ALONE))
+VENV ?= .venv-$(ALONE)
+EXTRAS ?= dev,$(ALONE)
+LOCK ?= --constraint constraints-$(ALONE).txt --build-constraint constraints-$(ALONE).txt
+PIP_LOCK := constraints-$(ALONE).txt
 endif
 VENV ?= .venv
 PIP_LOCK ?= constraints.txt
@@ -21,7 +23,7 @@ LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
 # The tests run on this many processes.
 WORKERS ?= auto
 
-.PHONY: demo test test-flare test-flower test-silent test-pythons lint check build lock lock-flower fuzz bench clean
+.PHONY: demo test test-flare $(APART:%=test-%) test-silent test-pythons lint check docs build lock $(APART:%=lock-%) fuzz bench clean
 
 $(READY): pyproject.toml $(PIP_LOCK)
 	@python=$$(sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
@@ -34,19 +36,20 @@ demo: $(READY)
 	$(PY) -m cryofed demo --force --out demo --engine $(ENGINE)
 
 # The second run, of real FLARE processes, is on its own: FLARE in the tests' own process would disturb them.
+# Then each engine that has an environment of its own, in it.
 test: $(READY)
 	$(PY) -m pytest --numprocesses $(WORKERS)
 	$(PY) -m pytest tests/federation/engines/flare -m processes
+	@set -e; for engine in $(APART); do sh .ci/test_apart $$engine $(PY) "$(MAKE)"; done
 
 # Real FLARE processes on this machine, killed and refused: three to five minutes.
 test-flare: $(READY)
 	$(PY) -m pytest tests/federation/engines/flare -m processes --durations=0
 
-# The contract over Flower and its own tests, in an environment of its own; then real processes.
-test-flower: $(READY)
-	$(PY) -m pytest tests/contract -k flower
-	$(PY) -m pytest tests/federation/engines/flower
-	$(PY) -m pytest tests/federation/engines/flower -m processes --durations=0
+# The contract over such an engine, its own tests, and real processes that are killed.
+$(APART:%=test-%): test-%: $(READY)
+	$(PY) -m pytest tests/contract tests/federation/engines/$* -k $*
+	$(PY) -m pytest tests/federation/engines/remote -m processes -k $*
 
 # Under strace for over a minute each: no socket but the named ones, no file outside the named folders.
 test-silent: $(READY)
@@ -55,6 +58,12 @@ test-silent: $(READY)
 # What needs no PyTorch, from the built wheel, on every other Python of this machine that CryoFed supports.
 test-pythons: $(READY)
 	$(PY) -m pytest tests/pythons -m pythons
+
+# The docs site into site-docs/, strictly: a broken link or a page that is nowhere fails.
+docs: $(READY)
+	$(PY) -m pip install --quiet $(LOCK) -e ".[$(EXTRAS),docs]"
+	$(PY) docs/make_reference.py
+	$(VENV)/bin/zensical build --clean --strict
 
 lint: $(READY)
 	$(PY) -m ruff format --check src tests benchmarks
@@ -74,10 +83,10 @@ lock: $(READY)
 	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
 	  pip hatchling "$(TORCH)" -e ".[dev,flare,mlflow]" | $(PY) .ci/lock.py
 
-# The same for Flower's environment.
-lock-flower: $(READY)
+# The same for the environment of an engine.
+$(APART:%=lock-%): lock-%: $(READY)
 	$(PY) -m pip install --quiet --dry-run --ignore-installed --report - \
-	  pip hatchling "$(TORCH)" -e ".[dev,flower]" | $(PY) .ci/lock.py constraints-flower.txt
+	  pip hatchling "$(TORCH)" -e ".[dev,$*]" | $(PY) .ci/lock.py constraints-$*.txt
 
 # A hundred times as many damaged files as the tests try: half an hour or so.
 fuzz: $(READY)
@@ -91,4 +100,4 @@ bench-%: $(READY)
 	$(PY) -m benchmarks $*
 
 clean:
-	rm -rf $(VENV) .venv-flower demo dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(APART:%=.venv-%) demo dist .mypy_cache .ruff_cache .pytest_cache

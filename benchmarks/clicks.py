@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.real.commands import KEPT
+from benchmarks.real.running.material import KEPT
 from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
 from cryofed.selection.policy import Policy, job_cut

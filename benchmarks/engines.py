@@ -1,221 +1,152 @@
-"""What FLARE adds to a round: sites that answer at once, over mutual TLS on this machine.
+"""What each engine costs: seconds of a round, memory by sites, bytes; beside it the framework's own FedAvg.
 
-Beside it the embedded engine, and stock FLARE's FedAvg recipe in FLARE's own simulator (no TLS, one host),
-on the same vector. Every figure is printed with the load of the machine, for these are wall times.
+Each engine is measured in an environment of this checkout that has it (this one, or `.venv-ENGINE`). One that
+has none is left out and named. Sites answer at once, as real processes over mutual TLS on this machine. The
+stock FedAvg of each framework runs with three sites on the same vectors, without TLS. The table goes between
+the marks of docs/engines.md. What takes longer than its time is left out: a quarter of an hour or so in all.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import re
-import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
+from benchmarks.federations.carrying import LARGE, ROOT, SMALL
+from benchmarks.measuring.page import write_between
+from cryofed.federation.agreement.engines import engine_names
 
-from benchmarks.federations.echo import site_echo
-from cryofed.disk.lines import read_lines
-from cryofed.federation.aggregator.carrier import run_rounds
-from cryofed.federation.aggregator.rounds import open_rounds
-from cryofed.federation.agreement.plan import AdmissionRules, EnrolledSite, NetworkRules, Plan, RoundRules
-from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.embedded.carrier import embedded
-from cryofed.federation.site.answering import Site
-from cryofed.learning.vector import Layout
+PAGE = ROOT / "docs" / "engines.md"
+MOST_S = 300  # of one engine
+STOCK_S = 150  # of one stock run
+STOCK_ROUNDS = {SMALL: 4, LARGE: 3}
+NEEDS = (
+    "from cryofed.federation.engines.deployment import machines_of as m; import sys; m(sys.argv[1]).need()"
+)
+SITES = (1, 3, 6, 9)
 
-SMALL = 400_000  # numbers: about the network that CryoFed ships
-LARGE = 25_000_000  # 100 MB
-ROOT = Path(__file__).parents[1]
-HERE = f"{ROOT}{os.pathsep}{ROOT / 'src'}"  # what is measured is this tree, whatever is installed
+Figures = dict[tuple[str, int, int], float]
 
 
 def main() -> None:
-    """Everything, smallest first."""
-    learner = "benchmarks.federations.echo"
-    os.environ |= {"CRYOFED_LEARNER": learner, "PYTHONPATH": HERE, "OMP_NUM_THREADS": "1"}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        own = embedded_round(folder / "embedded", SMALL)
-        say("embedded, one round, 0.4 M numbers, 3 sites", own, "s")
-        with Running(folder / "three", 3) as running:
-            seconds = running.rounds("small", SMALL, 12)
-            say("FLARE, start of aggregator to end of round 1", running.first, "s")
-            say("FLARE, one round, 0.4 M numbers, 3 sites", seconds, "s")
-            say("FLARE adds to a round", seconds - own, "s")
-            say("FLARE, kill -9 of the aggregator to the end of the next round", running.killed(), "s")
-        large_rounds(folder)
-        for size, label in ((SMALL, "0.4 M"), (LARGE, "25 M")):
-            seconds = stock_round(folder / "stock", size)
-            say(
-                f"stock FedAvg recipe in FLARE's simulator, one round, {label} numbers, 3 sites", seconds, "s"
+    """Every engine that is here, one after the other."""
+    found: dict[str, Figures] = {}
+    for engine in engine_names():
+        python = python_with(engine)
+        if python is None:
+            print(
+                f"{engine}: left out, no environment of this checkout has it: make .venv-{engine}", flush=True
             )
+            continue
+        found[engine] = measured(python, engine) | stock(python, engine)
+        print(
+            json.dumps({engine: {" ".join(map(str, key)): one for key, one in found[engine].items()}}),
+            flush=True,
+        )
+    page = f"{facts()}\n\n{table(found)}"
+    print(page)
+    write_between(PAGE, {"engines": page})
 
 
-def large_rounds(folder: Path) -> None:
-    """Time and memory of a round of 100 MB each way, by sites; and of a small one, for what sites take."""
-    for sites in (1, 3, 6, 9):
-        with Running(folder / f"large-{sites}", sites) as running:
-            what = f"FLARE, memory that the aggregator's segment holds at most, {sites} sites"
-            running.rounds("small", SMALL, 4)
-            say(f"{what}, 0.4 M numbers", running.peak, "MiB")
-            seconds = running.rounds("large", LARGE, 4)
-            say(f"{what}, 25 M numbers", running.peak, "MiB")
-            say(f"FLARE, one round, 25 M numbers, {sites} sites", seconds, "s")
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
 
 
-def say(what: str, value: float, unit: str) -> None:
-    """One line, with the load it was taken under."""
-    print(f"{what}: {value:.2f} {unit} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)", flush=True)
+def python_with(engine: str) -> str | None:
+    """An interpreter that has this engine."""
+    if engine == "embedded":
+        return sys.executable
+    for place in (Path(sys.executable), ROOT / f".venv-{engine}/bin/python"):
+        words = [str(place), "-c", NEEDS, engine]
+        done = place.exists() and subprocess.run(words, env=environment(), capture_output=True, check=False)
+        if done and done.returncode == 0:
+            return str(place)
+    return None
 
 
-def plan_of(sites: int, rounds: int, port: int) -> Plan:
-    """Quorum of all, so that no round is short."""
-    return Plan(
-        name="bench",
-        engine="flare",
-        network=NetworkRules(port=port),
-        rounds=RoundRules(count=rounds, min_updates=sites, deadline_s=300, grace_s=5),
-        admission=AdmissionRules(max_norm=1e9),
-        sites=tuple(EnrolledSite(name=f"site-{number}") for number in range(1, sites + 1)),
-    )
+def measured(python: str, engine: str) -> Figures:
+    """What `carrying` wrote until its time was over."""
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "figures"
+        within(MOST_S, [python, "-m", "benchmarks.federations.carrying", engine, str(file)])
+        lines = file.read_text().splitlines() if file.exists() else []
+    told = [json.loads(line) for line in lines]
+    return {(one["what"], one["sites"], one["numbers"]): one["value"] for one in told}
 
 
-def embedded_round(folder: Path, size: int) -> float:
-    """Median seconds of a round in worker processes."""
-    plan = plan_of(3, 12, 8102)
-    sites = {name: Site(name=name, source=None) for name in plan.site_names}  # type: ignore[arg-type]
-    layout, start = Layout(("w",), ((size,),)), np.zeros(size, np.float32)
-    with (
-        open_rounds(folder, plan, layout, start) as rounds,
-        embedded(plan, sites, site_echo) as carrier,
-    ):
-        run_rounds(rounds, carrier)
-    return median_round(folder)
+def stock(python: str, engine: str) -> Figures:
+    """Seconds of a round of the framework's own FedAvg, three sites."""
+    module = f"benchmarks.federations.stock_{engine}"
+    if not (ROOT / f"{module.replace('.', '/')}.py").exists():
+        return {}
+    found: Figures = {}
+    for numbers, rounds in STOCK_ROUNDS.items():
+        with tempfile.TemporaryDirectory() as name:
+            told = within(STOCK_S, [python, "-m", module, str(numbers), str(rounds), name])
+        if told:
+            found["stock", 3, numbers] = float(told.split()[-1])
+    return found
 
 
-def median_round(folder: Path) -> float:
-    """Median over all rounds but the first."""
-    return statistics.median(report["seconds"] for report in read_lines(folder / "rounds.jsonl")[1:])
+def within(seconds: float, words: list[str]) -> str:
+    """What a program prints; nothing where it takes longer, or fails. It is asked to end as by Ctrl-C."""
+    process = subprocess.Popen(words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
+    try:
+        told, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # `federation_here` ends its processes
+        process.communicate(timeout=60)
+        return ""
+    return told if process.returncode == 0 else ""
 
 
-class Running:
-    """Owns a provisioned federation of echoing sites."""
-
-    def __init__(self, home: Path, sites: int) -> None:
-        from cryofed.federation.engines.flare.machines import FlareMachines
-        from cryofed.federation.engines.remote.here import federation_here, join_here, with_free_port
-        from cryofed.federation.engines.remote.homes import SiteHome
-
-        self.plan, self.home, machines = with_free_port(plan_of(sites, 1, 8102)), home, FlareMachines()
-        self.flare = machines.home(home)
-        library = home.with_suffix(".db")
-        library.touch()
-        machines.found(self.plan, home)
-        for name in self.plan.site_names:
-            join_here(machines, self.plan, home, SiteHome(home / "sites" / name), name=name, library=library)
-        self.begun = time.monotonic()  # certificates are made once; what is timed is starting
-        self.first = self.peak = 0.0
-        libraries = dict.fromkeys(self.plan.site_names, library)
-        self._federation = federation_here(machines, self.plan, libraries, home)
-
-    def __enter__(self) -> Running:
-        self._federation.__enter__()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._federation.__exit__(None, None, None)
-
-    def rounds(self, name: str, size: int, count: int, tick: Callable[[], None] = lambda: None) -> float:
-        """Median seconds of a round; notes when the first one ended, and how much memory the segment held."""
-        from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
-        from cryofed.federation.engines.remote.conduct import write_trial
-
-        plan = replace(self.plan, rounds=replace(self.plan.rounds, count=count))
-        folder = self.flare.folder / name
-        self.peak = 0.0
-        write_trial(folder, commented_plan(plan), Layout(("w",), ((size,),)), np.zeros(size, np.float32))
-
-        def look() -> None:
-            if not self.first and read_lines(folder / "rounds.jsonl"):
-                self.first = time.monotonic() - self.begun
-            self.peak = max(self.peak, segment_memory(self.flare.aggregator))
-            tick()
-
-        Supervisor(plan, self.home, name).run(look)
-        return median_round(folder)
-
-    def killed(self) -> float:
-        """Seconds from signal 9 to the aggregator until a round is done again."""
-        from cryofed.federation.engines.remote.processes import running
-
-        report = self.flare.folder / "killed" / "rounds.jsonl"
-        told: dict[str, float] = {}
-
-        def strike() -> None:
-            for process in running(self.flare.aggregator):
-                process.kill()
-
-        def tick() -> None:
-            done = len(read_lines(report))
-            if done >= 3 and "killed" not in told:
-                told["killed"], told["rounds"] = time.monotonic(), done
-                threading.Thread(target=strike).start()
-            elif "killed" in told and "back" not in told and done > told["rounds"] + 1:
-                told["back"] = time.monotonic()
-
-        # Long enough that some rounds are left whatever the machine does meanwhile.
-        self.rounds("killed", SMALL, 40, tick)
-        return told["back"] - told["killed"]
+def facts() -> str:
+    """Where and when."""
+    load = " to ".join(f"{one:.1f}" for one in sorted(os.getloadavg()[:2]))
+    day = datetime.now(UTC).date().isoformat()
+    return f"Measured {day} on {os.cpu_count()} cores, load {load}, by `make bench-engines`."
 
 
-def segment_memory(kit: Path) -> float:
-    """Memory that the aggregator's segment holds now, in MiB; pages of files, which it can drop, left out."""
-    from cryofed.federation.engines.remote.processes import running
+def table(found: Mapping[str, Figures]) -> str:
+    """One column per engine; `–`: not measured, or not in its time."""
+    rows: list[tuple[str, tuple[str, int, int], str]] = [
+        ("seconds of a round, 3 sites, 0.4 M numbers (1.6 MB)", ("seconds", 3, SMALL), ".2f"),
+        ("… of the framework's own FedAvg, 3 sites, no TLS", ("stock", 3, SMALL), ".2f"),
+        ("CPU seconds of the aggregator in a round, 3 sites, 1.6 MB", ("cpu", 3, SMALL), ".2f"),
+        ("… 3 sites, 100 MB", ("cpu", 3, LARGE), ".1f"),
+        *(
+            (f"seconds of a round, {n} sites, 25 M numbers (100 MB)", ("seconds", n, LARGE), ".1f")
+            for n in SITES
+        ),
+        ("… of the framework's own FedAvg, 3 sites, no TLS", ("stock", 3, LARGE), ".1f"),
+        *(
+            (f"MiB at the aggregator at most, {n} sites, 100 MB", ("aggregator", n, LARGE), ".0f")
+            for n in SITES
+        ),
+        ("MiB at the aggregator at most, 3 sites, 1.6 MB", ("aggregator", 3, SMALL), ".0f"),
+        ("MiB at a site beside its learner, 100 MB", ("site", 3, LARGE), ".0f"),
+        ("MB on the wire per site and round; two vectors are 3.20", ("bytes", 3, SMALL), ".2f"),
+        ("seconds from start to the end of round 1, 3 sites", ("first", 3, SMALL), ".1f"),
+        ("seconds from kill -9 of the aggregator to the next round", ("killed", 3, SMALL), ".1f"),
+    ]
 
-    held = [0.0]
-    for process in running(kit):
-        status = Path(f"/proc/{process.pid}/status")
-        if "runner_process" in str(process.info["cmdline"]) and status.exists():
-            found = re.search(r"RssAnon:\s+(\d+) kB", status.read_text())
-            held.append(int(found[1]) / 1024 if found else 0.0)
-    return max(held)
+    def cell(figures: Figures, key: tuple[str, int, int], form: str) -> str:
+        value = figures.get(key)
+        return "–" if value is None else format(value / 1e6 if key[0] == "bytes" else value, form)
 
-
-def stock_round(folder: Path, size: int) -> float:
-    """Median seconds between rounds of FLARE's own FedAvg, in its simulator, as its recipe sets it up."""
-    import contextlib
-    import io
-
-    from nvflare.app_common.np.recipes.fedavg import NumpyFedAvgRecipe
-    from nvflare.recipe import SimEnv
-
-    start = folder / f"{size}.npy"
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(start, np.zeros(size, np.float32))
-    script = str(Path(__file__).parent / "federations" / "stock_site.py")
-    recipe = NumpyFedAvgRecipe(
-        name="stock", initial_ckpt=str(start), min_clients=3, num_rounds=5, train_script=script
-    )
-    work = folder / f"work-{size}"
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        recipe.execute(SimEnv(num_clients=3, workspace_root=str(work)))
-    times: list[float] = []
-    for log in work.rglob("log.txt"):
-        if "server" in str(log):
-            times += [_time(line) for line in log.read_text().splitlines() if _ROUND.search(line)]
-    gaps = [after - before for before, after in pairwise(sorted(times))]
-    return statistics.median(gaps) if gaps else float("nan")
+    lines = ["| | " + " | ".join(f"`{name}`" for name in found) + " |", "|---|" + "---:|" * len(found)]
+    for words, key, form in rows:
+        lines.append(f"| {words} | " + " | ".join(cell(one, key, form) for one in found.values()) + " |")
+    return "\n".join(lines)
 
 
-_ROUND = re.compile(r"^\d{4}-\d\d-\d\d .*Saved numpy model to")  # once at the end of each round
-
-
-def _time(line: str) -> float:
-    """Seconds of the epoch at which FLARE logged this line: `2026-11-23 15:02:26,695 - …`."""
-    return time.mktime(time.strptime(line[:19], "%Y-%m-%d %H:%M:%S")) + int(line[20:23]) / 1000
+if __name__ == "__main__":
+    began = time.monotonic()
+    main()
+    print(f"{time.monotonic() - began:.0f} s")

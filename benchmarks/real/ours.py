@@ -163,7 +163,7 @@ def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], f
     for one in told:
         usable = np.isfinite(one.logits)
         if one.kind == "real" and usable.any():
-            fitted = calibration(told, one.name if one.fold == "all" else one.fold)
+            fitted = calibration_of(told, one)
             seen = one.logits + fitted.sharpness * one.sharper
             job = of_job(one.job, usable, usable)
             model = network(bench.soup(one.fold, seeds)).eval()
@@ -204,19 +204,25 @@ def calibration(told: Sequence[Told], without: str = "") -> Calibration:
 
 def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, Answer]:
     """Scores and decisions of the product's default policy, by set."""
-    found = {}
-    for one in told:
-        fitted = calibration(told, one.name if one.fold == "all" else one.fold)
-        seen = one.logits + fitted.sharpness * one.sharper
-        score = sigmoid(fitted.slope * seen + fitted.offset)
-        scores = Scores(
-            score=score,
-            reasons=np.full((len(score), len(REASONS)), np.nan),
-            unsure=np.zeros(len(score), bool),
-        )
-        selection = decide(one.job, scores, policy)
-        found[one.name] = Answer(score=selection.score, kept=selection.kept)
-    return found
+    return {one.name: decided(one, calibration_of(told, one), policy) for one in told}
+
+
+def calibration_of(told: Sequence[Told], one: Told) -> Calibration:
+    """The calibration that judges a set: fitted without it and without its fold."""
+    return calibration(told, one.name if one.fold == "all" else one.fold)
+
+
+def decided(one: Told, fitted: Calibration, policy: Policy | None = None) -> Answer:
+    """What the product says of one job with this calibration."""
+    seen = one.logits + fitted.sharpness * one.sharper
+    score = sigmoid(fitted.slope * seen + fitted.offset)
+    scores = Scores(
+        score=score,
+        reasons=np.full((len(score), len(REASONS)), np.nan),
+        unsure=np.zeros(len(score), bool),
+    )
+    selection = decide(one.job, scores, policy)
+    return Answer(score=selection.score, kept=selection.kept)
 
 
 def relion_line(told: Sequence[Told], answers: Mapping[str, Answer]) -> str:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from cryofed.silence import keep_silent
 
 if TYPE_CHECKING:
-    from cryofed.api import score, select, train, write_selection
+    from cryofed.api import run_plan, score, select, train, write_selection
     from cryofed.errors import CryoFedError
+    from cryofed.federation.aggregator.campaign import Campaign
     from cryofed.jobs.job import ClassJob
     from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import Scores
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Campaign",
     "ClassJob",
     "CryoFedError",
     "Policy",
@@ -31,6 +33,7 @@ __all__ = [
     "Selection",
     "__version__",
     "open_job",
+    "run_plan",
     "score",
     "select",
     "train",
@@ -38,6 +41,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "Campaign": "cryofed.federation.aggregator.campaign",
     "ClassJob": "cryofed.jobs.job",
     "CryoFedError": "cryofed.errors",
     "Policy": "cryofed.selection.policy",

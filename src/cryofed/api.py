@@ -1,47 +1,58 @@
 """What a program may do with CryoFed: each function is one command of the command line, without its printing.
 
 Import these names from `cryofed` itself. Nothing heavy is imported before a function is called, and PyTorch
-only by `train`. What a user can mend raises `CryoFedError` with the file, the field, what was
+only by `train` and `run_plan`. What a user can mend raises `CryoFedError` with the file, the field, what was
 found and what to do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cryofed.federation.aggregator.campaign import Campaign
     from cryofed.jobs.job import ClassJob
     from cryofed.learning.local import LocalModel
     from cryofed.scoring.scorer import Scores
     from cryofed.selection.policy import Policy, Selection
 
 
-def score(job: ClassJob, *, model: Path | str | None = None) -> Scores:
+def score(job: ClassJob, *, model: Path | str | None = None, device: str = "auto") -> Scores:
     """Probability in [0, 1] for each class of `job` that an expert keeps it; NaN where it is not scored.
 
     Args:
         job: from `open_job`.
         model: a `model.onnx`; by default the one that CryoFed ships.
+        device: "auto" (CUDA where ONNX Runtime has it, else the CPU), "cpu" or "cuda".
     """
     from cryofed.scoring.scorer import score_job
 
-    return score_job(job, Path(model) if model else None)
+    return score_job(job, Path(model) if model else None, device=device)
 
 
-def select(job: ClassJob, *, model: Path | str | None = None, policy: Policy | None = None) -> Selection:
+def select(
+    job: ClassJob,
+    *,
+    model: Path | str | None = None,
+    policy: Policy | None = None,
+    device: str = "auto",
+) -> Selection:
     """Which classes of `job` are kept, and why the others are not; `cryofed select` without its files.
 
     Args:
         job: from `open_job`.
         model: a `model.onnx`; by default the one that CryoFed ships.
         policy: the cut and what else is asked for; by default that of the command line.
+        device: "auto" (CUDA where ONNX Runtime has it, else the CPU), "cpu" or "cuda".
     """
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.policy import Policy, decide
 
     policy = policy or Policy()
-    return decide(job, score_job(job, Path(model) if model else None, policy.min_particles), policy)
+    scores = score_job(job, Path(model) if model else None, policy.min_particles, device)
+    return decide(job, scores, policy)
 
 
 def write_selection(job: ClassJob, selection: Selection, folder: Path | str) -> list[Path]:
@@ -87,3 +98,47 @@ def train(
 
     start = Path(release) if release else None
     return train_at_home(Path(library), Path(out), release=start, seed=seed, epochs=epochs, device=device)[0]
+
+
+def run_plan(
+    plan: Path | str,
+    *,
+    home: Path | str | None = None,
+    start: Path | str | None = None,
+    untrained: bool = False,
+    device: str | None = None,
+    hook: Callable[[str, Mapping[str, Any]], None] | None = None,
+) -> Campaign:
+    """Run the next campaign of a plan: rounds, gate, release and `report.html`; `cryofed federation run`.
+
+    With `engine = "embedded"` all sites are on this machine, and the plan names their libraries. A plan of
+    another engine needs its federation founded and its sites started. A campaign that was stopped goes on
+    where it stopped. Call this under `if __name__ == "__main__":`, as all that starts processes.
+
+    Args:
+        plan: the plan's file, as `cryofed federation new` writes it.
+        home: the federation's folder; by default beside the plan, named as in the plan.
+        start: weights of the first model, `weights.safetensors`; by default the model that CryoFed ships.
+        untrained: the first model is a fresh network, made from the plan's seed.
+        device: where sites of this machine compute, "auto", "cpu", "cuda" or "mps"; None leaves it to the
+            plan. The same plan gives the same bits only on the CPU.
+        hook: called with the name and the facts of every event of the rounds. What it raises is a warning.
+
+    Returns:
+        The campaign: its number and folder, the gate's decision, and the release that is current afterwards.
+
+    Raises:
+        InputError: the plan, a library or `start` cannot be read, or says what cannot be.
+        FederationError: the quorum was not reached; run again to resume.
+        BusyError: another run holds `home`.
+    """
+    from cryofed.federation.running import make_ready, run_next
+
+    ready = make_ready(
+        Path(plan),
+        home=Path(home) if home else None,
+        device=device,
+        start=Path(start) if start else None,
+        untrained=untrained,
+    )
+    return run_next(ready, [hook] if hook else [])

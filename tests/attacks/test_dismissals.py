@@ -23,7 +23,7 @@ from tests.contract.flare_harness import Cell, FlareInProcess, Wire, _carrier, l
 from tests.contract.toy_learner import set_toys
 
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.coordinator.segments import SITE_APP, write_job
+from cryofed.federation.engines.flare.coordinator.desk import SITE_APP, write_job
 from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, NONCE, ORDER, READY, Ticket, opened
 from cryofed.federation.engines.flare.site.executor import SiteExecutor
 from cryofed.federation.engines.flare.transfer import Offer, fetch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from tests.contract import toy
 
 from cryofed.disk.lines import append_line
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.coordinator import supervisor as module
-from cryofed.federation.engines.flare.coordinator.setbacks import FIRST_S, LONGEST_S, Setbacks
-from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
-from cryofed.federation.engines.flare.notes import read_presence, write_note, write_presence
+from cryofed.federation.engines.flare.machines import FlareMachines
+from cryofed.federation.engines.remote.segments import read_presence, write_note, write_presence
+from cryofed.federation.engines.remote.setbacks import FIRST_S, LONGEST_S, Setbacks
+from cryofed.federation.engines.remote.supervisor import Supervisor
 
 NAMES = ("alpha", "beta", "gamma")
 
@@ -25,20 +25,32 @@ NAMES = ("alpha", "beta", "gamma")
 class Rehearsed:
     """A supervisor whose segments are played by `play`: it writes what a segment leaves behind."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, **rounds: float) -> None:
-        self.told: list[tuple[str, Mapping[str, Any]]] = []
+    def __init__(self, folder: Path) -> None:
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.jobs: list[set[str]] = []
-        monkeypatch.setattr(module, "write_job", lambda path, name, sites, trial: sites)
-        hooks = [lambda event, facts: self.told.append((event, facts))]
-        self.supervisor = Supervisor(toy.plan(NAMES, **rounds), folder, "trial", hooks=hooks)
+        hooks = [lambda event, facts: self.events.append((event, facts))]
+        plan, machines = toy.plan(NAMES), FlareMachines()
+        self.supervisor = Supervisor(plan, folder, machines, self, trial="trial", hooks=hooks)
         self.supervisor.home.folder.mkdir(parents=True)
-        self.supervisor._desk = self  # type: ignore[assignment]
         self.clock = 0.0
         self.supervisor._setbacks = Setbacks(lambda: self.clock)
 
-    def submit(self, sites: list[str]) -> str:
+    def alive(self) -> bool:
+        return True
+
+    def heard_of(self) -> dict[str, float]:
+        return {}
+
+    def submit(self, folder: Path, segment: str, sites: Sequence[str], trial: str) -> str:
         self.jobs.append(set(sites))
         return "job"
+
+    def ended(self, job: str) -> str:
+        return ""
+
+    def abort(self, job: str) -> None: ...
+
+    def close(self) -> None: ...
 
     def segment(self, there: set[str], state: str, closed: bool) -> None:
         """One segment, from its submission to its end."""
@@ -55,8 +67,8 @@ class Rehearsed:
 
 
 @pytest.fixture
-def rehearsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rehearsed:
-    return Rehearsed(tmp_path / "toys", monkeypatch)
+def rehearsed(tmp_path: Path) -> Rehearsed:
+    return Rehearsed(tmp_path / "toys")
 
 
 @pytest.mark.parametrize("state", ["ended", "failed"])
@@ -65,7 +77,7 @@ def test_the_site_that_dies_at_every_start_is_left_out_and_named(rehearsed: Rehe
         rehearsed.segment({"alpha", "beta"}, state, closed=False)
     rehearsed.segment({"alpha", "beta"}, "ended", closed=True)
     assert rehearsed.jobs == [set(NAMES), set(NAMES), {"alpha", "beta"}]
-    assert rehearsed.told == [("site_left_out", {"site": "gamma", "seconds": FIRST_S})]
+    assert rehearsed.events == [("site_left_out", {"site": "gamma", "seconds": FIRST_S})]
 
 
 @pytest.mark.parametrize("state", ["ended", "failed"])
@@ -86,7 +98,7 @@ def test_a_site_that_dies_late_but_works_again_is_not_left_out(rehearsed: Rehear
     for _ in range(6):
         rehearsed.segment({"alpha", "beta"}, "ended", closed=True)
         rehearsed.segment(set(NAMES), "ended", closed=True)
-    assert rehearsed.told == []
+    assert rehearsed.events == []
 
 
 def test_each_death_doubles_the_time_and_work_clears_it() -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from cryofed.cli.main import main
+from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.scorer import Scores
 
 Maker = Callable[..., Path]
 Blobs = Callable[..., np.ndarray]
@@ -133,6 +135,27 @@ def test_nothing_like_a_particle_is_said_and_nothing_kept(
     told = capsys.readouterr()
     assert "nothing here looks like a particle" in told.err
     assert "kept 0 of 6 classes (0 %), 0 of 142 particles (0 %)" in told.out
+
+
+def test_a_job_of_nothing_but_junk_is_said_in_the_terminal_the_report_and_json(
+    relion_job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scores(*_: object) -> Scores:  # what the model says of four scored classes: odds of 1.5 and three low
+        score = np.array([0.6, np.nan, 0.1, 0.1, np.nan, 0.1])
+        return Scores(score=score, reasons=np.full((6, len(REASONS)), np.nan), unsure=np.zeros(6, bool))
+
+    monkeypatch.setattr("cryofed.scoring.scorer.score_job", scores)
+    said = "this job looks like nothing but junk (best score 0.60); nothing is kept"
+    assert main(["select", str(relion_job)]) == 0
+    told = capsys.readouterr()
+    assert f"note: {said}; --threshold sets a cut of your own" in told.err
+    assert "kept 0 of 6 classes" in told.out
+    assert told.out.count("below the cut 0.80") == 4  # midway from the best to 1
+    assert said in (relion_job.parent / "job012_selected/report.html").read_text()
+    assert main(["select", str(relion_job), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["note"] == said
+    assert main(["select", str(relion_job), "--threshold", "0.4", "--force"]) == 0  # a person knows better
+    assert "kept 1 of 6 classes" in capsys.readouterr().out
 
 
 def test_an_empty_job_is_said_and_nothing_kept(

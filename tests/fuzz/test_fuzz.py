@@ -101,7 +101,7 @@ def reviewing(place: Path, _whole: bool) -> None:
 def harvesting(place: Path, _whole: bool) -> None:
     """What a harvest of a project does: nothing may end it."""
     for outcome in harvest(walk.find([place]), None, keep=False):
-        assert outcome.what in ("used", "skipped")
+        assert outcome.fate in ("used", "skipped")
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ import pytest
 import cryofed
 
 NAMES = (
-    "ClassJob CryoFedError Policy Scores Selection __version__ open_job score select train write_selection"
+    "Campaign ClassJob CryoFedError Policy Scores Selection __version__ "
+    "open_job run_plan score select train write_selection"
 )
 SIGNATURES = {
     "open_job": ["path"],
-    "score": ["job", "model"],
-    "select": ["job", "model", "policy"],
+    "run_plan": ["plan", "home", "start", "untrained", "device", "hook"],
+    "score": ["job", "model", "device"],
+    "select": ["job", "model", "policy", "device"],
     "write_selection": ["job", "selection", "folder"],
     "train": ["library", "out", "release", "seed", "epochs", "device"],
 }

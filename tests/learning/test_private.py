@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("opacus")
 
+from cryofed.errors import InputError
+from cryofed.learning.device import device_of
 from cryofed.learning.learner import TrainingSettings, initial_vector, layout
 from cryofed.learning.private import Privacy, sampling_rate, train_privately
 from cryofed.library.labelled import Labelled
@@ -55,6 +57,24 @@ def test_the_same_secret_gives_the_same_bits_and_another_secret_others() -> None
     first = change(labelled(20), PRIVACY)
     assert change(labelled(20), PRIVACY).tobytes() == first.tobytes()
     assert change(labelled(20), replace(PRIVACY, secret_seed=8)).tobytes() != first.tobytes()
+
+
+def test_a_device_is_taken_and_one_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, data = initial_vector(1), labelled(20)
+    named = train_privately(start, data, SETTINGS, PRIVACY, device="cpu").vector
+    assert named.tobytes() == train_privately(start, data, SETTINGS, PRIVACY).vector.tobytes()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match="device: cuda: PyTorch sees none on this machine"):
+        train_privately(start, data, SETTINGS, PRIVACY, device="cuda")
+
+
+@pytest.mark.skipif(device_of("auto").type == "cpu", reason="no graphics card that PyTorch sees")
+def test_a_graphics_card_clips_as_the_cpu_does() -> None:
+    quiet, data = replace(PRIVACY, noise_multiplier=0.0), labelled(8)
+    here, there = (
+        train_privately(initial_vector(1), data, SETTINGS, quiet, device=d).vector for d in ("cpu", "auto")
+    )
+    np.testing.assert_allclose(here, there, atol=1e-4)
 
 
 def test_a_batch_that_happens_to_be_empty_is_a_step_of_noise() -> None:

@@ -200,3 +200,15 @@ def test_each_step_of_the_schema_is_taken_once(tmp_path: Path, monkeypatch: pyte
         with Library(tmp_path / "site.db") as library:
             assert library.sql.execute("SELECT note FROM jobs").fetchall() == [("new",)]
             assert len(library.labelled()) == 3
+
+
+def test_nobody_else_may_read_a_new_library_and_rights_that_were_given_stay(tmp_path: Path) -> None:
+    path = tmp_path / "site.db"
+    with Library(path, create=True) as library:
+        library.add(job(), "project")
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {
+            0o600
+        }  # its log and index, too
+    path.chmod(0o640)
+    with Library(path, create=True):
+        assert path.stat().st_mode & 0o777 == 0o640

@@ -1,16 +1,18 @@
 """Scoring a job with ONNX Runtime."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.scoring.reasons import REASONS
-from cryofed.scoring.scorer import score_job
+from cryofed.scoring.scorer import SHIPPED, providers, score_job
 
 
 def job_of(averages: np.ndarray, particles: list[int] | None = None) -> ClassJob:
@@ -76,3 +78,42 @@ def test_a_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
         score_job(job_of(noise()), damaged)
     with pytest.raises(InputError, match="no such file"):
         score_job(job_of(noise()), tmp_path / "none.onnx")
+
+
+def test_auto_scores_on_cuda_where_onnx_runtime_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, cpu = "CUDAExecutionProvider", "CPUExecutionProvider"
+    for present, device, expected in (
+        ([cpu], "auto", [cpu]),
+        ([cpu], "cpu", [cpu]),
+        ([cuda, cpu], "auto", [cuda, cpu]),
+        ([cuda, cpu], "cuda", [cuda, cpu]),
+        ([cuda, cpu], "cpu", [cpu]),
+    ):
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda answer=present: answer)
+        assert providers(device) == expected
+
+
+def test_a_card_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(InputError, match="device: cuda: this ONNX Runtime has none; use 'auto', or install"):
+        score_job(job_of(noise()), device="cuda")
+    with pytest.raises(InputError, match="device: name: found 'mps'; use one of auto, cpu, cuda"):
+        score_job(job_of(noise()), device="mps")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_card_that_is_built_in_but_does_not_load_leaves_the_cpu_to_auto(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = [
+        "CUDAExecutionProvider",
+        "CPUExecutionProvider",
+    ]  # as onnxruntime-gpu says without libraries
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: built)
+    model = Path(shutil.copy(SHIPPED, tmp_path))
+    expected = score_job(job_of(noise()), device="cpu").score
+    np.testing.assert_array_equal(score_job(job_of(noise()), model).score, expected)
+    with pytest.raises(InputError, match="device: cuda: ONNX Runtime cannot use it on this machine"):
+        score_job(job_of(noise()), model, device="cuda")

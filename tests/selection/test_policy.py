@@ -18,12 +18,16 @@ from cryofed.selection.policy import (
     job_cut,
     loss,
     loss_risk,
+    only_junk,
 )
+from cryofed.selection.table import class_rows
+
+EDGE = "edge or neighbour"
 
 
-def scores(values: list[float], reason: int = 1) -> Scores:
+def scores(values: list[float], reason: str = EDGE) -> Scores:
     reasons = np.full((len(values), len(REASONS)), 0.01)
-    reasons[:, reason] = 0.9
+    reasons[:, REASONS.index(reason)] = 0.9
     score = np.array(values)
     return Scores(score=score, reasons=reasons, unsure=(score > 0.4) & (score < 0.6))
 
@@ -91,7 +95,7 @@ def test_classes_at_or_above_the_cut_are_kept_and_the_others_have_a_reason(job: 
     selection = decide(job, scores([0.9, np.nan, 0.02, 0.8, 0.99, 0.7]))
     assert selection.kept.tolist() == [True, False, False, True, False, True]
     # class 2 is empty, class 5 has 5 particles: neither is scored, however good it looks
-    assert selection.reason == ("", "too few particles", REASONS[1], "", "too few particles", "")
+    assert selection.reason == ("", "too few particles", EDGE, "", "too few particles", "")
     assert np.isnan(selection.score[[1, 4]]).all()
     assert selection.note == ""
 
@@ -116,6 +120,61 @@ def test_where_no_score_reaches_the_cut_a_note_says_so(job: ClassJob) -> None:
     selection = decide(job, scores([0.1, 0.1, 0.2, 0.1, 0.1, 0.1]))
     assert not selection.kept.any()
     assert selection.note == "nothing here looks like a particle (best score 0.20); nothing is kept"
+
+
+@pytest.mark.parametrize(
+    ("values", "junk"),
+    [
+        ([0.8, 0.1, 0.1, 0.1, 0.1, 0.1], True),  # odds of 4 and five of 1/9: 4.56 over six, under 1 each
+        ([0.8, 0.6, 0.1, 0.1, 0.1, 0.1], True),  # 4 + 1.5 + 0.44 = 5.94
+        ([0.8, 0.7, 0.1, 0.1, 0.1, 0.1], False),  # 4 + 2.33 + 0.44 = 6.78
+        ([0.99, *[0.01] * 90], False),  # one sure class is worth 99 of them
+        ([0.99, *[0.01] * 100], True),
+        ([0.6] * 4, False),  # all alike and half well: a job of an unknown kind, not junk
+        ([1.0, 0.01], False),
+        ([np.nan, np.nan], False),  # nothing was scored: another note tells that
+        ([], False),
+    ],
+)
+def test_a_job_is_only_junk_where_its_odds_are_under_one_on_the_mean(values: list[float], junk: bool) -> None:
+    assert only_junk(np.array(values), 1.0) == junk
+
+
+def test_a_job_of_nothing_but_junk_keeps_nothing_and_says_so(job: ClassJob) -> None:
+    told = scores([0.8, np.nan, 0.1, 0.1, np.nan, 0.1])  # 4 + 3/9 = 4.33 over four: more than 1 each
+    assert decide(job, told).kept.tolist() == [True, False, False, False, False, False]
+    told = scores([0.75, np.nan, 0.1, 0.1, np.nan, 0.1])  # 3 + 3/9 = 3.33 over four
+    selection = decide(job, told, Policy(keep_views=True))
+    assert not selection.kept.any()
+    assert selection.cut == 0.875  # above the best: the review page shows the same
+    assert selection.note == "this job looks like nothing but junk (best score 0.75); nothing is kept"
+
+
+def test_a_cut_of_ones_own_overrules_that_a_job_is_only_junk(job: ClassJob) -> None:
+    selection = decide(job, scores([0.75, np.nan, 0.1, 0.1, np.nan, 0.1]), Policy(threshold=0.4, band=0))
+    assert selection.kept.tolist() == [True, False, False, False, False, False]
+    assert selection.note == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "probability", "told"),
+    [
+        (EDGE, 0.6, EDGE),
+        (EDGE, 0.59, ""),
+        ("noise or over-fitted", 0.7, "noise or over-fitted"),
+        ("noise or over-fitted", 0.69, ""),
+        ("contamination or ice", 0.99, ""),  # ribosomes were called so
+        ("blurred or misaligned", 0.99, ""),
+    ],
+)
+def test_a_reason_is_sure_or_silent(job: ClassJob, reason: str, probability: float, told: str) -> None:
+    given = np.full((6, len(REASONS)), (1 - probability) / (len(REASONS) - 1))
+    given[:, REASONS.index(reason)] = probability
+    score = np.array([0.9, np.nan, 0.02, 0.8, 0.99, 0.7])
+    selection = decide(job, Scores(score=score, reasons=given, unsure=np.zeros(6, bool)))
+    assert selection.reason[2] == told
+    row = list(class_rows(job, selection))[2]
+    assert row.reason == (told or f"below the cut {selection.cut:.2f}")
 
 
 def test_keep_views_adds_the_best_of_a_lost_view_above_the_floor() -> None:

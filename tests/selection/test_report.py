@@ -38,8 +38,18 @@ def test_every_average_is_a_picture_by_score_kept_and_rejected_apart(page: str) 
 
 def test_it_tells_score_particles_resolution_and_reason(page: str) -> None:
     card = page[page.index('<figure id="c3"') :].partition("</figure>")[0]
-    for told in (">0.04<", ">25<", ">13.0 Å<", REASONS[1]):
+    for told in (">0.04<", ">25<", ">13.0 Å<", "<em>below the cut 0.40</em>"):
         assert told in card
+
+
+def test_a_sure_reason_is_told(relion_job: Path) -> None:
+    reasons = np.zeros((6, len(REASONS)))
+    reasons[:, REASONS.index("edge or neighbour")] = 1
+    scores = Scores(
+        score=np.array([0.9, np.nan, 0.04, 0.97, np.nan, 0.55]), reasons=reasons, unsure=np.zeros(6, bool)
+    )
+    job = open_job(relion_job)
+    assert "<em>edge or neighbour</em>" in report_html(job, decide(job, scores), model="")
 
 
 def test_it_says_where_it_is_unsure(page: str) -> None:

@@ -114,12 +114,13 @@ def test_an_embedded_campaign(home: Path, work: Path) -> None:
     assert done.outside(work, home / ".cache/matplotlib", home / ".config/matplotlib") == []
 
 
-@pytest.mark.skipif(not LONG, reason="a FLARE federation for over a minute: make test-silent")
-def test_a_flare_federation_speaks_to_this_machine_alone(home: Path, work: Path) -> None:
-    pytest.importorskip("nvflare")
+@pytest.mark.skipif(not LONG, reason="a federation for over a minute: make test-silent")
+@pytest.mark.parametrize(("engine", "package"), [("flare", "nvflare"), ("flower", "flwr")])
+def test_a_federation_speaks_to_this_machine_alone(home: Path, work: Path, engine: str, package: str) -> None:
+    pytest.importorskip(package)
     plan = small_plan(work, steps=400)
-    done = run(work, ["federation", "run", plan, "--from-scratch", "--engine", "flare"], home=home)
-    assert done.addresses <= LOOPBACK | {"0.0.0.0", "::"}  # FLARE's server listens where the plan says
+    done = run(work, ["federation", "run", plan, "--from-scratch", "--engine", engine], home=home)
+    assert done.addresses <= LOOPBACK | {"0.0.0.0", "::"}  # the server listens where the plan says
     assert done.outside(work, home / ".cache/matplotlib", home / ".config/matplotlib") == []
 
 

@@ -74,3 +74,11 @@ def test_a_job_that_failed_is_tried_again_after_a_restart(
     assert "broken: ZeroDivisionError: a bug of this version" in said
     monkeypatch.setattr(watching, "select_one", select_one)
     assert look() == {f"{JOB}/run_it025": "kept"}
+
+
+def test_a_summary_that_cannot_be_written_does_not_end_the_watch(
+    project: Path, look: Callable[[], dict[str, str]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "CryoFed/index.html").mkdir(parents=True)
+    assert look() == {f"{JOB}/run_it025": "kept"}
+    assert "index.html: file: cannot be written: Is a directory" in capfd.readouterr().err

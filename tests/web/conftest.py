@@ -129,7 +129,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def page(browser: Any, serve: Callable[..., str]) -> Iterator[Any]:
     """A fresh tab; a script error or a refused resource fails the test.
 
-    It asks for `serve` so that the tab closes before its server stops: else what the page sends last is refused.
+    It asks for `serve` so that the tab closes before its server stops. Otherwise what the page sends last is
+    refused.
     Not so a 409: the browser prints it where a page that is behind another is told so.
     """
     tab = browser.new_page()

@@ -53,10 +53,10 @@ def run(options: argparse.Namespace) -> None:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("starting", total=1.0)
 
-        def tell(what: str, share: float) -> None:
-            progress.update(task, description=what, completed=share)
-            if what.startswith("round "):
-                progress.console.print(f"  {what}", highlight=False)
+        def tell(step: str, share: float) -> None:
+            progress.update(task, description=step, completed=share)
+            if step.startswith("round "):
+                progress.console.print(f"  {step}", highlight=False)
 
         story = tell_story(out, settings, tell)
         tell("the federated model selects an unseen job", 0.97)

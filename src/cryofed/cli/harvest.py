@@ -36,13 +36,13 @@ def run(options: argparse.Namespace) -> None:
 
     console = Console(stderr=True)
     with console.status("looking for projects"):
-        found = list(walk.find(options.paths))
+        selections = list(walk.find(options.paths))
     library = None
     if not options.dry_run or options.library.exists():
         library = Library(options.library, create=not options.dry_run)
     try:
-        steps = harvest(found, library, keep=not options.dry_run)
-        outcomes = list(track(steps, "reading selections", total=len(found), console=console))
+        steps = harvest(selections, library, keep=not options.dry_run)
+        outcomes = list(track(steps, "reading selections", total=len(selections), console=console))
     finally:
         if library:
             library.close()
@@ -50,10 +50,10 @@ def run(options: argparse.Namespace) -> None:
         print(json.dumps({"selections": [{**asdict(o), "source": str(o.source)} for o in outcomes]}))
         return
     _show(console, outcomes)
-    counts = Counter(outcome.what for outcome in outcomes)
-    used = [outcome for outcome in outcomes if outcome.what == USED]
+    counts = Counter(outcome.fate for outcome in outcomes)
+    used = [outcome for outcome in outcomes if outcome.fate == USED]
     print(
-        f"{len(found)} selections found, {counts[USED]} used"
+        f"{len(selections)} selections found, {counts[USED]} used"
         f" ({sum(o.classes for o in used)} class averages, {sum(o.kept for o in used)} kept by the expert),"
         f" {counts['known']} known already, {counts[SKIPPED]} skipped"
         + ("; nothing was kept (--dry-run)" if options.dry_run else "")
@@ -68,13 +68,13 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
         projects.add_column(heading, justify="right")
     for name in sorted({outcome.project for outcome in outcomes}):
         mine = [outcome for outcome in outcomes if outcome.project == name]
-        counts = Counter(outcome.what for outcome in mine)
+        counts = Counter(outcome.fate for outcome in mine)
         sums = (sum(o.classes for o in mine), sum(o.kept for o in mine))
         projects.add_row(name, *(str(counts[w]) for w in ("used", "known", "skipped")), *map(str, sums))
     console.print(projects)
     skipped = Table(Column("selection", overflow="fold"), "why it was skipped", title="Skipped")
     for outcome in outcomes:
-        if outcome.what == "skipped":
+        if outcome.fate == "skipped":
             skipped.add_row(str(outcome.source), outcome.reason)
     if skipped.row_count:
         console.print(skipped)

@@ -20,8 +20,8 @@ def run(options: argparse.Namespace) -> int:
     if options.verb == "remove":
         print(f"forgotten: {forget(options.key).words}")
         return 0
-    found = lessons()
-    for one in found:
+    kept = lessons()
+    for one in kept:
         print(f"{one.key}  {one.learnt_at[:16].replace('T', ' ')}  {one.words}")
-    print(f"{len(found)} lessons in {lessons_folder()}")
+    print(f"{len(kept)} lessons in {lessons_folder()}")
     return 0

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 
 from cryofed import __version__
 from cryofed.errors import CryoFedError, of_place
@@ -27,6 +26,7 @@ COMMANDS = {
     "federation": "found, run and watch a federation",
     "site": "take part in a federation: join, start, stop, personalize",
     "trust": "look at evidence of what runs where",
+    "doctor": "say whether this machine is ready: packages, device, disk, clock, library, certificates",
     "demo": "three sites train one model together, on this machine",
 }
 
@@ -34,17 +34,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 1 bad input, 2 bad command line."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = next((word for word in arguments if word in COMMANDS), None)
-    parser = argparse.ArgumentParser(prog="cryofed", description=(sys.modules["cryofed"].__doc__ or ""))
-    parser.add_argument("--version", action="version", version=f"cryofed {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command, purpose in COMMANDS.items():
-        child = commands.add_parser(command, help=purpose, description=purpose)
-        if command == name:
-            module = import_module(_module(command))
-            module.add_arguments(child)
-            child.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+    options = parser_for(arguments).parse_args(arguments)
     try:
         return options.run(options) or 0
     except CryoFedError as error:  # anything else is our bug and keeps its traceback
@@ -64,10 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser that these words need: only the file of the command that they name is imported."""
+    name = next((word for word in arguments if word in COMMANDS), None)
+    parser = argparse.ArgumentParser(prog="cryofed", description=(sys.modules["cryofed"].__doc__ or ""))
+    parser.add_argument("--version", action="version", version=f"cryofed {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command, purpose in COMMANDS.items():
+        child = commands.add_parser(command, help=purpose, description=purpose)
+        if command == name:
+            module = import_module(_module(command))
+            module.add_arguments(child)
+            child.set_defaults(run=module.run)
+    return parser
+
+
 def _module(command: str) -> str:
     return f"cryofed.cli.{command.replace('-', '_')}"
-
-
-def missing_commands() -> list[str]:
-    """Commands that are listed but have no file; a test keeps this empty."""
-    return [name for name in COMMANDS if find_spec(_module(name)) is None]

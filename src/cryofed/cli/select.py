@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixel-size", type=_positive, metavar="Å", help="where the job does not tell it")
     parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
     parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where it scores (default: auto, CUDA where ONNX Runtime has it, else the CPU)",
+    )
+    parser.add_argument(
         "--learn-from",
         type=Path,
         metavar="SELECTION",
@@ -62,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
     from cryofed.selection.table import summary
     from cryofed.selection.writer import check_folder, default_folder, free_folder, write_selection
 
-    Thread(target=load_ahead, args=(options.model,)).start()  # no daemon: ONNX Runtime aborts an exit amid it
+    Thread(
+        target=load_ahead, args=(options.model, options.device)
+    ).start()  # no daemon: ONNX Runtime aborts an exit amid it
     job = open_job(options.job)
     job = replace(
         job,
@@ -104,7 +112,7 @@ def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy,
     from cryofed.scoring.scorer import score_job
 
     policy = _policy(options)
-    scores = score_job(job, options.model, policy.min_particles)
+    scores = score_job(job, options.model, policy.min_particles, options.device)
     if options.learn_from is None:
         return scores, policy, ""
     from cryofed.library.lessons import read_selection, scores_learnt
@@ -126,7 +134,7 @@ def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: a
     else:
         print(summary(job, selection))
     if selection.note:
-        print(f"note: {selection.note}", file=sys.stderr)
+        print(f"note: {selection.note}; --threshold sets a cut of your own", file=sys.stderr)
     elif loss(job, selection) > options.max_loss:
         print(f"warning: more than {100 * options.max_loss:.0f} % is thrown away (--force)", file=sys.stderr)
     if not options.json:

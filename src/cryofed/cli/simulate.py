@@ -9,8 +9,8 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `cryofed simulate`."""
-    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    sites = what.add_parser("sites", help="sites with finished, labelled 2D classifications")
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    sites = kinds.add_parser("sites", help="sites with finished, labelled 2D classifications")
     sites.add_argument("--sites", type=_count, default=3, help="number of sites (default 3)")
     sites.add_argument("--jobs", type=_count, default=6, help="2D classifications of each site (default 6)")
     sites.add_argument(
@@ -18,13 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sites.add_argument("--cryosparc", type=_natural, default=0, help="how many of the sites use CryoSPARC")
     _shared(sites)
-    corpus = what.add_parser("corpus", help="labelled averages for training, in .npz shards")
+    corpus = kinds.add_parser("corpus", help="labelled averages for training, in .npz shards")
     corpus.add_argument("--jobs", type=_count, default=1800, help="jobs of about 35 averages (default 1800)")
     corpus.add_argument(
         "--structures", type=Path, help="folder of PDB, mmCIF or MRC files for half of the molecules"
     )
     _shared(corpus)
-    jobs = what.add_parser("jobs", help="2D classifications as RELION makes them of simulated particles")
+    jobs = kinds.add_parser("jobs", help="2D classifications as RELION makes them of simulated particles")
     jobs.add_argument("--jobs", type=_count, default=1, help="number of classifications (default 1)")
     jobs.add_argument(
         "--classifier", choices=["relion"], default="relion", help="the program that classifies"
@@ -62,7 +62,7 @@ def _natural(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Make what was asked for, with a progress bar on standard error."""
-    {"sites": _sites, "corpus": _corpus, "jobs": _jobs}[options.what](options)
+    {"sites": _sites, "corpus": _corpus, "jobs": _jobs}[options.kind](options)
 
 
 def _corpus(options: argparse.Namespace) -> None:

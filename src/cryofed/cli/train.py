@@ -64,12 +64,12 @@ def run(options: argparse.Namespace) -> None:
 def _summary(tried: LocalModel) -> str:
     from cryofed.learning.at_home import facts
 
-    told = facts(tried)
+    of = facts(tried)
     return (
-        f"{told['examples']} averages trained on; on {told['held_out_projects']} held-out projects"
-        f" ({told['held_out_examples']} averages)"
-        f" AUC {told['auc_before']} before, {told['auc_after']} after;"
-        f" Brier {told['brier_before']} before, {told['brier_after']} after"
+        f"{of['examples']} averages trained on; on {of['held_out_projects']} held-out projects"
+        f" ({of['held_out_examples']} averages)"
+        f" AUC {of['auc_before']} before, {of['auc_after']} after;"
+        f" Brier {of['brier_before']} before, {of['brier_after']} after"
     )
 
 

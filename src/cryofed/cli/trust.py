@@ -78,7 +78,7 @@ def _expected(
     if claims is None:
         remedy = "have the participant send it again; cryofed writes what evidence was made for"
         raise InputError(path, "claims", "none", remedy)
-    told: dict[str, Any] = {
+    expected: dict[str, Any] = {
         "role": options.role,
         "name": options.name,
         "federation": options.federation,
@@ -86,8 +86,8 @@ def _expected(
         "nonce": options.nonce,
         "agreement": options.agreement,
     }
-    given = {field: value for field, value in told.items() if value is not None}
-    return replace(claims, **given), tuple(field for field in told if field not in given)
+    given = {field: value for field, value in expected.items() if value is not None}
+    return replace(claims, **given), tuple(field for field in expected if field not in given)
 
 
 def _short_of(verdict: Verdict, missing: tuple[str, ...]) -> Verdict:
@@ -155,17 +155,17 @@ def _document(verdict: Verdict, now: datetime) -> dict[str, Any]:
 
 def _digest(word: str) -> bytes:
     try:
-        found = bytes.fromhex(word)
+        digest = bytes.fromhex(word)
     except ValueError:
-        found = b""
-    if len(found) != 32:
+        digest = b""
+    if len(digest) != 32:
         raise argparse.ArgumentTypeError("give 64 hexadecimal digits")
-    return found
+    return digest
 
 
 def _time(word: str) -> datetime:
     try:
-        found = datetime.fromisoformat(word.replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(word.replace("Z", "+00:00"))
     except ValueError:
         raise argparse.ArgumentTypeError("give a time like 2026-07-01T12:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

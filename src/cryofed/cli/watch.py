@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
     parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="cpu",
+        help="where it scores (default: cpu, which leaves a graphics card's memory to the other programs)",
+    )
+    parser.add_argument(
         "--no-learning",
         action="store_true",
         help="score with the model as it came, not after the expert's selection of an earlier job here",
@@ -56,13 +62,19 @@ def run(options: argparse.Namespace) -> int:
             "give the folder that holds Class2D or J12",
         )
     policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views)
-    open_model(options.model or SHIPPED)  # a wrong model is told now, not when the first job ends
+    open_model(
+        options.model or SHIPPED, options.device
+    )  # a wrong model is told now, not when the first job ends
     memory = open_memory(options.out or project / OUT)
     watch = Watch(
         project=project,
         memory=memory,
         settings=Settings(
-            policy=policy, model=options.model, project=project, learning=not options.no_learning
+            policy=policy,
+            model=options.model,
+            project=project,
+            learning=not options.no_learning,
+            device=options.device,
         ),
         settle_s=options.settle,
     )

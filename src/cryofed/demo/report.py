@@ -11,6 +11,7 @@ from string import Template
 
 from cryofed import __version__
 from cryofed.demo.story import Story
+from cryofed.disk.whole import write_whole
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.scorer import score_job
@@ -43,7 +44,7 @@ def write_report(out: Path, story: Story) -> None:
         seconds=f"{story.seconds:.0f}",
         version=escape(__version__),
     )
-    (out / "report.html").write_text(page, encoding="utf-8")
+    write_whole(out / "report.html", page.encode())
 
 
 def print_story(story: Story, out: Path) -> None:

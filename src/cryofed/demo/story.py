@@ -13,6 +13,7 @@ from typing import Any
 from cryofed.demo.world import Tell, World, build_world, cores
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
+from cryofed.disk.whole import write_whole
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.aggregator.gate import Decision
 from cryofed.federation.aggregator.hooks import Hook
@@ -105,7 +106,7 @@ def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
     )
     plan, home = make_plan(settings, world), out / "federation"
     home.mkdir()
-    (home / "plan.toml").write_text(commented_plan(plan), encoding="utf-8")
+    write_whole(home / "plan.toml", commented_plan(plan).encode())
     start = initial_vector(settings.seed)
     first_release(home / "releases", start, {"note": "untrained"})
     curve = [evaluate(start, world.unseen).auc]
@@ -114,8 +115,8 @@ def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
     def hook(event: str, facts: Mapping[str, Any]) -> None:
         if event == "round_closed":
             curve.append(evaluate(_last(home), world.unseen).auc)
-            told = f"round {facts['round']} of {settings.rounds}: AUC {curve[-1]:.3f} on unseen molecules"
-            tell(told, 0.2 + 0.35 * facts["round"] / settings.rounds)
+            step = f"round {facts['round']} of {settings.rounds}: AUC {curve[-1]:.3f} on unseen molecules"
+            tell(step, 0.2 + 0.35 * facts["round"] / settings.rounds)
 
     campaign = _campaign(home, plan, world, hook)
     tell("sites learn alone; and, for comparison, all their images in one place", 0.55)
@@ -198,8 +199,8 @@ def _last(home: Path) -> Vector:
 
 def _export(folder: Path, vector: Vector, settings: Settings) -> Path:
     """The federated model's files, whatever the gate decided."""
-    told = {"note": "made by cryofed demo", "seed": settings.seed, "rounds": settings.rounds}
-    write_model(folder, vector, Calibration(), told)
+    card = {"note": "made by cryofed demo", "seed": settings.seed, "rounds": settings.rounds}
+    write_model(folder, vector, Calibration(), card)
     return folder / "model.onnx"
 
 

@@ -29,8 +29,8 @@ def write_arrays(path: Path, arrays: Arrays, header: Mapping[str, Any]) -> None:
     """
     kept = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     text = json.dumps(header, sort_keys=True)
-    told = {"cryofed": text, _SEAL: _seal(text, kept)}
-    replace_whole(path, lambda temporary: save_file(kept, temporary, told))
+    notes = {"cryofed": text, _SEAL: _seal(text, kept)}
+    replace_whole(path, lambda temporary: save_file(kept, temporary, notes))
 
 
 def read_arrays(path: Path, *, check: bool = True) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -50,10 +50,10 @@ def read_arrays(path: Path, *, check: bool = True) -> tuple[dict[str, NDArray[An
             if not 2 <= length <= _LONGEST_HEADER:
                 raise InputError(path, "header", f"{length} bytes", remedy)
             table = json.loads(file.read(length))
-        told = table.pop("__metadata__", {})
-        header = json.loads(told.get("cryofed", "{}"))
+        notes = table.pop("__metadata__", {})
+        header = json.loads(notes.get("cryofed", "{}"))
         arrays = {name: _mapped(path, 8 + length, entry) for name, entry in table.items()}
-        whole = not check or told.get(_SEAL) == _seal(told["cryofed"], arrays)
+        whole = not check or notes.get(_SEAL) == _seal(notes["cryofed"], arrays)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(path, "content", f"not readable ({type(error).__name__})", remedy) from None
     if not whole:

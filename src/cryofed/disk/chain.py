@@ -52,10 +52,10 @@ def add_record(path: Path, decide: Callable[[Sequence[Record]], Record | None]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     with held(path.with_name(f"{path.name}.lock")):
         records, seal, size = _read(path)
-        made = decide(records)
-        if made is None:
+        record = decide(records)
+        if record is None:
             return
-        line = json.dumps({**made, PREVIOUS: seal}, sort_keys=True, allow_nan=False).encode() + b"\n"
+        line = json.dumps({**record, PREVIOUS: seal}, sort_keys=True, allow_nan=False).encode() + b"\n"
         with path.open("ab") as file:
             file.truncate(size)  # a line that a crash cut
             file.write(line)

@@ -14,15 +14,15 @@ from cryofed.errors import InputError
 SEAL = "sha256"  # the document's last field: of all others, in canonical form
 
 
-def write_document(path: Path, told: Mapping[str, Any]) -> None:
-    """Replace a file by this document.
+def write_document(path: Path, fields: Mapping[str, Any], *, mode: int = 0o666) -> None:
+    """Replace a file by this document; `mode` as in `write_whole`.
 
     Raises:
         ValueError: a number in it is not finite; that is our bug, and nothing is written.
         OutputError: the disk is full, or the place cannot be written.
     """
-    sealed = {**told, SEAL: _seal(told)}
-    write_whole(path, json.dumps(sealed, indent=2, allow_nan=False).encode())
+    sealed = {**fields, SEAL: _seal(fields)}
+    write_whole(path, json.dumps(sealed, indent=2, allow_nan=False).encode(), mode=mode)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -32,20 +32,20 @@ def read_document(path: Path) -> dict[str, Any]:
         InputError: not readable, or not what was written.
     """
     try:
-        told = json.loads(path.read_bytes())
-        seal = told.pop(SEAL)
-        whole = seal == _seal(told)
+        fields = json.loads(path.read_bytes())
+        seal = fields.pop(SEAL)
+        whole = seal == _seal(fields)
     except OSError as error:
         raise _damaged(path, f"cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"not readable ({type(error).__name__})") from None
     if not whole:
         raise _damaged(path, "altered or damaged; its checksum does not fit")
-    return dict(told)
+    return dict(fields)
 
 
-def _seal(told: Mapping[str, Any]) -> str:
-    text = json.dumps(dict(told), sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _seal(fields: Mapping[str, Any]) -> str:
+    text = json.dumps(dict(fields), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

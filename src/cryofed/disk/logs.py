@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO
@@ -33,7 +34,11 @@ def open_log(path: Path) -> IO[bytes]:
 
 
 class _Quiet(RotatingFileHandler):
-    """Owns the file; says nothing of a write that failed, for there is nobody to hear it."""
+    """Owns the file, which nobody else may read. A write that fails is passed by: nobody would hear it."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding=self.encoding)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's own name
         """Nothing."""

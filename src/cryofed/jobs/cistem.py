@@ -91,8 +91,8 @@ def _newest(project: Path) -> list[Path]:
     """The averages of a project's classifications, the newest first."""
     place = project / PLACE
     files = place.iterdir() if place.is_dir() else iter(())
-    found = [(int(m[1]), file) for file in files if (m := NAME.fullmatch(file.name))]
-    return [file for _, file in sorted(found, reverse=True)]
+    stacks = [(int(m[1]), file) for file in files if (m := NAME.fullmatch(file.name))]
+    return [file for _, file in sorted(stacks, reverse=True)]
 
 
 def _database(averages: Path) -> Path | None:

@@ -29,8 +29,8 @@ def starts(path: Path) -> Path | None:
 
 def find(folder: Path) -> list[Start]:
     """The averages of the last iteration in a folder."""
-    found = [(int(m[1]), f) for f in folder.iterdir() if (m := NAME.fullmatch(f.name)) and f.is_file()]
-    return [Start(max(found)[1])] if found else []
+    iterations = [(int(m[1]), f) for f in folder.iterdir() if (m := NAME.fullmatch(f.name)) and f.is_file()]
+    return [Start(max(iterations)[1])] if iterations else []
 
 
 def open_job(path: Path) -> ClassJob:

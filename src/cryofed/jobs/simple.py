@@ -39,8 +39,8 @@ def starts(path: Path) -> Path | None:
 
 def find(folder: Path) -> list[Start]:
     """The averages of the last iteration in a folder."""
-    found = [(int(m[1]), f) for f in folder.iterdir() if (m := NAME.fullmatch(f.name)) and f.is_file()]
-    return [Start(max(found)[1])] if found else []
+    iterations = [(int(m[1]), f) for f in folder.iterdir() if (m := NAME.fullmatch(f.name)) and f.is_file()]
+    return [Start(max(iterations)[1])] if iterations else []
 
 
 def open_job(path: Path) -> ClassJob:
@@ -49,8 +49,8 @@ def open_job(path: Path) -> ClassJob:
     table, notes = ClassTable.unknown(len(averages)), []
     files = {"averages": path}
     clusters, particles = path.with_name("clusters2D.star"), path.with_name("particles2D.star")
-    if clusters.is_file() and (told := _clusters(clusters, path.name, table)) is not None:
-        table = told
+    if clusters.is_file() and (counted := _clusters(clusters, path.name, table)) is not None:
+        table = counted
         files["clusters"] = clusters
     rows = read_particles(particles) if "clusters" in files and particles.is_file() else None
     if rows is not None and len(rows) and int(rows.classes.max()) <= len(table) and rows.classes.min() >= 0:
@@ -102,7 +102,7 @@ def _clusters(path: Path, stack: str, table: ClassTable) -> ClassTable | None:
 
 def _numbers(rows: star.Table, column: str) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
     try:
-        found = np.array([float(value) for value in rows[column]], np.float64)
+        numbers = np.array([float(value) for value in rows[column]], np.float64)
     except (KeyError, ValueError):
         return None
-    return found if np.isfinite(found).all() and (found < 1e12).all() else None
+    return numbers if np.isfinite(numbers).all() and (numbers < 1e12).all() else None

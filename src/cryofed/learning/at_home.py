@@ -47,10 +47,10 @@ def train_at_home(
         raise InputError("--epochs", "number", str(epochs), "give 1 or more")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(out, "folder", "not empty", "name a new folder with --out")
-    device_of(device)  # what is wrong is told before the library is read
+    device_of(device)  # refused before the library is read
     release = release or SHIPPED.parent
     vector = read_vector(release / "weights.safetensors")
-    calibration = open_model(release / "model.onnx").calibration
+    calibration = open_model(release / "model.onnx", "cpu").calibration
     with Library(library) as opened:
         training, held_out = opened.labelled(held_out=False), opened.labelled(held_out=True)
         names = sorted(p.name for p in opened.projects() if p.held_out and p.labelled)

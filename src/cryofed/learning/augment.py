@@ -114,7 +114,7 @@ def _filtered(images: Tensor, rng: np.random.Generator, gain: float) -> Tensor:
     y, x = np.fft.fftfreq(side) * side, np.arange(side // 2 + 1)
     octave = np.log2(np.hypot(y[:, None], x[None, :]) + 0.5)
     knots = np.log2(2.0 ** np.arange(OCTAVES) + 0.5)
-    gains = np.stack([np.interp(octave, knots, told) for told in rng.normal(0, gain, (n, OCTAVES))])
+    gains = np.stack([np.interp(octave, knots, gain_at) for gain_at in rng.normal(0, gain, (n, OCTAVES))])
     spectra = torch.fft.rfft2(images) * torch.from_numpy(np.exp(gains).astype(np.float32))
     filtered: Tensor = torch.fft.irfft2(spectra, s=(side, side))
     return filtered

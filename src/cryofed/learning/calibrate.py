@@ -60,14 +60,14 @@ def pooled_over_views(model: Network, labelled: Labelled) -> Numbers:
     return mean
 
 
-def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration) -> Numbers:
+def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration, device: str = "cpu") -> Numbers:
     """`(n,)` logits of labelled averages in one plain view, each as it is seen beside its job."""
-    found = plain_logits(vector, labelled)
+    logits = plain_logits(vector, labelled, device)
     for job in np.unique(labelled.job) if calibration.sharpness else ():
         mine = labelled.job == job
         view = normalized(middle(torch.from_numpy(labelled.images[mine].astype(np.float32))))
-        found[mine] = calibration.seen(found[mine], sharpness(view.numpy()))
-    return found
+        logits[mine] = calibration.seen(logits[mine], sharpness(view.numpy()))
+    return logits
 
 
 def fit_calibration(jobs: Iterable[Answered], weight: float = SHARPNESS) -> Calibration:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cryofed.disk.whole import replace_whole
 from cryofed.errors import TrainingError
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
@@ -50,8 +51,8 @@ def make_shards(
         path = _shard(folder, seed, first)
         count = min(SHARD, jobs - first)
         if not path.is_file():
-            made = corpus(count, seed, workers, start=first, structures=structures)
-            _write(path, Labelled.join([labelled(job) for job in made]))
+            simulated = corpus(count, seed, workers, start=first, structures=structures)
+            _write(path, Labelled.join([labelled(job) for job in simulated]))
         yield first + count
 
 
@@ -70,9 +71,13 @@ def _shard(folder: Path, seed: int, first: int) -> Path:
 
 
 def _write(path: Path, part: Labelled) -> None:
-    unfinished = path.with_suffix(".tmp.npz")
-    np.savez(unfinished, **{name: getattr(part, name) for name in Labelled.__slots__})
-    unfinished.rename(path)
+    arrays = {name: getattr(part, name) for name in Labelled.__slots__}
+
+    def fill(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:  # of a path, NumPy would change the name
+            np.savez(file, **arrays)
+
+    replace_whole(path, fill)
 
 
 def _read(path: Path) -> Labelled:

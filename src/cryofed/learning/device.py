@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-import torch
+from cryofed.errors import InputError, MissingPackageError
 
-from cryofed.errors import InputError
+if TYPE_CHECKING:
+    import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -19,12 +22,17 @@ def device_of(name: str) -> torch.device:
 
     Raises:
         InputError: an unknown name, or a device that PyTorch does not see here.
+        MissingPackageError: PyTorch is not installed.
     """
+    if name not in DEVICES:
+        raise InputError("device", "name", f"found {name!r}", f"use one of {', '.join(DEVICES)}")
+    if find_spec("torch") is None:
+        raise MissingPackageError("torch", "train")
+    import torch
+
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind in present if present[kind]))
-    if name not in present:
-        raise InputError("device", "name", f"found {name!r}", f"use one of {', '.join(DEVICES)}")
     if not present[name]:
         raise InputError(
             "device",
@@ -37,4 +45,6 @@ def device_of(name: str) -> torch.device:
 
 def faster(device: torch.device) -> AbstractContextManager[object]:
     """Mixed precision in bfloat16 for a forward pass on CUDA; elsewhere it changes nothing."""
+    import torch
+
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")

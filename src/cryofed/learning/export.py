@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import nn
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError
 from cryofed.learning.learner import layout, network
 from cryofed.learning.vector import Vector, vector_hash
@@ -34,16 +35,16 @@ def write_model(
 ) -> None:
     """Write the three files of a model into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(to_onnx(vector, calibration), folder / "model.onnx")
+    write_whole(folder / "model.onnx", to_onnx(vector, calibration).SerializeToString())
     arrays = {name: np.ascontiguousarray(a) for name, a in layout().split(vector).items()}
-    save_file(arrays, folder / "weights.safetensors", metadata={"calibration": calibration.to_json()})
+    write_whole(folder / "weights.safetensors", save(arrays, metadata={"calibration": calibration.to_json()}))
     facts = {
         "vector_sha256": vector_hash(vector),
         "layout_sha256": layout().hash,
         "parameters": layout().size,
         **(card or {}),
     }
-    (folder / "card.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_whole(folder / "card.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
 def read_vector(path: Path) -> Vector:
@@ -116,12 +117,12 @@ class _Graph:
         seen = self.layer(model.trunk, image)
         unknown = self.node("IsNaN", ["features"])
         zero = self.constant(np.float32(0).reshape(1))
-        told = self.node("Where", [unknown, zero, "features"])
+        known = self.node("Where", [unknown, zero, "features"])
         flag = self.node("Cast", [unknown], to=TensorProto.FLOAT)
         mean = self.node("ReduceMean", [seen], axes=[2, 3], keepdims=0)
         most = self.node("ReduceMax", [seen], axes=[2, 3], keepdims=0)
         self.nodes.append(helper.make_node("Concat", [mean, most], ["pooled"], axis=1))
-        logits = self.layer(model.head, self.node("Concat", ["pooled", told, flag], axis=1))
+        logits = self.layer(model.head, self.node("Concat", ["pooled", known, flag], axis=1))
         self.nodes.append(helper.make_node("Identity", [logits], ["logits"]))
 
     def layer(self, layer: nn.Module, x: str) -> str:

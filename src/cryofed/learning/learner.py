@@ -88,10 +88,10 @@ def initial_vector(seed: int) -> Vector:
 
 def network(vector: Vector) -> Network:
     """The network that these numbers make."""
-    made = Network()
-    made.load_state_dict({name: torch.tensor(array) for name, array in layout().split(vector).items()})
+    model = Network()
+    model.load_state_dict({name: torch.tensor(array) for name, array in layout().split(vector).items()})
     # Twice as fast on a CPU: the channels of a pixel lie side by side. torch's types lack this form of `to`.
-    return made.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
+    return model.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
 
 
 def train(
@@ -112,15 +112,13 @@ def train(
     if not len(labelled):
         raise TrainingError("no labelled averages to train on; harvest or label some first")
     rng = np.random.default_rng(seed)
-    model = network(vector)
-    model.train()
+    place = device_of(device)
+    model = network(vector).to(place).train()
     model.trunk.requires_grad_(settings.part == "all")
     views = None
     if settings.part == "head":
         trunk = vector[layout().span("trunk.")].tobytes()
         views = pooled_views(model, trunk, labelled, AUGMENTATION if settings.augment else None)
-    place = device_of(device)
-    model.to(place)
     parameters = list(model.parameters())
     start = [p.detach().clone() for p in parameters]
     extra = None if drift is None else [torch.tensor(a).to(place) for a in layout().split(drift).values()]

@@ -18,7 +18,7 @@ from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
 EPOCHS = 8
 STEPS = (50, 3000)  # least and most, whatever the library's size
-FEWEST = 50  # labelled averages to train on; a handful teaches a network nothing that carries over
+FEWEST = 50  # labelled averages to train on; fewer teach a network nothing that carries over
 CALIBRATION_SHARE = 0.15  # of the training jobs, kept from training to learn what a score means here
 LESS_BRIER = 0.01  # share by which the error must fall to be worth a new model
 WORSE_AUC = 0.005  # by which the order may get worse, as two seeds of one training differ
@@ -142,6 +142,6 @@ def _calibration_jobs(training: Labelled, seed: int) -> tuple[Labelled, Labelled
 def _fitted(vector: Vector, fit: Labelled, fallback: Calibration) -> Calibration:
     """Slope and offset from jobs that were not trained on; the unsure bounds stay those of the release."""
     if not 20 <= int(fit.good.sum()) <= len(fit) - 20:
-        return fallback  # two numbers need more than a handful of classes of both kinds
+        return fallback  # too few classes of one kind to fit two numbers
     platt = fit_platt(seen_logits(vector, fit, fallback), fit.good)
     return replace(fallback, slope=platt.slope, offset=platt.offset)

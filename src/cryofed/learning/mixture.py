@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cryofed.errors import TrainingError
 from cryofed.library.labelled import Labelled
 
-EXPONENT = 0.7  # a job is drawn by its averages to this power: a large one does not drown the small
+EXPONENT = 0.7  # a job's chance to be drawn is its number of averages to this power, so that small jobs count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

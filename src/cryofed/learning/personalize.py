@@ -17,7 +17,7 @@ from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 
-FEWEST = 20  # good, and as many bad: below, two numbers are not fitted
+FEWEST = 20  # good averages, and as many bad ones, that fitting two numbers needs
 HEAD = "head."
 
 
@@ -32,7 +32,13 @@ class Personal:
 
 
 def candidates(
-    common: Vector, own: Vector, fit: Labelled, settings: TrainingSettings, seed: int
+    common: Vector,
+    own: Vector,
+    fit: Labelled,
+    settings: TrainingSettings,
+    seed: int,
+    *,
+    device: str = "cpu",
 ) -> dict[str, Vector]:
     """Models that a site can use, first the one that is used unless another is better.
 
@@ -47,23 +53,26 @@ def candidates(
         fit: the site's averages to train the head on.
         settings: of the head's training; a few dozen steps.
         seed: of its batches.
+        device: where the head is trained.
     """
 
     def mixed(share: float) -> Vector:
         mean: Vector = np.float32(share) * common + np.float32(1 - share) * own
         return mean
 
-    head = with_own_head(common, fit, settings, seed)
+    head = with_own_head(common, fit, settings, seed, device=device)
     shares = {"quarter": 0.25, "half": 0.5, "three quarters": 0.75}
     return {"own": own, **{name: mixed(s) for name, s in shares.items()}, "common": common, "head": head}
 
 
-def with_own_head(vector: Vector, labelled: Labelled, settings: TrainingSettings, seed: int) -> Vector:
+def with_own_head(
+    vector: Vector, labelled: Labelled, settings: TrainingSettings, seed: int, *, device: str = "cpu"
+) -> Vector:
     """The common trunk and the site's head.
 
     Trunk and head train together, then the trunk is put back: with few steps they stay close.
     """
-    trained = train(vector, labelled, settings, seed).vector
+    trained = train(vector, labelled, settings, seed, device=device).vector
     return np.where(layout().span(HEAD), trained, vector)
 
 
@@ -119,7 +128,9 @@ def gain(scores: NDArray[Any], other: NDArray[Any], labelled: Labelled) -> tuple
     return whole, float(error)
 
 
-def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = None) -> Calibration:
+def calibrated(
+    vector: Vector, labelled: Labelled, common: Calibration | None = None, *, device: str = "cpu"
+) -> Calibration:
     """The site's threshold and temperature: a slope and an offset on the logit (Platt 1999).
 
     Raises:
@@ -127,7 +138,7 @@ def calibrated(vector: Vector, labelled: Labelled, common: Calibration | None = 
     """
     enough(labelled)
     release = common or Calibration()
-    fitted = fit_platt(seen_logits(vector, labelled, release), labelled.good)
+    fitted = fit_platt(seen_logits(vector, labelled, release, device), labelled.good)
     return replace(release, slope=fitted.slope, offset=fitted.offset)
 
 

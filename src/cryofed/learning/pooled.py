@@ -14,7 +14,7 @@ from cryofed.learning.augment import Augmentation, augmented, middle, normalized
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.network import POOLED, Network
 
-VIEWS = 12  # of each average; with 20 steps of 64 a round, more are hardly met
+VIEWS = 12  # of each average; a round of 20 steps of 64 hardly meets more
 BATCH = 256
 KEPT_BYTES = 2**28  # of all sets together that a process keeps
 _KEPT: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
@@ -36,12 +36,12 @@ def pooled_views(
         if key in _KEPT:
             _KEPT.move_to_end(key)
             return _KEPT[key]
-    made = fresh_views(model, labelled, changes, int(key[:16], 16), VIEWS)
+    views = fresh_views(model, labelled, changes, int(key[:16], 16), VIEWS)
     with _LOCK:
-        _KEPT[key] = made
+        _KEPT[key] = views
         while len(_KEPT) > 1 and sum(array.nbytes for array in _KEPT.values()) > KEPT_BYTES:
             _KEPT.popitem(last=False)
-    return made
+    return views
 
 
 def fresh_views(
@@ -51,11 +51,12 @@ def fresh_views(
     count = views if changes else 1
     result = np.empty((count, len(labelled), POOLED), np.float32)
     rng = np.random.default_rng(seed)
+    place = next(model.parameters()).device
     with torch.inference_mode():
         for index in range(count):
             for first in range(0, len(labelled), BATCH):
                 rows = slice(first, first + BATCH)
                 images = torch.from_numpy(labelled.images[rows].astype(np.float32))
                 shown = augmented(images, rng, changes) if changes and index else normalized(middle(images))
-                result[index, rows] = model.pooled(shown).numpy()
+                result[index, rows] = model.pooled(shown.to(place)).cpu().numpy()
     return result

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cryofed.errors import MissingPackageError, TrainingError
+from cryofed.learning.device import device_of
 from cryofed.learning.learner import (
     AUGMENTATION,
     Trained,
@@ -55,9 +56,13 @@ def train_privately(
     privacy: Privacy,
     *,
     drift: Vector | None = None,
+    device: str = "cpu",
     progress: Callable[[int, float], None] | None = None,
 ) -> Trained:
-    """`learner.train` with every average's gradient clipped and noise added; same arguments, same bits.
+    """`learner.train` with every average's gradient clipped and noise added.
+
+    On the CPU the same arguments give the same bits. All devices compute in full precision: every average's
+    own gradient is clipped.
 
     Pull and drift do not depend on this step's averages and are added after the noise. The loss of the
     result is NaN: it was not made private and must not travel.
@@ -70,12 +75,13 @@ def train_privately(
     if not len(labelled):
         raise TrainingError("no labelled averages to train on; harvest or label some first")
     rng = np.random.default_rng(privacy.secret_seed)
-    generator = torch.Generator().manual_seed(privacy.secret_seed % 2**63)
-    model = network(vector).train()
+    place = device_of(device)
+    generator = torch.Generator(place).manual_seed(privacy.secret_seed % 2**63)
+    model = network(vector).to(place).train()
     model.trunk.requires_grad_(settings.part == "all")
     views = None
     if settings.part == "head":
-        # Drawn from the secret seed: views that depended on the data would tie every average to all others.
+        # The secret seed draws them. Views that depended on the data would tie every average to all others.
         changes = AUGMENTATION if settings.augment else None
         views = fresh_views(model, labelled, changes, privacy.secret_seed, PRIVATE_VIEWS)
     hooked = GradSampleModule(model if views is None else _Head(model), loss_reduction="sum")
@@ -84,8 +90,8 @@ def train_privately(
     start = [p.detach().clone() for p in parameters]
     extra = None
     if drift is not None:
-        told = layout().split(drift)
-        extra = [torch.tensor(told[name]) for name in names]
+        parts = layout().split(drift)
+        extra = [torch.tensor(parts[name]).to(place) for name in names]
     total = [torch.zeros_like(p) for p in parameters]
     optimizer = DPOptimizer(
         make_optimizer(parameters, settings),
@@ -110,9 +116,9 @@ def train_privately(
         if progress:
             progress(step + 1, float("nan"))
     mean = {n: np.zeros_like(a) for n, a in layout().split(vector).items()}
-    mean |= {n: (t / settings.steps).numpy() for n, t in zip(names, total, strict=True)}
+    mean |= {n: (t / settings.steps).cpu().numpy() for n, t in zip(names, total, strict=True)}
     return Trained(
-        vector=layout().join({n: a.detach().numpy() for n, a in model.state_dict().items()}),
+        vector=layout().join({n: a.detach().cpu().numpy() for n, a in model.state_dict().items()}),
         examples=len(labelled),
         steps=settings.steps,
         loss=float("nan"),
@@ -141,22 +147,23 @@ def _sample_gradients(
     views: NDArray[np.float32] | None,
 ) -> None:
     """Leave each average's own gradient in `parameter.grad_sample`, `(rows, *shape)`."""
+    place = next(hooked.parameters()).device
     if not len(rows):  # an empty Poisson batch is a step of pure noise
         for parameter in (p for p in hooked.parameters() if p.requires_grad):
             # Opacus hangs this attribute on parameters; torch's types do not know it.
-            parameter.grad_sample = torch.zeros((0, *parameter.shape))  # type: ignore[attr-defined]
+            parameter.grad_sample = torch.zeros((0, *parameter.shape), device=place)  # type: ignore[attr-defined]
         return
     if views is None:
         seen, features = view(labelled, rows, settings, rng)
     else:
         seen = torch.from_numpy(views[rng.integers(len(views), size=len(rows)), rows])
         features = torch.from_numpy(shown_features(labelled, rows, settings, rng))
-    target = torch.from_numpy(labelled.target[rows].astype(np.float32))
-    reason = torch.from_numpy(labelled.reason[rows].astype(np.int64))
+    target = torch.from_numpy(labelled.target[rows].astype(np.float32)).to(place)
+    reason = torch.from_numpy(labelled.reason[rows].astype(np.int64)).to(place)
     with warnings.catch_warnings():
         # Images need no gradient; torch says so at every first layer with a hook.
         warnings.filterwarnings("ignore", message="Full backward hook is firing", category=UserWarning)
-        logits = hooked(seen, features)
+        logits = hooked(seen.to(place), features.to(place))
         loss = nn.functional.binary_cross_entropy_with_logits(logits[:, 0], target, reduction="sum")
         loss = loss + 0.3 * nn.functional.cross_entropy(
             logits[:, 1:], reason, ignore_index=-1, reduction="sum"

@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from cryofed.disk.whole import replace_whole
 from cryofed.errors import InputError
 from cryofed.learning.learner import TrainingSettings, batch_loss, initial_vector, layout, network
 from cryofed.learning.mixture import Mixture
@@ -120,9 +121,8 @@ def _save(path: Path, run: _Run, settings: ReleaseSettings, step: int) -> None:
         arrays |= {f"adam.{index}.{name}": value.numpy() for name, value in state.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    save_file(arrays, unfinished, metadata={"step": str(step), "settings": repr(asdict(settings))})
-    unfinished.replace(path)
+    notes = {"step": str(step), "settings": repr(asdict(settings))}
+    replace_whole(path, lambda unfinished: save_file(arrays, unfinished, metadata=notes))
 
 
 def _load(path: Path, run: _Run, settings: ReleaseSettings) -> int:

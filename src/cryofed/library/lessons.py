@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
@@ -209,9 +210,7 @@ def write_lesson(path: Path, learnt: KeptLesson) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.with_suffix(FORGOTTEN).unlink(missing_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.new")
-        unfinished.write_text(json.dumps(plain), encoding="utf-8")
-        unfinished.replace(path)
+        write_whole(path, json.dumps(plain).encode(), mode=0o600)
     except OSError as error:
         raise InputError(
             path, "lesson", error.strerror or str(error), "make room, or free the place"

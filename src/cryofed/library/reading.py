@@ -29,16 +29,16 @@ def gather(
     said = [meaning(job) for job in jobs]
     kept = [int(known.sum()) for known, *_ in said]
     shown = np.empty((sum(kept), side, side), np.float16)
-    told = np.empty((sum(kept), len(FEATURES)), np.float32)
+    table = np.empty((sum(kept), len(FEATURES)), np.float32)
     last = 0
     for job, (known, *_), n in zip(jobs, said, kept, strict=True):
         first, last = last, last + n
         np.compress(known, images(job.job_id), axis=0, out=shown[first:last])
-        np.compress(known, features(job.job_id), axis=0, out=told[first:last])
+        np.compress(known, features(job.job_id), axis=0, out=table[first:last])
     numbers = {name: index for index, name in enumerate(sorted({job.project for job in jobs}))}
     return Labelled(
         images=shown,
-        features=told,
+        features=table,
         target=_joined([target[known] for known, target, _, _ in said], np.float32),
         good=_joined([good[known] for known, _, good, _ in said], np.bool_),
         reason=_joined([reason[known] for known, _, _, reason in said], np.int8),

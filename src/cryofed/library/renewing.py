@@ -22,10 +22,10 @@ def renew(sql: sqlite3.Connection) -> int:
         pictures = np.frombuffer(wide, "<f2").reshape(-1, WIDE_SIDE, WIDE_SIDE)
         numbers = features(as_job(class_table(classes), diameter, pictures)).astype("<f4")
         numbers[:, FEATURES.index("contrast_in_job")] = np.nan  # kept pictures have one deviation
-        told = numbers.tobytes()
+        content = numbers.tobytes()
         shown = prepare_again(pictures).astype("<f2").tobytes()
         sql.execute(  # one statement is one transaction
             "UPDATE jobs SET preparation = ?, stored_hash = ?, features = ?, images = ? WHERE id = ?",
-            (PREPARATION, stored_hash(told, shown, wide), told, shown, job_id),
+            (PREPARATION, stored_hash(content, shown, wide), content, shown, job_id),
         )
     return len(stale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -89,9 +90,11 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         raise InputError(path.parent, "folder of the library", "no such folder", "make it first")
     connection = None
     try:
+        if create:  # SQLite would let everybody read it; its other files get the rights of this one
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(path, timeout=60, isolation_level=None)
         _prepare(connection, path)
-    except (sqlite3.Error, InputError) as error:
+    except (sqlite3.Error, OSError, InputError) as error:
         if connection:
             connection.close()
         if isinstance(error, InputError):

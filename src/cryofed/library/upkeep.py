@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, OutputError
 from cryofed.library.pictures import WIDE_SIDE
 from cryofed.library.reading import meaning
@@ -130,12 +131,12 @@ def export(library: Library, folder: Path) -> int:
     jobs = library.jobs()
     n = sum(len(job.classes) for job in jobs)
     images = np.lib.format.open_memmap(folder / "averages.npy", "w+", np.float16, (n, SIDE, SIDE))
-    told = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (n, len(FEATURES)))
+    numbers = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (n, len(FEATURES)))
     lines = ["\t".join([*ABOUT, *MEANING, *LABEL])]
     first = 0
     for job in jobs:
         last = first + len(job.classes)
-        images[first:last], told[first:last] = library.images(job.job_id), library.features(job.job_id)
+        images[first:last], numbers[first:last] = library.images(job.job_id), library.features(job.job_id)
         known, target, good, _ = meaning(job)
         for index in range(len(job.classes)):
             table = job.classes
@@ -149,5 +150,5 @@ def export(library: Library, folder: Path) -> int:
             ]
             lines += ["\t".join(map(str, about + label)) for label in labels or [[""] * len(LABEL)]]
         first = last
-    (folder / "labels.tsv").write_text("\n".join(lines) + "\n")
+    write_whole(folder / "labels.tsv", ("\n".join(lines) + "\n").encode())
     return n

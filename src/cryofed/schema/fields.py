@@ -10,7 +10,7 @@ NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"  # a DNS label: also a safe file na
 NAME_REMEDY = "use lower-case letters, digits and hyphens"
 
 
-MOST = 2**53  # of a number that has no bound of its own: whole numbers above are not exact as floats
+MOST = 2**53  # the bound where a field names none: larger whole numbers are not exact as floats
 
 
 def number(default: Any, help_text: str, least: float = 0, most: float = MOST) -> Any:

@@ -19,12 +19,12 @@ _NOTHING: Mapping[type, Reader] = MappingProxyType({})
 _WORDS = {int: "a whole number", float: "a number", str: "a word in quotes", bool: "true or false"}
 
 
-def read_toml(path: Path, what: str, remedy: str) -> dict[str, Any]:
+def read_toml(path: Path, role: str, remedy: str) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Args:
         path: the file.
-        what: it is, for an error: "plan", "policy".
+        role: what the file is, for an error: "plan", "policy".
         remedy: what to do where there is none.
 
     Raises:
@@ -33,9 +33,9 @@ def read_toml(path: Path, what: str, remedy: str) -> dict[str, Any]:
     try:
         return parse_toml(path.read_text(encoding="utf-8"), path)
     except FileNotFoundError:
-        raise InputError(path, what, "no such file", remedy) from None
+        raise InputError(path, role, "no such file", remedy) from None
     except OSError as error:
-        raise InputError(path, what, error.strerror or "unreadable", "give a readable file") from None
+        raise InputError(path, role, error.strerror or "unreadable", "give a readable file") from None
     except UnicodeDecodeError as error:
         raise InputError(path, "TOML", str(error), "save the file as UTF-8") from None
 

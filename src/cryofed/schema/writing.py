@@ -33,7 +33,7 @@ def toml(value: object) -> str:
     """A value as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):  # JSON's escapes are TOML's, but for the one sign that JSON leaves bare
+    if isinstance(value, str):  # JSON escapes as TOML does, except for DEL
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(toml(item) for item in value)}]"

@@ -65,13 +65,13 @@ def fit_platt(logits: Numbers, good: NDArray[np.bool_], weights: Numbers | None 
     """The slope and offset of greatest likelihood, by Newton's method; `weights` `(n,)` above 0."""
     columns = np.stack([logits, np.ones_like(logits)], axis=1)
     each = np.ones(len(logits)) if weights is None else weights / weights.mean()
-    found = np.array([1.0, 0.0])
+    fitted = np.array([1.0, 0.0])
     for _ in range(50):
-        p = sigmoid(columns @ found)
+        p = sigmoid(columns @ fitted)
         gradient = columns.T @ (each * (p - good))
         hessian = (columns * (each * p * (1 - p))[:, None]).T @ columns + 1e-6 * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
-        found = found - np.clip(step, -1, 1)
+        fitted = fitted - np.clip(step, -1, 1)
         if np.abs(step).max() < 1e-9:
             break
-    return Calibration(slope=float(found[0]), offset=float(found[1]))
+    return Calibration(slope=float(fitted[0]), offset=float(fitted[1]))

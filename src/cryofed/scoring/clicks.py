@@ -78,18 +78,19 @@ def fit(features: Numbers, prior: Numbers, decided: Mapping[int, bool], *, level
     rows = np.fromiter(decided, np.int64, len(decided))
     good = np.fromiter(decided.values(), np.float64, len(decided))
     columns = np.concatenate([PULL * features[rows], np.full((len(rows), 1), level)], axis=1)
-    offset, found = PRIOR * prior[rows], np.zeros(columns.shape[1])
+    offset, weights = PRIOR * prior[rows], np.zeros(columns.shape[1])
     for _ in range(STEPS):
-        probability = sigmoid(columns @ found + offset)
-        gradient = (probability - good) @ columns + found
+        probability = sigmoid(columns @ weights + offset)
+        gradient = (probability - good) @ columns + weights
         step = _newton_step(columns, probability * (1 - probability), gradient)
         largest = float(np.abs(columns @ step).max(initial=0))
-        found = found - step * min(1.0, 5 / max(largest, 1e-9))  # far from the end a whole step may overshoot
+        # Far from the end a whole step may overshoot.
+        weights = weights - step * min(1.0, 5 / max(largest, 1e-9))
         if largest < CLOSE:
             break
     return Lesson(
-        weights=PULL * found[:-1],
-        level=float(level * found[-1]),
+        weights=PULL * weights[:-1],
+        level=float(level * weights[-1]),
         good=int(good.sum()),
         bad=int(len(good) - good.sum()),
     )

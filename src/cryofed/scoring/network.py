@@ -68,6 +68,6 @@ class Network(nn.Module):
     def judge(self, pooled: Tensor, features: Tensor) -> Tensor:
         """`(n, POOLED)` and `(n, F)` to `(n, 1 + reasons)` logits: the head alone."""
         unknown = torch.isnan(features)
-        told = torch.where(unknown, torch.zeros_like(features), features)
-        logits: Tensor = self.head(torch.cat([pooled, told, unknown.to(told.dtype)], dim=1))
+        known = torch.where(unknown, torch.zeros_like(features), features)
+        logits: Tensor = self.head(torch.cat([pooled, known, unknown.to(known.dtype)], dim=1))
         return logits

@@ -31,6 +31,9 @@ VIEWS = ((0.9, 0, False), (1.0, 1, True), (1.1, 2, False))
 SHARP = 1  # index of the view whose sharpness counts
 FEWER_VIEWS = ((0.92, 0, False), (1.08, 1, True))  # of jobs with MANY classes, where time counts
 MANY = 100
+DEVICES = ("auto", "cpu", "cuda")
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_NO_CUDA = "use 'auto', or install onnxruntime-gpu with the CUDA libraries that it names"
 BATCH = 128  # averages in one call; larger only needs more memory
 
 
@@ -61,17 +64,25 @@ class Model:
     calibration: Calibration
 
 
-def score_job(job: ClassJob, model: Path | None = None, fewest_particles: int = FEWEST_PARTICLES) -> Scores:
-    """Score every class of at least `fewest_particles` with `model`, by default the one that ships."""
-    opened = open_model(model or SHIPPED)
+def score_job(
+    job: ClassJob,
+    model: Path | None = None,
+    fewest_particles: int = FEWEST_PARTICLES,
+    device: str = "auto",
+) -> Scores:
+    """Score every class of at least `fewest_particles` with `model`, by default the one that ships.
+
+    Only on the CPU are the scores the same to the bit; see `providers`.
+    """
+    opened = open_model(model or SHIPPED, device)
     usable = scorable(job, fewest_particles)
     score = np.full(len(job.classes), np.nan)
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
     pooled = np.zeros((len(job.classes), 0), np.float32)
     if usable.any():
-        logits, told, sharp = answers(opened, job, usable)
-        pooled = np.full((len(job.classes), told.shape[1]), np.nan, np.float32)
-        pooled[usable] = told
+        logits, numbers, sharp = answers(opened, job, usable)
+        pooled = np.full((len(job.classes), numbers.shape[1]), np.nan, np.float32)
+        pooled[usable] = numbers
         score[usable] = opened.calibration.probabilities(logits[:, 0], sharp)
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
@@ -90,11 +101,11 @@ def answers(
     model: Model, job: ClassJob, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Logits `(usable classes, 1 + reasons)` and pooled numbers, means of the views; sharpness."""
-    told = features(job)[usable]
-    ways = FEWER_VIEWS if len(told) > MANY else VIEWS
+    numbers = features(job)[usable]
+    ways = FEWER_VIEWS if len(numbers) > MANY else VIEWS
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
-    columns = zip(*(run(model, images, told) for images in views), strict=True)
+    columns = zip(*(run(model, images, numbers) for images in views), strict=True)
     logits, pooled = (np.stack(column).mean(axis=0, dtype=np.float64) for column in columns)
     return logits, pooled, sharpness(views[SHARP])
 
@@ -106,13 +117,13 @@ def turned(images: Images, turns: int, mirrored: bool) -> Images:
 
 
 def run(
-    model: Model, images: Images, told: NDArray[np.float32]
+    model: Model, images: Images, numbers: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """`(n, 64, 64)` prepared averages and `(n, F)` features to logits and pooled numbers."""
     parts = [
         model.session.run(
             ["logits", "pooled"],
-            {"images": images[first : first + BATCH], "features": told[first : first + BATCH]},
+            {"images": images[first : first + BATCH], "features": numbers[first : first + BATCH]},
         )
         for first in range(0, len(images), BATCH)
     ]
@@ -120,26 +131,49 @@ def run(
     return logits, pooled
 
 
-def score_prepared(model: Model, images: Images, told: NDArray[np.float32]) -> NDArray[np.float64]:
+def score_prepared(model: Model, images: Images, numbers: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
-    logits, _ = run(model, images, told)
+    logits, _ = run(model, images, numbers)
     return model.calibration.probabilities(logits[:, 0].astype(np.float64), sharpness(images))
 
 
-def load_ahead(model: Path | None = None) -> None:
+def load_ahead(model: Path | None = None, device: str = "auto") -> None:
     """Open the model in a thread of its own while a job is read; what is wrong is told when it is needed."""
     with suppress(InputError):
-        open_model(model or SHIPPED)
+        open_model(model or SHIPPED, device)
 
 
-def open_model(path: Path) -> Model:
-    """Open a model file and check that it takes what this version of CryoFed prepares."""
+def open_model(path: Path, device: str = "auto") -> Model:
+    """Open a model file and check that it takes what this version of CryoFed prepares.
+
+    Raises:
+        InputError: not such a file, or a device that is not there.
+    """
     with _OPENING:
-        return _open(path)
+        return _open(path, device)
+
+
+def providers(device: str) -> list[str]:
+    """What ONNX Runtime shall compute with, first choice first.
+
+    Args:
+        device: "auto" takes CUDA where the installed ONNX Runtime has it, else the CPU; "cpu"; "cuda".
+
+    Raises:
+        InputError: an unknown device, or CUDA where ONNX Runtime was built without it.
+    """
+    import onnxruntime as ort
+
+    if device not in DEVICES:
+        raise InputError("device", "name", f"found {device!r}", f"use one of {', '.join(DEVICES)}")
+    has_cuda = _CUDA in ort.get_available_providers()
+    if device == "cuda" and not has_cuda:
+        raise InputError("device", "cuda", "this ONNX Runtime has none", _NO_CUDA)
+    return [_CUDA, _CPU] if has_cuda and device != "cpu" else [_CPU]
 
 
 @lru_cache(maxsize=4)
-def _open(path: Path) -> Model:
+def _open(path: Path, device: str) -> Model:
     import onnxruntime as ort
 
     if not path.is_file():
@@ -147,13 +181,16 @@ def _open(path: Path) -> Model:
     options = ort.SessionOptions()
     options.intra_op_num_threads = min(4, len(os.sched_getaffinity(0)) if _LINUX else os.cpu_count() or 1)
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4 if device == "auto" else 3  # a card that cannot be used is no news there
     # A thread that waits must sleep: on a busy machine spinning costs more than it gains.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    wanted = providers(device)
     try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:  # ONNX Runtime raises many types of its own
         raise InputError(path, "model", "not a readable ONNX model", "copy the file again") from error
+    if device == "cuda" and _CUDA not in session.get_providers():  # it was built in, and did not load
+        raise InputError("device", "cuda", "ONNX Runtime cannot use it on this machine", _NO_CUDA)
     notes = session.get_modelmeta().custom_metadata_map
     for key, names in (("cryofed.features", FEATURES), ("cryofed.reasons", REASONS)):
         value = ",".join(names)

@@ -70,8 +70,8 @@ def folder(job: Any) -> Path:
 def workspace(job: Any) -> str:
     """The first workspace of a job: version 5 has a model, version 4 a document."""
     model = getattr(job, "model", None)
-    found = model.workspace_uids if model is not None else job.doc["workspace_uids"]
-    return str(found[0])
+    workspaces = model.workspace_uids if model is not None else job.doc["workspace_uids"]
+    return str(workspaces[0])
 
 
 def select(
@@ -89,38 +89,38 @@ def select(
         InputError: the job does not start or finish, or it shows other classes than were scored. A job that
             cannot be finished is stopped, not left waiting.
     """
-    made = project.create_job(
+    new = project.create_job(
         workspace_uid,
         "select_2D",
         connections={"particles": (uid, "particles"), "templates": (uid, "class_averages")},
         title=TITLE,
         desc=f"Classes of {uid} chosen by CryoFed",
     )
-    made.queue(lane)
-    status = made.wait_for_status({"waiting", *ENDED}, timeout=START_SECONDS)
+    new.queue(lane)
+    status = new.wait_for_status({"waiting", *ENDED}, timeout=START_SECONDS)
     try:
         if status == "waiting":
-            _answer(made, job, selection)
-            made.interact("finish")
-            status = made.wait_for_done(timeout=FINISH_SECONDS)
+            _answer(new, job, selection)
+            new.interact("finish")
+            status = new.wait_for_done(timeout=FINISH_SECONDS)
     except BaseException:
-        made.kill()
+        new.kill()
         raise
     if status != "completed":
         if status not in ENDED:
-            made.kill()
-        raise InputError(made.uid, "status", status, "look at the job's log in CryoSPARC")
-    return made.uid
+            new.kill()
+        raise InputError(new.uid, "status", status, "look at the job's log in CryoSPARC")
+    return new.uid
 
 
-def _answer(made: RemoteJob, job: ClassJob, selection: Selection) -> None:
-    shown = {int(row["class_idx"]) + 1: row for row in made.interact("get_class_info")}
+def _answer(new: RemoteJob, job: ClassJob, selection: Selection) -> None:
+    shown = {int(row["class_idx"]) + 1: row for row in new.interact("get_class_info")}
     numbers = job.classes.number.tolist()
     counts = {number: int(row["num_particles_total"]) for number, row in shown.items()}
     expected = dict(zip(numbers, job.classes.particles.tolist(), strict=True))
     if counts != expected:
         wrong = min(set(counts.items()) ^ set(expected.items()))[0]
         found = f"class {wrong}: {counts.get(wrong)} particles there, {expected.get(wrong)} in the files"
-        raise InputError(made.uid, "classes", found, "run it again when the classification has finished")
+        raise InputError(new.uid, "classes", found, "run it again when the classification has finished")
     for number, kept in zip(numbers, selection.kept.tolist(), strict=True):
-        made.interact("set_class_selected", {"class_idx": number - 1, "selected": kept})
+        new.interact("set_class_selected", {"class_idx": number - 1, "selected": kept})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import CryoFedError
 
 SUCCESS, FAILURE, ABORTED = "RELION_JOB_EXIT_SUCCESS", "RELION_JOB_EXIT_FAILURE", "RELION_JOB_EXIT_ABORTED"
@@ -62,4 +63,4 @@ def write_output_nodes(folder: Path, outname: str) -> None:
     ]
     head = ["", "# version 30001", "", "data_output_nodes", "", "loop_ "]
     head += ["_rlnPipeLineNodeName #1 ", "_rlnPipeLineNodeTypeLabel #2 ", "_rlnPipeLineNodeType #3 "]
-    (folder / NODES).write_text("\n".join([*head, *rows, " ", ""]))
+    write_whole(folder / NODES, "\n".join([*head, *rows, " ", ""]).encode())

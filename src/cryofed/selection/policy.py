@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cryofed.errors import CryoFedError
 from cryofed.jobs.check import FEWEST_PARTICLES
 from cryofed.jobs.job import ClassJob
-from cryofed.scoring.reasons import REASONS
+from cryofed.scoring.reasons import REASONS, SURE
 from cryofed.selection.views import group_views, views_kept
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class Policy:
     The cut is `threshold`, moved within `± band` to the widest gap between the job's scores, so that
     classes that are alike are treated alike; then it is lowered, class by class, until the job loses over
     `most_lost` of its good classes with a probability of at most `risk`: in a job with few, each counts.
-    That stops at `least_score`, and at a `band` of 0 the cut is the threshold as typed. A class under
+    That stops at `least_score`. A job whose classes have odds of at most `least_odds` on the mean looks
+    like nothing but junk, and the cut lies above its best score. At a `band` of 0 the cut is the threshold
+    as typed. A class under
     `min_particles` is not scored. A selection that loses more than the share `max_loss` of the particles
     needs a person's word. With `keep_views` the best class of every view whose best score reaches
     `view_floor` is kept.
@@ -44,6 +46,7 @@ class Policy:
     most_lost: float = 0.15
     risk: float = 0.05
     least_score: float = 0.15
+    least_odds: float = 1.0
     max_loss: float = 0.6
     min_particles: int = FEWEST_PARTICLES
     keep_views: bool = False
@@ -58,6 +61,8 @@ class Policy:
             raise CryoFedError("most_lost must be below 1, got 1")
         if self.band < 0:
             raise CryoFedError(f"band must not be negative, got {self.band:g}")
+        if self.least_odds < 0:
+            raise CryoFedError(f"least_odds must not be negative, got {self.least_odds:g}")
         if self.min_particles < 0:
             raise CryoFedError(f"min_particles must not be negative, got {self.min_particles}")
 
@@ -67,7 +72,8 @@ class Selection:
     """Which of n classes are kept, in stack order, and why the others are not.
 
     `score` is NaN and `scored` False where a class was not scored. `reason` is empty for a class that is
-    kept by its score. `view` numbers groups of averages that show the same view, from 1; 0 is none.
+    kept by its score, and for one below the cut of which nothing surer is known. `view` numbers groups of
+    averages that show the same view, from 1; 0 is none.
     """
 
     kept: NDArray[np.bool_]
@@ -103,7 +109,7 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
     kept = score >= cut  # NaN is never kept
     reason = [_reason(i, enough, score, scores) for i in range(len(score))]
     view = group_views(job, score)
-    if policy.keep_views:
+    if policy.keep_views and kept.any():  # junk has views too
         for i in best_of_lost_views(view, kept, score, policy.view_floor):
             kept[i] = True
             reason[i] = RARE_VIEW
@@ -114,19 +120,34 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
         unsure=np.asarray(scores.unsure, bool) & np.isfinite(score),
         view=view,
         cut=cut,
-        note=_note(job, kept, score),
+        note=_note(job, kept, score, policy),
         view_floor=policy.view_floor,
     )
 
 
 def job_cut(score: NDArray[np.float64], policy: Policy) -> float:
     """The score from which a job's classes are kept."""
+    if policy.band == 0:
+        return policy.threshold
+    if only_junk(score, policy.least_odds):
+        return (1 + float(np.nanmax(score))) / 2
     cut = adaptive_cut(score, policy.threshold, policy.band)
-    return (
-        cut
-        if policy.band == 0
-        else careful_cut(score, cut, policy.most_lost, policy.risk, policy.least_score)
-    )
+    return careful_cut(score, cut, policy.most_lost, policy.risk, policy.least_score)
+
+
+def only_junk(score: NDArray[np.float64], least_odds: float) -> bool:
+    """Whether a job's scores are those of a job without any good class.
+
+    A score's odds are how much likelier the class is among good ones than among bad ones, if both are as
+    frequent. Where their mean over the job is at most 1, the share of good classes that explains the job best
+    is 0: a score test at the border of a mixture (the first step of Saerens 2002 from there goes nowhere).
+    One sure good class outweighs a hundred bad ones; a few bad ones that score half well do not add up to it.
+    """
+    known = score[np.isfinite(score)]
+    if not len(known):
+        return False
+    odds = known / np.maximum(1 - known, 1e-9)
+    return float(odds.mean()) <= least_odds
 
 
 def careful_cut(
@@ -204,14 +225,20 @@ def _reason(i: int, enough: NDArray[np.bool_], score: NDArray[np.float64], score
     if not np.isfinite(score[i]):
         return NOT_SCORED
     probability = scores.reasons[i]
-    return REASONS[int(np.nanargmax(probability))] if np.isfinite(probability).any() else ""
+    if not np.isfinite(probability).any():
+        return ""
+    first = int(np.nanargmax(probability))
+    return REASONS[first] if probability[first] >= SURE.get(REASONS[first], np.inf) else ""
 
 
-def _note(job: ClassJob, kept: NDArray[np.bool_], score: NDArray[np.float64]) -> str:
+def _note(job: ClassJob, kept: NDArray[np.bool_], score: NDArray[np.float64], policy: Policy) -> str:
     if job.total_particles == 0:
         return "the job is empty: no particle is assigned to any class; nothing is kept"
     if not np.isfinite(score).any():
         return "no class has enough particles to be scored; nothing is kept"
     if not kept.any():
-        return f"nothing here looks like a particle (best score {np.nanmax(score):.2f}); nothing is kept"
+        best = float(np.nanmax(score))
+        if best >= policy.threshold:
+            return f"this job looks like nothing but junk (best score {best:.2f}); nothing is kept"
+        return f"nothing here looks like a particle (best score {best:.2f}); nothing is kept"
     return ""

@@ -39,17 +39,24 @@ def class_rows(job: ClassJob, selection: Selection) -> Iterator[ClassRow]:
             resolution_angstrom=round(float(resolution), 3) if np.isfinite(resolution) else None,
             score=round(float(score), 6) if np.isfinite(score) else None,
             kept=bool(selection.kept[i]),
-            reason=selection.reason[i] or None,
+            reason=reason_of(selection, i) or None,
             unsure=bool(selection.unsure[i]),
             view=int(selection.view[i]) or None,
         )
 
 
+def reason_of(selection: Selection, index: int) -> str:
+    """Why a class is not kept: what is surely known, else the cut. Empty for a class kept by its score."""
+    known = selection.reason[index]
+    return known if known or selection.kept[index] else f"below the cut {selection.cut:.2f}"
+
+
 def as_json(job: ClassJob, selection: Selection) -> dict[str, Any]:
-    """What `--json` prints: unknown numbers are null, never NaN."""
+    """What `--json` prints: unknown numbers are null, never NaN. A `note` is there only if there is one."""
     columns = ("class_number", "particles", "resolution_angstrom", "score", "kept", "reason")
     classes = [{name: getattr(row, name) for name in columns} for row in class_rows(job, selection)]
-    return {"job": str(job.path), "kept": kept(job, selection), "classes": classes}
+    told = {"job": str(job.path), "kept": kept(job, selection), "classes": classes}
+    return {**told, "note": selection.note} if selection.note else told
 
 
 def kept(job: ClassJob, selection: Selection) -> dict[str, int | None]:

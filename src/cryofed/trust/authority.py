@@ -36,7 +36,7 @@ def make_authority(folder: Path, name: str, days: int, kind: KeyKind) -> str:
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     # The root's key is an EC key of ours; the type admits keys that sign nothing.
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-    made = (
+    certificate = (
         _valid(x509.CertificateBuilder().subject_name(subject).issuer_name(subject), days)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -45,7 +45,7 @@ def make_authority(folder: Path, name: str, days: int, kind: KeyKind) -> str:
         .add_extension(issuer, critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_whole(folder / "root.pem", made.public_bytes(Encoding.PEM))
+    write_whole(folder / "root.pem", certificate.public_bytes(Encoding.PEM))
     return authority_fingerprint(folder / "root.pem")
 
 
@@ -80,7 +80,7 @@ def sign(folder: Path, request: Path, days: int, names: Sequence[str] = ()) -> b
     uses = both if asked.role != "coordinator" else both[:1]
     subject = subject_of(asked.name, asked.organization, asked.role)
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(root.subject)
-    made = (
+    certificate = (
         _valid(builder, days, root.not_valid_after_utc)
         .public_key(key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -91,7 +91,7 @@ def sign(folder: Path, request: Path, days: int, names: Sequence[str] = ()) -> b
         .add_extension(x509.SubjectAlternativeName([_named(n) for n in (asked.name, *names)]), critical=False)
         .sign(read_key(folder / "root.key"), hashes.SHA256())
     )
-    return made.public_bytes(Encoding.PEM) + root.public_bytes(Encoding.PEM)
+    return certificate.public_bytes(Encoding.PEM) + root.public_bytes(Encoding.PEM)
 
 
 def _valid(builder: CertificateBuilder, days: int, latest: datetime | None = None) -> CertificateBuilder:

@@ -35,15 +35,15 @@ def read_certificate(path: Path) -> Certificate:
     Raises:
         InputError: there is none.
     """
-    found = load_certificates(path, "join the federation again")[0]
-    name, organization, _ = words_of(found.subject)
+    certificate = load_certificates(path, "join the federation again")[0]
+    name, organization, _ = words_of(certificate.subject)
     return Certificate(
         name=name,
         organization=organization,
-        fingerprint=key_fingerprint(found.public_key()),
-        issuer=words_of(found.issuer)[0],
-        first_day=found.not_valid_before_utc,
-        last_day=found.not_valid_after_utc,
+        fingerprint=key_fingerprint(certificate.public_key()),
+        issuer=words_of(certificate.issuer)[0],
+        first_day=certificate.not_valid_before_utc,
+        last_day=certificate.not_valid_after_utc,
     )
 
 
@@ -81,13 +81,13 @@ def check_chain(
     except (ValueError, TypeError, InvalidSignature):
         found, remedy = "not issued by this federation's authority", "join it with its own invitation"
         raise InputError(path, "certificate", found, remedy) from None
-    for what, one in (("certificate", leaf), ("authority", root)):
+    for role, one in (("certificate", leaf), ("authority", root)):
         if one.not_valid_after_utc < now:
             remedy = "renew it: `cryofed site join INVITATION --renew`, then the coordinator: approve --renew"
-            raise InputError(path, what, f"expired on {one.not_valid_after_utc.date()}", remedy)
+            raise InputError(path, role, f"expired on {one.not_valid_after_utc.date()}", remedy)
         if one.not_valid_before_utc > now:
             found = f"not valid before {one.not_valid_before_utc}"
-            raise InputError(path, what, found, "set this machine's clock")
+            raise InputError(path, role, found, "set this machine's clock")
 
 
 def authority_fingerprint(path: Path) -> str:

@@ -60,13 +60,13 @@ def record(fields: Mapping[str, Reader]) -> Callable[[Any], dict[str, Any]]:
         odd = sorted(set(value) ^ set(fields))
         if odd:
             raise ValueError(f"field {odd[0][:40]!r} is missing or unknown")
-        found = {}
+        known = {}
         for name, reader in fields.items():
             try:
-                found[name] = reader(value[name])
+                known[name] = reader(value[name])
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
-        return found
+        return known
 
     return read
 

@@ -63,13 +63,15 @@ def take_answer(answer: Path, request: Path, authority: str, identity: Identity)
         InputError: another authority, or a certificate of another key.
     """
     remedy = "ask the coordinator for the answer to this request"
-    found = load_certificates(answer, remedy)
-    if len(found) != 2:
-        raise InputError(answer, "answer", f"{len(found)} certificates, not 2", remedy)
-    leaf, root = found
+    chain = load_certificates(answer, remedy)
+    if len(chain) != 2:
+        raise InputError(answer, "answer", f"{len(chain)} certificates, not 2", remedy)
+    leaf, root = chain
     if not same_fingerprint(root_fingerprint(root), authority):
-        told = "its authority is not the one of the invitation"
-        raise InputError(answer, "answer", told, "compare the authority's fingerprint with the coordinator")
+        mismatch = "its authority is not the one of the invitation"
+        raise InputError(
+            answer, "answer", mismatch, "compare the authority's fingerprint with the coordinator"
+        )
     check_chain(leaf, root, answer)
     key = read_key(request / "key.pem").public_key()
     if key_fingerprint(leaf.public_key()) != key_fingerprint(key):

@@ -35,14 +35,14 @@ def make_key(path: Path, kind: KeyKind) -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made: PrivateKey = (
+    key: PrivateKey = (
         ec.generate_private_key(ec.SECP256R1())
         if kind == "ec"
         else rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
     )
-    text = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     write_whole(path, text, mode=0o600)
-    return made
+    return key
 
 
 def read_key(path: Path) -> PrivateKey:
@@ -55,12 +55,12 @@ def read_key(path: Path) -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        found = load_pem_private_key(path.read_bytes(), None)
+        key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(path, "private key", short(error), "restore it from a backup, or renew") from None
-    if not isinstance(found, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
-        raise InputError(path, "private key", type(found).__name__, "renew it")
-    return found
+    if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
+        raise InputError(path, "private key", type(key).__name__, "renew it")
+    return key
 
 
 def key_fingerprint(key: PublicKeyTypes) -> str:

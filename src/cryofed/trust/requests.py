@@ -43,9 +43,9 @@ def make_request(folder: Path, asked: Request, kind: KeyKind) -> Path:
 
     key = make_key(folder / "key.pem", kind)
     subject = subject_of(asked.name, asked.organization, asked.role)
-    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     path = folder / f"{asked.name}{SUFFIX}"
-    write_whole(path, made.public_bytes(Encoding.PEM))
+    write_whole(path, request.public_bytes(Encoding.PEM))
     return path
 
 
@@ -57,7 +57,7 @@ def read_request(path: Path) -> Request:
     """
     csr = open_request(path)
     name, organization, word = words_of(csr.subject)
-    role = next((ours for ours, told in ROLES.items() if told == word), word)
+    role = next((ours for ours, theirs in ROLES.items() if theirs == word), word)
     key = csr.public_key()
     return Request(name=name, organization=organization, role=role, fingerprint=key_fingerprint(key))
 
@@ -103,7 +103,7 @@ def words_of(subject: Name) -> tuple[str, str, str]:
     from cryptography.x509.oid import NameOID
 
     def word(oid: ObjectIdentifier) -> str:
-        found = subject.get_attributes_for_oid(oid)
-        return str(found[0].value) if len(found) == 1 else ""
+        attributes = subject.get_attributes_for_oid(oid)
+        return str(attributes[0].value) if len(attributes) == 1 else ""
 
     return word(NameOID.COMMON_NAME), word(NameOID.ORGANIZATION_NAME), word(NameOID.UNSTRUCTURED_NAME)

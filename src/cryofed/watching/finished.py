@@ -64,13 +64,13 @@ def finished(project: Path) -> Iterator[Finished]:
 
 def passed(project: Path) -> dict[str, str]:
     """What looks like a job and cannot be watched, by name, and why."""
-    found = {}
+    reasons = {}
     for entry in sorted((project / "Class2D").glob("job*")):
         if not entry.is_dir():
-            found[f"Class2D/{entry.name}"] = "no folder; if it was a link, its target is not here"
+            reasons[f"Class2D/{entry.name}"] = "no folder; if it was a link, its target is not here"
         elif not os.access(entry, os.R_OK | os.X_OK):
-            found[f"Class2D/{entry.name}"] = "may not be read"
-    return found
+            reasons[f"Class2D/{entry.name}"] = "may not be read"
+    return reasons
 
 
 def is_project(folder: Path) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cryofed.errors import InputError, OutputError
+from cryofed.disk.lock import held
+from cryofed.disk.whole import write_whole
+from cryofed.errors import BusyError, InputError, OutputError
 
 FILE = "watch.json"
 VERSION = 1
@@ -45,12 +46,12 @@ class Memory:
 
     path: Path
     records: dict[str, Record] = field(default_factory=dict)
-    lock: int = -1
+    lock: ExitStack = field(default_factory=ExitStack)
 
     def by_content(self, content: str) -> Record | None:
         """A job with the same files that was decided."""
-        found = (r for r in self.records.values() if r.content == content and r.outcome in ("kept", "look"))
-        return next(found, None)
+        decided = (r for r in self.records.values() if r.content == content and r.outcome in ("kept", "look"))
+        return next(decided, None)
 
     def keep(self, record: Record) -> None:
         """Remember, on disk before this returns."""
@@ -60,13 +61,11 @@ class Memory:
             indent=1,
             ensure_ascii=False,
         )
-        write_whole(self.path, text)
+        write_whole(self.path, text.encode())
 
     def close(self) -> None:
         """Let another watch have it."""
-        if self.lock >= 0:
-            os.close(self.lock)
-            self.lock = -1
+        self.lock.close()
 
 
 def open_memory(folder: Path) -> Memory:
@@ -77,35 +76,18 @@ def open_memory(folder: Path) -> Memory:
         InputError: the file is no memory of a watch.
     """
     path = folder / FILE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / ".watch.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise OutputError(
-            folder, "--out", error.strerror or str(error), "name a folder where you may write"
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise OutputError(
-            folder, "watch", "another watch runs here", "stop it first, or name --out"
-        ) from None
-    try:
-        return Memory(path=path, records=_read(path), lock=lock)
-    except InputError:
-        os.close(lock)
-        raise
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file so that a crash leaves the old one or the new one."""
-    unfinished = path.with_name(f".{path.name}.new")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with ExitStack() as lock:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(held(folder / ".watch.lock", wait_s=0))
+        except OSError as error:
+            raise OutputError(
+                folder, "--out", error.strerror or str(error), "name a folder where you may write"
+            ) from None
+        except BusyError as error:
+            found = f"another watch runs here, process {error.args[1]}"
+            raise OutputError(folder, "watch", found, "stop it first, or name --out") from None
+        return Memory(path=path, records=_read(path), lock=lock.pop_all())
 
 
 def _read(path: Path) -> dict[str, Record]:

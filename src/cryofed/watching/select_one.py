@@ -35,6 +35,7 @@ class Settings:
     model: Path | None = None
     project: Path | None = None
     learning: bool = True
+    device: str = "cpu"  # where it scores
 
 
 def select_one(job: Finished, content: str, out: Path, settings: Settings, keep: Keep) -> Record:
@@ -87,7 +88,7 @@ def now() -> str:
 def _decided(job: ClassJob, settings: Settings) -> tuple[Selection, str]:
     """The selection, and from what its scores were learnt, in words; "" where nothing teaches."""
     policy, learnt = settings.policy, ""
-    scores = score_job(job, settings.model, policy.min_particles)
+    scores = score_job(job, settings.model, policy.min_particles, settings.device)
     if settings.learning and settings.project is not None:
         try:
             scores, cut, learnt = _after_expert(job, scores, settings)

@@ -9,7 +9,8 @@ from string import Template
 from urllib.parse import quote
 
 from cryofed import __version__
-from cryofed.watching.memory import Outcome, Record, write_whole
+from cryofed.disk.whole import write_whole
+from cryofed.watching.memory import Outcome, Record
 from cryofed.watching.select_one import now
 
 PAGE = Path(__file__).with_name("summary.template.html")
@@ -25,7 +26,7 @@ WORDS: dict[Outcome, str] = {
 
 def write_summary(out: Path, project: Path, records: list[Record], trouble: str) -> None:
     """Replace the summary in the watch's folder."""
-    write_whole(out / FILE, summary_html(project, records, trouble))
+    write_whole(out / FILE, summary_html(project, records, trouble).encode())
 
 
 def summary_html(project: Path, records: list[Record], trouble: str) -> str:

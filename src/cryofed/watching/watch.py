@@ -51,11 +51,11 @@ class Watch:
                     waiting += 1
         except (CryoFedError, OSError) as error:  # a disk that is full or gone: it may come back
             trouble = str(error)
+        if before != self.memory.records or time.monotonic() - self.written > HEARTBEAT_S:
+            trouble = self._summarize(trouble) or trouble
         if trouble and trouble != self.trouble:
             say(trouble)
         self.trouble = trouble
-        if before != self.memory.records or time.monotonic() - self.written > HEARTBEAT_S:
-            self._summarize()
         return waiting
 
     def _pass_by(self) -> None:
@@ -115,9 +115,14 @@ class Watch:
             self.memory.keep(record)
         say(line(record))
 
-    def _summarize(self) -> None:
-        write_summary(self.out, self.project, list(self.memory.records.values()), self.trouble)
+    def _summarize(self, trouble: str) -> str:
+        """Write the page; what kept it from being written."""
+        try:
+            write_summary(self.out, self.project, list(self.memory.records.values()), trouble)
+        except OutputError as error:
+            return str(error)
         self.written = time.monotonic()
+        return ""
 
 
 def line(record: Record) -> str:

@@ -9,9 +9,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from cryofed.cli.federation.first_model import add_first_model, first_model  # needs torch
+from cryofed.cli.federation.first_model import add_first_model
+from cryofed.federation.releases.first import first_vector
 from cryofed.learning.export import read_vector, write_model
 from cryofed.learning.learner import initial_vector
+from cryofed.learning.vector import Vector
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.scorer import SHIPPED
 
@@ -20,6 +22,10 @@ def options(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_first_model(parser)
     return parser.parse_args(words)
+
+
+def first_model(given: argparse.Namespace) -> tuple[Vector | None, str]:
+    return first_vector(given.start, untrained=given.from_scratch)
 
 
 def test_the_shipped_model_unless_another_or_none_is_asked_for(tmp_path: Path) -> None:

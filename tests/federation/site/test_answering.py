@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.federation.labelled_blobs import source
 
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
@@ -15,6 +16,7 @@ from cryofed.federation.site.answering import Site, answer
 from cryofed.federation.wire.orders import EMPTY, Answer, order, pack_order, unpack_numbers
 from cryofed.federation.wire.parcels import unpack_update
 from cryofed.federation.wire.updates import Update
+from cryofed.learning import learner
 from cryofed.learning.learner import initial_vector, layout
 from cryofed.learning.vector import vector_hash
 
@@ -164,3 +166,33 @@ def test_private_training_is_charged_once_even_when_asked_twice(tmp_path: Path) 
     assert again.vector.tobytes() == update.vector.tobytes()
     assert update.metrics == {}
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_site_trains_and_evaluates_where_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def seen(name: str) -> torch.device:
+        asked.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr(learner, "device_of", seen)
+    expected = trained().vector
+    assert set(asked) == {"cpu"}
+    asked.clear()
+    assert trained(at=replace(site(), device="auto")).vector.tobytes() == expected.tobytes()
+    assert set(asked) == {"auto"}
+
+
+def test_a_device_that_is_not_there_costs_the_site_its_round_and_is_named_in_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    got = answer(train_order(), PLAN, replace(site(tmp_path), device="cuda"))
+    assert got.failure == "site_error"
+    assert "device: cuda: PyTorch sees none on this machine" in (tmp_path / "site.log").read_text()
+
+
+def test_a_log_that_cannot_be_written_costs_no_round(tmp_path: Path) -> None:
+    (tmp_path / "site.log").mkdir()
+    assert answer(b"not an order", PLAN, site(tmp_path)).failure.startswith("site-")
+    assert not answer(train_order(), PLAN, site(tmp_path)).failure

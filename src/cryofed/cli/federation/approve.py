@@ -36,9 +36,9 @@ def run(options: argparse.Namespace) -> None:
         print(f"name          {request.name}", file=sys.stderr)
         print(f"organization  {request.organization}", file=sys.stderr)
         print(f"role          {request.role}", file=sys.stderr)
-        told = options.fingerprint or _ask()
+        heard = options.fingerprint or _ask()
         print(f"fingerprint   {request.fingerprint}", file=sys.stderr)
-        if not same_fingerprint(told, request.fingerprint):
+        if not same_fingerprint(heard, request.fingerprint):
             raise FederationError(
                 f"the key in {options.request} is not the one that was read out; nothing was signed. "
                 "Call the site again, and refuse this file if they still differ"

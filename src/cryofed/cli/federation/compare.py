@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cryofed.cli.federation.first_model import add_first_model, first_model
+from cryofed.cli.federation.first_model import add_first_model
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from cryofed.federation.agreement.plan_file import read_plan
+    from cryofed.federation.releases.first import first_vector
     from cryofed.federation.telling.comparison import compare, table
 
     if options.seeds < 1:
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
                 raise InputError(path, "plan", f"{label} twice", "give each plan file its own name")
             named[label] = variant
     sites = _sites(options.plans)
-    start, _ = first_model(options)
+    start, _ = first_vector(options.start, untrained=options.from_scratch)
     total = options.seeds * (len(named) + 2)
     with (
         TemporaryDirectory(prefix="cryofed-compare-") as scratch,
@@ -75,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
         )
     print(table(rows, options.seeds))
     if options.json:
-        options.json.write_text(json.dumps([row.record() for row in rows], indent=2), encoding="utf-8")
+        write_whole(options.json, json.dumps([row.record() for row in rows], indent=2).encode())
 
 
 def _variants(plan: Plan, strategies: str | None) -> list[tuple[str, Plan]]:
@@ -101,10 +103,10 @@ def _sites(paths: Sequence[Path]) -> dict[str, Path]:
     """Each site's library; the same sites in all plans, so that the runs can be compared."""
     from cryofed.federation.agreement.plan_file import read_plan
 
-    found: dict[str, Path] = {}
+    libraries: dict[str, Path] = {}
     for path in paths:
         plan = read_plan(path)
-        if found and set(plan.site_names) != set(found):
+        if libraries and set(plan.site_names) != set(libraries):
             raise InputError(path, "sites", ", ".join(plan.site_names), "enroll the same sites in every plan")
         for site in plan.sites:
             library = path.parent / site.library
@@ -112,5 +114,5 @@ def _sites(paths: Sequence[Path]) -> dict[str, Path]:
                 raise InputError(
                     path, "sites.library", f"{site.name}: no file", "name the site's library file"
                 )
-            found[site.name] = library
-    return found
+            libraries[site.name] = library
+    return libraries

@@ -7,11 +7,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, OutputError
 from cryofed.federation.agreement.engines import load_engine
 from cryofed.federation.agreement.plan import EnrolledSite, Plan, RoundRules, StrategyChoice
-from cryofed.federation.agreement.plan_file import commented_plan, read_plan
+from cryofed.federation.agreement.plan_file import commented_plan, plan_of
 from cryofed.schema.fields import NAME
+from cryofed.schema.reading import parse_toml
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the plan, and read it back so that what is wrong is said now."""
+    """Write the plan, once it reads as a plan: what is wrong is said now."""
     if options.plan.exists() and not options.force:
         raise OutputError(options.plan, "plan", "there already", "give another name, or --force")
     if not options.plan.parent.is_dir():
@@ -45,13 +47,9 @@ def run(options: argparse.Namespace) -> None:
         strategy=StrategyChoice(name=options.strategy),
         sites=sites,
     )
-    draft = options.plan.with_name(options.plan.name + ".draft")
-    draft.write_text(commented_plan(plan), encoding="utf-8")
-    try:
-        read_plan(draft)
-        draft.replace(options.plan)
-    finally:
-        draft.unlink(missing_ok=True)
+    text = commented_plan(plan)
+    plan_of(parse_toml(text, options.plan), options.plan)
+    write_whole(options.plan, text.encode())
     print(f"{options.plan}: {len(plan.sites)} sites, {plan.rounds.count} rounds of {plan.strategy.name}")
 
 

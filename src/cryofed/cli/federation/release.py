@@ -84,9 +84,9 @@ def _show_gate(campaigns: Path, number: Any) -> None:
         return
     from cryofed.disk.documents import read_document
 
-    told = read_document(path)
-    print(f"gate     {told['metric']} {told['pooled_current']:.4f} -> {told['pooled_candidate']:.4f}, pooled")
-    for name, site in sorted(told["sites"].items()):
+    gate = read_document(path)
+    print(f"gate     {gate['metric']} {gate['pooled_current']:.4f} -> {gate['pooled_candidate']:.4f}, pooled")
+    for name, site in sorted(gate["sites"].items()):
         print(
             f"         {name}: {site['current']:.4f} -> {site['candidate']:.4f} "
             f"on {site['held_out']} held-out averages"

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryofed.cli.federation.first_model import add_first_model, first_model
-from cryofed.errors import InputError, MissingPackageError
+from cryofed.cli.federation.first_model import add_first_model
 
 if TYPE_CHECKING:
     from cryofed.federation.aggregator.campaign import Campaign
@@ -25,57 +22,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--home", type=Path, help="the federation's folder (default: beside the plan, named as in the plan)"
     )
     parser.add_argument("--campaigns", type=int, default=1, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--device",
+        help="where sites of this machine train: auto, cpu, cuda or mps (default: as the plan's [embedded] "
+        "table says, auto); sites of their own machines say it in site.toml",
+    )
     add_first_model(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Run, then write a report."""
-    from cryofed.federation.aggregator.campaign import next_campaign
-    from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.engines.deployment import deployment_of
-    from cryofed.federation.telling.campaign_report import write_report
-    from cryofed.federation.telling.tracking import tracking
+    from cryofed.federation.running import make_ready, run_next
 
-    plan = read_plan(options.plan)
-    if options.engine:
-        plan = replace(plan, engine=options.engine)
-    engine = deployment_of(plan.engine, "--engine" if options.engine else options.plan)
-    engine.check(plan, options.plan)
-    if not plan.sites:
-        raise InputError(options.plan, "sites", "none", "enroll at least one with a [[sites]] table")
-    home = options.home or options.plan.parent / plan.name
-    _begin(home, plan, options)
+    ready = make_ready(
+        options.plan,
+        home=options.home,
+        engine=options.engine,
+        device=options.device,
+        start=options.start,
+        untrained=options.from_scratch,
+    )
     for _ in range(options.campaigns):
-        with tracking(plan, next_campaign(home)[0]) as tracked, Display(plan) as display:
-            campaign: Campaign = engine.run(plan, options.plan, home, [display.note, *tracked])
-        report = write_report(campaign.folder)
-        _say(campaign, report)
+        with Display(ready.plan) as display:
+            campaign = run_next(ready, [display.note])
+        _say(campaign)
 
 
-def _begin(home: Path, plan: Plan, options: argparse.Namespace) -> None:
-    """Make the first release where there is none."""
-    from cryofed.federation.releases.store import current_release, first_release
-
-    if current_release(home / "releases") is not None:
-        if options.start or options.from_scratch:
-            raise InputError(
-                home,
-                "releases",
-                "there already",
-                "leave --start and --from-scratch away, or give another --home",
-            )
-        return
-    vector, origin = first_model(options)
-    if vector is None:
-        if find_spec("torch") is None:
-            raise MissingPackageError("torch", "train")
-        from cryofed.learning.learner import initial_vector
-
-        vector = initial_vector(plan.seed)
-    first_release(home / "releases", vector, {"federation": plan.name, "origin": origin})
-
-
-def _say(campaign: Campaign, report: Path) -> None:
+def _say(campaign: Campaign) -> None:
     decision, release = campaign.decision, campaign.release
     if decision.promoted:
         print(
@@ -90,15 +63,15 @@ def _say(campaign: Campaign, report: Path) -> None:
             "look at its data with its owner, or leave it out of the plan"
         )
     print(f"model: {release.path / 'model.onnx'}")
-    print(f"report: {report}")
+    print(f"report: {campaign.folder / 'report.html'}")
 
 
 def differing_sites(folder: Path) -> Mapping[str, int]:
     """Sites whose answers at the gate always differ from the others', as this campaign's gate noted."""
     from cryofed.disk.documents import read_document
 
-    told: Mapping[str, int] = read_document(folder / "gate.json").get("differs", {})
-    return told
+    times: Mapping[str, int] = read_document(folder / "gate.json").get("differs", {})
+    return times
 
 
 class Display:
@@ -113,13 +86,13 @@ class Display:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             console=self.console,
             transient=not self.console.is_terminal,
         )
-        self.rounds = self.progress.add_task("rounds", total=plan.rounds.count, told="")
-        self.answers = self.progress.add_task("answers", total=None, told="")
+        self.rounds = self.progress.add_task("rounds", total=plan.rounds.count, note="")
+        self.answers = self.progress.add_task("answers", total=None, note="")
 
     def __enter__(self) -> Display:
         self.progress.start()
@@ -133,7 +106,7 @@ class Display:
         if event in ("started", "resumed"):
             self.progress.update(self.rounds, completed=facts["round"] - 1)
         elif event == "round_started":
-            self.progress.update(self.answers, completed=0, total=len(facts["asked"]), told="")
+            self.progress.update(self.answers, completed=0, total=len(facts["asked"]), note="")
         elif event in ("update_accepted", "update_refused", "site_lost"):
             self.progress.advance(self.answers)
             if event != "update_accepted":
@@ -148,4 +121,4 @@ class Display:
             )
         elif event == "round_closed":
             auc = "" if facts["auc"] is None else f"AUC {facts['auc']:.4f}"
-            self.progress.update(self.rounds, completed=facts["round"], told=auc)
+            self.progress.update(self.rounds, completed=facts["round"], note=auc)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LAST = 12  # rounds shown
-Told = Mapping[str, Any]
+Facts = Mapping[str, Any]
 
 
-def view(home: Path, privacy: Mapping[str, Told]) -> Group:
+def view(home: Path, privacy: Mapping[str, Facts]) -> Group:
     """Releases, the last campaign's rounds and sites, gate, cross-site matrix, privacy, refusals at the door.
 
     Args:
@@ -29,9 +29,9 @@ def view(home: Path, privacy: Mapping[str, Told]) -> Group:
     from cryofed.web.monitor.facts import facts, find_plan
 
     plan = find_plan(home)
-    told = facts(home, 0, plan)
-    parts: list[Any] = [Text(line) for line in _releases(told["releases"])]
-    campaign = told["campaign"]
+    all_facts = facts(home, 0, plan)
+    parts: list[Any] = [Text(line) for line in _releases(all_facts["releases"])]
+    campaign = all_facts["campaign"]
     if campaign:
         parts.append(_rounds(campaign))
         if campaign["rounds"]:
@@ -40,11 +40,11 @@ def view(home: Path, privacy: Mapping[str, Told]) -> Group:
             parts.append(_matrix(campaign["cross_site"]))
         now = _gate(campaign["gate"]) if campaign["gate"] else _live(campaign["live"])
         parts += [Text(line) for line in now]
-    parts += [Text(line) for line in (*_privacy(told["plan"], privacy), *_refused(home))]
+    parts += [Text(line) for line in (*_privacy(all_facts["plan"], privacy), *_refused(home))]
     return Group(*parts)
 
 
-def _releases(releases: Sequence[Told]) -> Iterator[str]:
+def _releases(releases: Sequence[Facts]) -> Iterator[str]:
     """The first one first, each with the one that it came from."""
     numbers = {release["hash"]: release["number"] for release in releases}
     for release in releases:
@@ -57,32 +57,32 @@ def _releases(releases: Sequence[Told]) -> Iterator[str]:
         yield f"{mark} release {release['number']}  {release['hash'][:12]}  {origin}"
 
 
-def _rounds(campaign: Told) -> Table:
+def _rounds(campaign: Facts) -> Table:
     rounds = campaign["rounds"]
     table = _table(
         f"campaign {campaign['campaign']}: {len(rounds)} rounds, {campaign['state']}",
         ["round", "sites", "AUC", "MB", "s"],
     )
     table.add_column("missing")
-    for told in rounds[-LAST:]:
-        size = sum(site["bytes"] for site in told["accepted"].values()) / 1e6
-        gone = {**told["refused"], **told["lost"]}
+    for report in rounds[-LAST:]:
+        size = sum(site["bytes"] for site in report["accepted"].values()) / 1e6
+        gone = {**report["refused"], **report["lost"]}
         table.add_row(
-            str(told["round"]),
-            f"{len(told['accepted'])}/{len(told['asked'])}",
-            "-" if told["auc"] is None else f"{told['auc']:.4f}",
+            str(report["round"]),
+            f"{len(report['accepted'])}/{len(report['asked'])}",
+            "-" if report["auc"] is None else f"{report['auc']:.4f}",
             f"{size:.1f}",
-            f"{told['seconds']:.1f}",
+            f"{report['seconds']:.1f}",
             ", ".join(f"{site} {why}" for site, why in sorted(gone.items())),
         )
     return table
 
 
-def _sites(rounds: Sequence[Told]) -> Table:
+def _sites(rounds: Sequence[Facts]) -> Table:
     """Each site's last update."""
-    last: dict[str, tuple[int, Told]] = {}
-    for told in rounds:
-        last |= {site: (told["round"], update) for site, update in told["accepted"].items()}
+    last: dict[str, tuple[int, Facts]] = {}
+    for report in rounds:
+        last |= {site: (report["round"], update) for site, update in report["accepted"].items()}
     metrics = sorted({name for _, update in last.values() for name in update["metrics"]})
     table = _table("sites, last update", ["site", "round", "examples", "norm", *metrics])
     for site, (number, update) in sorted(last.items()):
@@ -91,34 +91,34 @@ def _sites(rounds: Sequence[Told]) -> Table:
     return table
 
 
-def _matrix(told: Told) -> Table:
-    table = _table("AUC of each model at each site", ["site \\ model", *told["models"]])
-    for site, row in sorted(told["auc"].items()):
+def _matrix(matrix: Facts) -> Table:
+    table = _table("AUC of each model at each site", ["site \\ model", *matrix["models"]])
+    for site, row in sorted(matrix["auc"].items()):
         table.add_row(site, *(f"{value:.3f}" for value in row))
     return table
 
 
-def _live(now: Told | None) -> Iterator[str]:
+def _live(now: Facts | None) -> Iterator[str]:
     """What happens in this moment."""
     if now:
         answered = [site for site, how in now["sites"].items() if how != "asked"]
         yield f"round {now['round']}: {len(answered)} of {len(now['sites'])} sites have answered"
 
 
-def _gate(told: Told) -> Iterator[str]:
-    if told["promoted"]:
-        before, after = told["pooled_current"], told["pooled_candidate"]
-        yield f"gate: promoted, {told['metric']} {before:.4f} -> {after:.4f} on held-out projects"
+def _gate(gate: Facts) -> Iterator[str]:
+    if gate["promoted"]:
+        before, after = gate["pooled_current"], gate["pooled_candidate"]
+        yield f"gate: promoted, {gate['metric']} {before:.4f} -> {after:.4f} on held-out projects"
     else:
-        yield f"gate: kept the release: {'; '.join(told['stopped_by'])}"
+        yield f"gate: kept the release: {'; '.join(gate['stopped_by'])}"
 
 
-def _privacy(plan: Told | None, privacy: Mapping[str, Told]) -> Iterator[str]:
+def _privacy(plan: Facts | None, privacy: Mapping[str, Facts]) -> Iterator[str]:
     """Spent where the ledger lies here; a site of another machine keeps its own."""
     if plan and plan["private"]:
         yield f"privacy: the plan demands noise {plan['noise']:g} and at most epsilon {plan['maxEpsilon']:g}"
-    for site, told in sorted(privacy.items()):
-        yield f"privacy of {site}: {told['text']}"
+    for site, spent in sorted(privacy.items()):
+        yield f"privacy of {site}: {spent['text']}"
 
 
 def refusals_of(home: Path) -> list[Path]:
@@ -127,8 +127,8 @@ def refusals_of(home: Path) -> list[Path]:
 
 
 def _refused(home: Path) -> Iterator[str]:
-    told = [line for path in refusals_of(home) for line in read_lines(path)]
-    for line in sorted(told, key=lambda line: str(line["time"]))[-3:]:
+    refusals = [line for path in refusals_of(home) for line in read_lines(path)]
+    for line in sorted(refusals, key=lambda line: str(line["time"]))[-3:]:
         yield f"refused at the door {line['time']}: {line['reason']}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryofed.cli.site import personalize, policy
 from cryofed.errors import InputError
+from cryofed.learning.device import DEVICES
 
 if TYPE_CHECKING:
     from cryofed.federation.engines.deployment import Machines
@@ -27,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     join.add_argument("--name", help="of this site, as in the plan (needed with an invitation)")
     join.add_argument("--organization", default="", help="who runs it (default: the name)")
     join.add_argument("--library", type=Path, help="this site's library, made by `cryofed harvest`")
+    join.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where this site trains (default: auto, the graphics card that PyTorch sees, else the CPU); "
+        "later: in site.toml",
+    )
     join.add_argument(
         "--renew", action="store_true", help="a new key and certificate for a site that has joined"
     )
@@ -81,7 +89,8 @@ def _join(options: argparse.Namespace) -> None:
     sent, told = machines.ask(options.file, home.folder, name, organization, renew=options.renew)
     if known is None:
         library = str(options.library.resolve()) if options.library else "library.db"
-        write_settings(home, SiteSettings(name=name, organization=organization, library=library))
+        own = SiteSettings(name=name, organization=organization, library=library, device=options.device)
+        write_settings(home, own)
     print(f"send this file to the coordinator: {sent}")
     print(f"and read this key fingerprint to them by telephone: {told.fingerprint}")
     print(f"then: cryofed site join {told.name}.signed.pem --home {options.home}")

@@ -31,12 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("personal"), help="new folder (default: personal)")
     parser.add_argument("--epochs", type=int, default=8, help="times that each average is seen (default: 8)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model on a CPU")
 
 
 def run(options: argparse.Namespace) -> None:
     """Train the candidates, choose by one half of the held-out jobs, report on the other, write the model."""
     try:
+        from cryofed.learning.device import device_of
         from cryofed.learning.export import read_vector, write_model
         from cryofed.learning.personalize import personalize, two_halves
     except ModuleNotFoundError as error:
@@ -49,25 +55,26 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--epochs", "number", str(options.epochs), "give 1 or more")
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         raise OutputError(options.out, "folder", "not empty", "name a new folder with --out")
+    device_of(options.device)  # what is wrong is said before the library is read
     with Library(options.library) as library:
         fit = library.labelled(held_out=False)
         chooses, tells = two_halves(library.labelled(held_out=True))
     common = read_vector(options.release / "weights.safetensors")
     origin = read_vector((options.origin or SHIPPED.parent) / "weights.safetensors")
-    calibration = open_model(options.release / "model.onnx").calibration
+    calibration = open_model(options.release / "model.onnx", "cpu").calibration
     models = _candidates(common, origin, fit, options)
-    made = personalize(models, chooses, calibration)
-    for kind, value in made.auc.items():
-        chosen = ", chosen" if kind == made.kind else ""
+    personal = personalize(models, chooses, calibration)
+    for kind, value in personal.auc.items():
+        chosen = ", chosen" if kind == personal.kind else ""
         print(f"{kind:15}AUC {value:.4f} on {len(chooses)} held-out averages that choose{chosen}")
-    print(_worth(common, calibration, made, tells))
+    print(_worth(common, calibration, personal, tells))
     card = {
         "made by": "cryofed site personalize",
-        "kind": made.kind,
+        "kind": personal.kind,
         "release_vector_sha256": vector_hash(common),
         "stays": "at the site",
     }
-    write_model(options.out, made.vector, made.calibration, card)
+    write_model(options.out, personal.vector, personal.calibration, card)
     print(f"written to {options.out}; use it with: cryofed select JOB --model {options.out / 'model.onnx'}")
 
 
@@ -90,13 +97,14 @@ def _candidates(
             fit,
             whole,
             options.seed,
+            device=options.device,
             progress=lambda step, _: bar.update(task, completed=step),
         ).vector
         bar.update(task, description="the site's own head")
-        return candidates(common, own, fit, head, options.seed)
+        return candidates(common, own, fit, head, options.seed, device=options.device)
 
 
-def _worth(common: Vector, calibration: Calibration, made: Personal, tells: Labelled) -> str:
+def _worth(common: Vector, calibration: Calibration, personal: Personal, tells: Labelled) -> str:
     """What the choice is worth, on averages that had no part in it."""
     from cryofed.learning.metrics import auc, brier
     from cryofed.learning.personalize import site_scores
@@ -104,7 +112,7 @@ def _worth(common: Vector, calibration: Calibration, made: Personal, tells: Labe
     if not 0 < tells.good.sum() < len(tells):
         return "no held-out job is left to say what that is worth: harvest more projects"
     before = site_scores(common, calibration, tells)
-    after = site_scores(made.vector, made.calibration, tells)
+    after = site_scores(personal.vector, personal.calibration, tells)
     return (
         f"on {len(tells)} other held-out averages: AUC {auc(before, tells.good):.4f} with the release, "
         f"{auc(after, tells.good):.4f} personal; Brier {brier(before, tells.good):.4f}, "

@@ -51,5 +51,5 @@ def _write(path: Path, text: str, force: bool) -> None:
     if path.exists() and not force:
         raise OutputError(path, "policy", "there already", "change it with an editor, or replace it: --force")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(path, text.encode())
+    write_whole(path, text.encode(), mode=0o600)
     print(f"wrote {path}; nothing changes until you change a value in it")

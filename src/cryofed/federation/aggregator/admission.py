@@ -85,7 +85,7 @@ def _header(update: Update, expected: Expected, plan: Plan, already: Collection[
         "no_examples": update.examples < 1 or update.steps < 1,
         "bad_metrics": misfit(update.metrics, METRICS) is not None,
     }
-    return next((code for code, found in faults.items() if found), None)
+    return next((code for code, faulty in faults.items() if faulty), None)
 
 
 def _numbers(update: Update, expected: Expected, plan: Plan) -> str | None:

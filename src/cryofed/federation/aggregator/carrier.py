@@ -34,7 +34,7 @@ class Carrier(Protocol):
 def collect(carrier: Carrier, order: Order, sites: Sequence[str], deadline_s: float) -> dict[str, Numbers]:
     """Ask sites for numbers and give what came in time; an answer that does not fit the order is left out."""
     carrier.ask(pack_order(order), sites)
-    waiting, found = set(sites), dict[str, Numbers]()
+    waiting, answers = set(sites), dict[str, Numbers]()
     end = time.monotonic() + deadline_s
     while waiting and (left := end - time.monotonic()) > 0:
         answer = carrier.answer(min(left, TICK_S))
@@ -47,9 +47,9 @@ def collect(carrier: Carrier, order: Order, sites: Sequence[str], deadline_s: fl
             continue
         asked = (order.task, order.round_number, order.model_hash)
         if numbers.site == answer.site and (numbers.task, numbers.round_number, numbers.model_hash) == asked:
-            found[answer.site] = numbers
+            answers[answer.site] = numbers
     carrier.dismiss()
-    return dict(sorted(found.items()))
+    return dict(sorted(answers.items()))
 
 
 TICK_S = 1.0  # longest wait in one piece, so that an interrupt is heard

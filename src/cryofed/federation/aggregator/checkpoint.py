@@ -63,10 +63,10 @@ def load_progress(path: Path, identity: Mapping[str, str]) -> Progress | None:
     if not path.exists():
         return None
     arrays, header = read_arrays(path)
-    for what, found in header["identity"].items():
-        if found != identity[what]:
+    for part, value in header["identity"].items():
+        if value != identity[part]:
             raise FederationError(
-                f"{path}: made with another {what} ({found[:12]}, not {identity[what][:12]}); "
+                f"{path}: made with another {part} ({value[:12]}, not {identity[part][:12]}); "
                 "give this run a folder of its own, or restore what it was begun with"
             )
     memory = {

@@ -26,8 +26,8 @@ def cross_site_matrix(rounds: Rounds, carrier: Carrier, plan: Plan) -> dict[str,
     for model in _models(rounds):
         asked = order("evaluate", rounds.round_number, model, **rounds.hashes)
         answers = collect(carrier, asked, list(auc), plan.rounds.deadline_s)
-        told = {site: numbers.values for site, numbers in answers.items() if "0.auc" in numbers.values}
-        auc = {site: [*auc[site], told[site]["0.auc"]] for site in told}
+        measured = {site: numbers.values for site, numbers in answers.items() if "0.auc" in numbers.values}
+        auc = {site: [*auc[site], measured[site]["0.auc"]] for site in measured}
         if not auc:
             break
     return {"models": ["common", *rounds.spool.sites], "auc": auc}

@@ -34,8 +34,8 @@ def round_report(
     now: OpenRound, updates: InProportion, size: int, before: Vector, after: Vector
 ) -> dict[str, Any]:
     """What a closed round leaves: who answered with what, what was counted, and how the model moved."""
-    accepted = {update.site: _told(update, updates) for update in updates.spool}
-    aucs = [told["metrics"]["auc"] for told in accepted.values() if "auc" in told["metrics"]]
+    accepted = {update.site: _facts(update, updates) for update in updates.spool}
+    aucs = [one["metrics"]["auc"] for one in accepted.values() if "auc" in one["metrics"]]
     report: dict[str, Any] = {
         "round": now.order.round_number,
         "attempt": now.attempt,
@@ -64,8 +64,8 @@ class Step:
         return len(self.before)
 
     def __getitem__(self, part: slice, /) -> Vector:
-        made: Vector = self.after[part] - self.before[part]
-        return made
+        change: Vector = self.after[part] - self.before[part]
+        return change
 
 
 def inner_products(updates: Iterable[Update], before: Vector, after: Vector, size: int) -> list[list[float]]:
@@ -78,10 +78,10 @@ def inner_products(updates: Iterable[Update], before: Vector, after: Vector, siz
     return [[float(f"{value:.6g}") for value in row] for row in gram([*changes, Step(before, after)])]
 
 
-def _told(update: Update, updates: InProportion) -> dict[str, Any]:
+def _facts(update: Update, updates: InProportion) -> dict[str, Any]:
     norm, counted = updates.norms[update.site], updates.bounds.counted(update.examples)
     factor = updates.bounds.factor(norm)
-    told = {
+    facts = {
         "examples": counted,
         "steps": update.steps,
         "norm": round(norm, 6),
@@ -89,7 +89,7 @@ def _told(update: Update, updates: InProportion) -> dict[str, Any]:
         "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
     }
     if counted < update.examples:
-        told["declared"] = update.examples
+        facts["declared"] = update.examples
     if factor < 1:
-        told["shortened"] = round(factor, 6)
-    return told
+        facts["shortened"] = round(factor, 6)
+    return facts

@@ -135,17 +135,17 @@ class Rounds:
                     f"is {plan.rounds.min_updates}; start the sites, then run again to resume"
                 )
             message = self.strategy.message(self.progress.state)
-            made = order("train", number, message, **self.hashes)
-            self.spool.keep_only(number, made.model_hash)
+            sent = order("train", number, message, **self.hashes)
+            self.spool.keep_only(number, sent.model_hash)
             self._attempts = self._attempts.next(number)
             attempt = self._attempts.current
             if attempt > 1:
                 save_attempts(self.folder / "attempts.json", self._attempts)
             asked = tuple(sorted({*self._drawn(there, attempt), *self.spool.sites}))
-            self._open = OpenRound(made, asked, self._clock(), attempt)
+            self._open = OpenRound(sent, asked, self._clock(), attempt)
             self._note_quorum()
             self._tell("round_started", {"round": number, "attempt": attempt, "asked": list(asked)})
-            return made, tuple(name for name in asked if name not in self.spool.sites)
+            return sent, tuple(name for name in asked if name not in self.spool.sites)
 
     def receive(self, answer: Answer) -> str | None:
         """Take a site's answer: None where its update is accepted, else the code that the site may read."""
@@ -267,10 +267,10 @@ class Rounds:
         self._tell("round_failed", facts)
         if self._attempts.own > self.plan.rounds.retries:
             save_attempts(self.folder / "attempts.json", replace(self._attempts, given_up=now.attempt))
-            told = ", ".join(f"{site} {code}" for site, code in sorted(why.items()))
+            words = ", ".join(f"{site} {code}" for site, code in sorted(why.items()))
             raise FederationError(
                 f"round {now.order.round_number}: {len(self.spool.sites)} updates, the quorum is "
-                f"{needed(self.plan.rounds, len(now.asked))} ({told}); "
+                f"{needed(self.plan.rounds, len(now.asked))} ({words}); "
                 "see to these sites, then run again to resume"
             )
         return False

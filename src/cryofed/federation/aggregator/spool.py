@@ -25,8 +25,8 @@ class Spool:
 
     def add(self, update: Update, sent_bytes: int) -> None:
         """Keep an accepted update; once this returns, a crash does not lose it."""
-        told = {name: getattr(update, name) for name in FIELDS} | {"metrics": dict(update.metrics)}
-        write_arrays(self._path(update.site), {"vector": update.vector}, told | {"sent_bytes": sent_bytes})
+        header = {name: getattr(update, name) for name in FIELDS} | {"metrics": dict(update.metrics)}
+        write_arrays(self._path(update.site), {"vector": update.vector}, header | {"sent_bytes": sent_bytes})
         self.sites = sorted({*self.sites, update.site})
         self._sound.discard(update.site)
 

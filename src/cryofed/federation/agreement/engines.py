@@ -13,7 +13,7 @@ GROUP = "cryofed.engines"
 
 def engine_names() -> tuple[str, ...]:
     """Names of the engines that are installed here, sorted."""
-    return tuple(sorted(_found()))
+    return tuple(sorted(_points()))
 
 
 def load_engine(name: str, path: Path | str = "plan", where: str = "engine") -> Any:
@@ -22,16 +22,16 @@ def load_engine(name: str, path: Path | str = "plan", where: str = "engine") -> 
     Raises:
         InputError: no such engine here; the ones that exist are named.
     """
-    found = _found()
-    if name not in found:
-        raise InputError(path, where, repr(name)[:60], f"choose one of: {', '.join(sorted(found))}")
-    return found[name].load()
+    engines = _points()
+    if name not in engines:
+        raise InputError(path, where, repr(name)[:60], f"choose one of: {', '.join(sorted(engines))}")
+    return engines[name].load()
 
 
-def _found() -> dict[str, EntryPoint]:
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    if not found:
+def _points() -> dict[str, EntryPoint]:
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if not points:
         raise FederationError(
             "no engine is registered: this installation is older than its source; install cryofed again"
         )
-    return found
+    return points

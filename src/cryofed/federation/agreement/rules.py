@@ -40,7 +40,7 @@ def stricter(plan: GuardRules, site: GuardRules) -> GuardRules:
         "min_steps": max(plan.min_steps, site.min_steps),
         "max_norm": _least_above_zero(plan.max_norm, site.max_norm),
         "private": plan.private or site.private,
-        # Rules of DP-SGD count only from whoever asks for it: a default elsewhere is nobody's wish.
+        # A side's rules of DP-SGD count only if that side asks for DP-SGD: otherwise they are mere defaults.
         "noise_multiplier": max(_of(plan, site, "noise_multiplier")),
         "sample_norm": min(_of(plan, site, "sample_norm")),
         "max_epsilon": _least_above_zero(*_of(plan, site, "max_epsilon")),

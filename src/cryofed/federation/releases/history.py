@@ -43,10 +43,10 @@ def note_promotion(path: Path, promotion: Promotion) -> None:
 
 
 def _all(path: Path, records: Sequence[Record]) -> list[Promotion]:
-    found = []
+    lines = []
     for number, record in enumerate(records, 1):
         try:
-            found.append(Promotion(**record))
+            lines.append(Promotion(**record))
         except TypeError:
             raise altered(path, number) from None
-    return found
+    return lines

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError, InputError, MissingPackageError
 from cryofed.learning.vector import Layout, Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
@@ -44,19 +45,19 @@ def write_like(
     arrays = {name: np.ascontiguousarray(array) for name, array in layout.split(vector).items()}
     for name, place in places.items():
         proto.graph.initializer[place].raw_data = arrays[name].astype("<f4").tobytes()
-    told = {"cryofed.calibration": calibration.to_json(), "cryofed.vector": vector_hash(vector)}
+    notes = {"cryofed.calibration": calibration.to_json(), "cryofed.vector": vector_hash(vector)}
     for prop in proto.metadata_props:
-        prop.value = told.get(prop.key, prop.value)
+        prop.value = notes.get(prop.key, prop.value)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(proto.SerializeToString())
-    save_file(arrays, folder / "weights.safetensors", metadata={"calibration": calibration.to_json()})
+    write_whole(folder / "model.onnx", proto.SerializeToString())
+    write_whole(folder / "weights.safetensors", save(arrays, metadata={"calibration": calibration.to_json()}))
     facts = {
         "vector_sha256": vector_hash(vector),
         "layout_sha256": layout.hash,
         "parameters": layout.size,
         **card,
     }
-    (folder / "card.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_whole(folder / "card.json", (json.dumps(facts, indent=2) + "\n").encode())
 
 
 def places_in(model: Path) -> tuple[Layout, dict[str, int], ModelProto]:
@@ -80,13 +81,13 @@ def places_in(model: Path) -> tuple[Layout, dict[str, int], ModelProto]:
     except Exception as error:  # each of the three libraries raises types of its own
         raise InputError(model, "model", type(error).__name__, "copy it again") from None
     names = [str(name) for name, _ in card["layout"]] if "layout" in card else sorted(arrays)
-    found = _places(names, arrays, proto)
+    places = _places(names, arrays, proto)
     if "layout" not in card:
-        names.sort(key=found.__getitem__)
+        names.sort(key=places.__getitem__)
     layout = Layout(tuple(names), tuple(tuple(arrays[name].shape) for name in names))
     if layout.hash != card["layout_sha256"]:
         raise FederationError(f"{model}: its arrays do not stand in the graph in the order of its layout")
-    return layout, found, proto
+    return layout, places, proto
 
 
 def _places(names: list[str], arrays: Mapping[str, Any], proto: ModelProto) -> dict[str, int]:
@@ -94,15 +95,15 @@ def _places(names: list[str], arrays: Mapping[str, Any], proto: ModelProto) -> d
     free: dict[bytes, list[int]] = {}
     for place, constant in enumerate(proto.graph.initializer):
         free.setdefault(bytes(constant.raw_data), []).append(place)
-    found: dict[str, int] = {}
+    place_of: dict[str, int] = {}
     for name in names:
         places = free.get(np.ascontiguousarray(arrays[name], "<f4").tobytes(), [])
         fits = [place for place in places if _shape(proto, place) == _bare(arrays[name].shape)]
         if not fits:
             raise FederationError(f"{name} is not found in the graph; this release is made where torch is")
-        found[name] = fits[0]
+        place_of[name] = fits[0]
         places.remove(fits[0])
-    return found
+    return place_of
 
 
 def _shape(proto: ModelProto, place: int) -> tuple[int, ...]:

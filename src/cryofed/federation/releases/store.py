@@ -58,8 +58,8 @@ def write_release(
         FederationError: another model has this number, or the network is another one than that of `like`.
     """
     layout, _, _ = places_in(like)
-    told = dict(facts)
-    told |= {
+    card = dict(facts)
+    card |= {
         "release": number,
         "layout": [[n, list(s)] for n, s in zip(layout.names, layout.shapes, strict=True)],
     }
@@ -71,7 +71,7 @@ def write_release(
         raise FederationError(f"{final}: another model is there already; move that folder away")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
-    write_like(temporary, like, vector, Calibration(**(told.get("calibration") or {})), told)
+    write_like(temporary, like, vector, Calibration(**(card.get("calibration") or {})), card)
     temporary.rename(final)
     return final
 

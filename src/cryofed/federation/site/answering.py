@@ -110,6 +110,7 @@ class Site:
     policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
     answers: AnswerRules = field(default_factory=AnswerRules)  # what gate and statistics are told
     work: WorkRules = field(default_factory=WorkRules)  # what a plan may ask for
+    device: str = "cpu"  # where it computes, as `learning.device` names it; the same bits on a CPU only
 
 
 SiteFunction = Callable[[Buffer, Plan, Site], Answer]

@@ -43,6 +43,11 @@ class Home(Protocol):
         ...
 
     @property
+    def device(self) -> str:
+        """Where it computes."""
+        ...
+
+    @property
     def answers(self) -> AnswerRules:
         """The site's own."""
         ...
@@ -90,7 +95,7 @@ def gate_answer(order: Order, plan: Plan, site: Home, rules: GuardRules) -> Mapp
         return {
             f"{index}.{name}": value
             for index, model in enumerate(models)
-            for name, value in told_metrics(model, held_out, cell, calibrate=True).items()
+            for name, value in told_metrics(model, held_out, cell, calibrate=True, device=site.device).items()
         }
     if site.folder is None:
         raise GuardError("ledger", "a private answer keeps a ledger; give the site a folder")
@@ -110,7 +115,10 @@ def gate_answer(order: Order, plan: Plan, site: Home, rules: GuardRules) -> Mapp
     )
     noise = GateNoise(multiplier=site.answers.noise, min_cell=cell, secret_seed=seed)
     return private_answer(
-        [plain_logits(model, held_out) for model in models], held_out.good, plan.gate.metric, noise
+        [plain_logits(model, held_out, site.device) for model in models],
+        held_out.good,
+        plan.gate.metric,
+        noise,
     )
 
 
@@ -124,12 +132,12 @@ def counted_metrics(order: Order, plan: Plan, site: Home, layout: Layout) -> dic
         count_question(site.folder, question(order, [model], content_hash(held_out)), site.answers)
     except GuardError:
         return {}
-    told = told_metrics(model, held_out, max(plan.gate.min_cell, site.answers.min_cell))
+    told = told_metrics(model, held_out, max(plan.gate.min_cell, site.answers.min_cell), device=site.device)
     return {name: told[name] for name in BESIDE if name in told}
 
 
 def told_metrics(
-    vector: Vector, held_out: Labelled, min_cell: int, *, calibrate: bool = False
+    vector: Vector, held_out: Labelled, min_cell: int, *, calibrate: bool = False, device: str = "cpu"
 ) -> Mapping[str, float]:
     """Metrics of one model on these averages; nothing below `min_cell` good or bad ones.
 
@@ -140,7 +148,7 @@ def told_metrics(
     fewest = min(good, len(held_out) - good)
     if fewest < max(min_cell, 1):
         return {}
-    metrics = evaluate(vector, held_out)
+    metrics = evaluate(vector, held_out, device)
     values = {
         "auc": in_steps(metrics.auc, fewest),
         "brier": in_steps(metrics.brier, fewest),
@@ -149,7 +157,7 @@ def told_metrics(
         "good": float(metrics.good),
     }
     if calibrate and fewest >= FEWEST:
-        fitted = calibrated(vector, held_out)
+        fitted = calibrated(vector, held_out, device=device)
         values["slope"] = LOGIT.held(in_steps(fitted.slope, fewest))
         values["offset"] = LOGIT.held(in_steps(fitted.offset, fewest))
     return values

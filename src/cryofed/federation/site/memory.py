@@ -40,8 +40,8 @@ def load_memory(folder: Path | None, order: Order) -> SiteMemory:
     arrays, _ = read_arrays(_path(folder, order, max(earlier)))
     parts: dict[str, dict[str, Vector]] = {"strategy": {}, "guard": {}}
     for name, array in arrays.items():
-        whose, _, what = name.partition("/")
-        parts[whose][what] = np.array(array)
+        whose, _, part = name.partition("/")
+        parts[whose][part] = np.array(array)
     return SiteMemory(**parts)
 
 

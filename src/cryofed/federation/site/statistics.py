@@ -39,21 +39,21 @@ def local_statistics(labelled: Labelled, grids: Sequence[Grid], min_cell: int) -
         **_binned("pixel", [(grid.pixel_size_angstrom, grid.averages) for grid in grids], PIXEL_EDGES),
         **_binned("box", [(float(grid.box), grid.averages) for grid in grids], BOX_EDGES),
     }
-    told = {name: float(count) for name, count in counts.items() if count >= min_cell}
+    values = {name: float(count) for name, count in counts.items() if count >= min_cell}
     if len(labelled) >= min_cell:
-        told["jobs"] = float(len(np.unique(labelled.job)))
-        told["projects"] = float(len(np.unique(labelled.project)))
+        values["jobs"] = float(len(np.unique(labelled.job)))
+        values["projects"] = float(len(np.unique(labelled.project)))
     for name, column in zip(FEATURES, labelled.features.T, strict=True):
         known: NDArray[np.float64] = column[np.isfinite(column)].astype(np.float64)
         if len(known) >= min_cell:
-            told[f"feature:{name}.mean"] = round(float(known.mean()), MOST_DIGITS)
-            told[f"feature:{name}.deviation"] = round(float(known.std()), MOST_DIGITS)
-    return told
+            values[f"feature:{name}.mean"] = round(float(known.mean()), MOST_DIGITS)
+            values[f"feature:{name}.deviation"] = round(float(known.std()), MOST_DIGITS)
+    return values
 
 
-def good_share(told: Mapping[str, float]) -> float | None:
+def good_share(values: Mapping[str, float]) -> float | None:
     """Share of good averages, None where a site told too little."""
-    return told["good"] / told["examples"] if {"good", "bad", "examples"} <= set(told) else None
+    return values["good"] / values["examples"] if {"good", "bad", "examples"} <= set(values) else None
 
 
 def _binned(

@@ -41,7 +41,7 @@ class Trainer:
         return layout()
 
     def __call__(self, vector: Vector, *, pull: float = 0.0, drift: Vector | None = None) -> Trained:
-        """Train from `vector`; the same order, plan, site and call give the same bits."""
+        """Train from `vector`; the same order, plan, site and call give the same bits on a CPU."""
         rate = self.plan.learning_rate(self.order.round_number)
         settings = training_settings(self.plan.training, learning_rate=rate, pull=pull)
         self._calls += 1
@@ -50,7 +50,15 @@ class Trainer:
             trained = self._privately(vector, settings, drift)
         else:
             seed = seed_of(f"{self.plan.seed}:{self.site.name}:{self.order.round_number}:{self._calls}")
-            trained = train(vector, self.labelled, settings, seed, drift=drift, progress=self._in_time)
+            trained = train(
+                vector,
+                self.labelled,
+                settings,
+                seed,
+                drift=drift,
+                device=self.site.device,
+                progress=self._in_time,
+            )
         self.steps += trained.steps
         self.loss = trained.loss
         return trained
@@ -96,7 +104,15 @@ class Trainer:
             sample_norm=self.rules.sample_norm,
             secret_seed=seed,
         )
-        return train_privately(vector, self.labelled, settings, privacy, drift=drift, progress=self._in_time)
+        return train_privately(
+            vector,
+            self.labelled,
+            settings,
+            privacy,
+            drift=drift,
+            device=self.site.device,
+            progress=self._in_time,
+        )
 
 
 def check_work(settings: TrainingSettings, done: int, most: WorkRules) -> None:
@@ -156,6 +172,11 @@ class Place(Protocol):
     @property
     def work(self) -> WorkRules:
         """The most that it does in a round."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it computes, as `learning.device` names it."""
         ...
 
 

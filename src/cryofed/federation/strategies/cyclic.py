@@ -25,9 +25,9 @@ class Cyclic(Strategy):
 
     def combine(self, state: State, updates: Iterable[Update]) -> State:
         """Take the one site's model."""
-        made = mean(updates, "equal")
-        if made.sites != 1:
-            raise FederationError(f"cyclic: {made.sites} updates in one round, it takes one at a time")
+        average = mean(updates, "equal")
+        if average.sites != 1:
+            raise FederationError(f"cyclic: {average.sites} updates in one round, it takes one at a time")
         return State(
-            vector=state.vector + made.vector, memory=state.memory, round_number=state.round_number + 1
+            vector=state.vector + average.vector, memory=state.memory, round_number=state.round_number + 1
         )

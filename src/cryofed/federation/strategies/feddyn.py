@@ -39,12 +39,12 @@ class FedDyn(Strategy):
 
     def combine(self, state: State, updates: Iterable[Update]) -> State:
         """The mean step, corrected by what all steps so far left over."""
-        made = mean(updates, "equal")
-        share = np.float32(made.sites / max(self.sites, made.sites))
+        average = mean(updates, "equal")
+        share = np.float32(average.sites / max(self.sites, average.sites))
         # h / α is kept instead of h: the same vector without two roundings.
-        left = state.memory.get("left", zeros(made.vector)) - share * made.vector
+        left = state.memory.get("left", zeros(average.vector)) - share * average.vector
         return State(
-            vector=state.vector + made.vector - left,
+            vector=state.vector + average.vector - left,
             memory={"left": left},
             round_number=state.round_number + 1,
         )

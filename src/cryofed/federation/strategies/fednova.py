@@ -38,8 +38,8 @@ class FedNova(Strategy):
                 weighted_steps += weight_of(update, self.weighting) * update.steps
                 yield replace(update, vector=update.vector * np.float32(1 / update.steps))
 
-        made = mean(per_step(), self.weighting)
-        step = made.vector
-        step *= np.float32(weighted_steps / made.weight)
+        average = mean(per_step(), self.weighting)
+        step = average.vector
+        step *= np.float32(weighted_steps / average.weight)
         step += state.vector
         return State(vector=step, memory=state.memory, round_number=state.round_number + 1)

@@ -55,10 +55,10 @@ class Scaffold(Strategy):
 
     def combine(self, state: State, updates: Iterable[Update]) -> State:
         """`x ← x + η_g mean Δy; c ← c + |S| / N · mean Δc`."""
-        made = mean(updates, self.weighting)
-        share = made.sites / max(self.sites, made.sites)
+        average = mean(updates, self.weighting)
+        share = average.sites / max(self.sites, average.sites)
         return State(
-            vector=state.vector + np.float32(self.learning_rate) * channel(made.vector, 0, 2),
-            memory={"control": state.memory["control"] + np.float32(share) * channel(made.vector, 1, 2)},
+            vector=state.vector + np.float32(self.learning_rate) * channel(average.vector, 0, 2),
+            memory={"control": state.memory["control"] + np.float32(share) * channel(average.vector, 1, 2)},
             round_number=state.round_number + 1,
         )

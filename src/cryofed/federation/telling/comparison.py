@@ -76,7 +76,7 @@ def follow(
         if event != "round_closed":
             return
         seconds.append(time.process_time() - watch)
-        sent.append(sum(told["bytes"] for told in facts["accepted"].values()))
+        sent.append(sum(update["bytes"] for update in facts["accepted"].values()))
         received.append(4 * rounds.strategy.channels * shape.size * len(facts["asked"]))
         refused += len(facts["refused"])
         number = int(facts["round"])
@@ -166,7 +166,7 @@ def compare(
     test = Labelled.join(list(held_parts.values()))
     if not test.good.any() or test.good.all():
         raise TrainingError("the held-out projects of all sites need good and bad classes; label more")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in plans}
+    entries_of: dict[str, list[dict[str, Any]]] = {name: [] for name in plans}
     for seed in seeds:
         begin = initial_vector(seed) if start is None else start
         beside = _beside(next(iter(plans.values())), parts, test, begin, seed)
@@ -175,11 +175,11 @@ def compare(
             folder = scratch / f"{seed}" / name
             sites = {n: Site(name=n, source=LibraryFile(p), folder=folder / n) for n, p in libraries.items()}
             course = follow(replace(plan, seed=seed), sites, begin, test, folder / "run")
-            found[name].append(_entry(course, held_parts, beside, margin, len(sites)))
+            entries_of[name].append(_entry(course, held_parts, beside, margin, len(sites)))
             done(f"seed {seed}: {name}")
     return [
         Row(name=name, **{key: tuple(entry[key] for entry in entries) for key in entries[0]})
-        for name, entries in found.items()
+        for name, entries in entries_of.items()
     ]
 
 

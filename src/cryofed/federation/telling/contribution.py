@@ -45,8 +45,8 @@ def contributions(reports: Sequence[Mapping[str, Any]]) -> dict[str, Contributio
         for name, share in zip(names, shapley(products, weights), strict=True):
             shares.setdefault(name, []).append(float(share))
     return {
-        name: Contribution(share=float(np.mean(told)), error=_standard_error(told), rounds=len(told))
-        for name, told in sorted(shares.items())
+        name: Contribution(share=float(np.mean(values)), error=_standard_error(values), rounds=len(values))
+        for name, values in sorted(shares.items())
     }
 
 

@@ -88,16 +88,16 @@ class MLflowRun:
         self._client = MlflowClient()
         known = self._client.get_experiment_by_name(plan.name)
         experiment = known.experiment_id if known else self._client.create_experiment(plan.name)
-        found = self._client.search_runs([experiment], f"tags.`cryofed.campaign` = '{campaign}'")
-        if found:
-            self._run = found[0].info.run_id
+        runs = self._client.search_runs([experiment], f"tags.`cryofed.campaign` = '{campaign}'")
+        if runs:
+            self._run = runs[0].info.run_id
             self._client.update_run(self._run, status="RUNNING")
             return
         tags = {"cryofed.campaign": str(campaign), "cryofed.plan": plan.hash}
-        made = self._client.create_run(experiment, tags=tags, run_name=f"campaign {campaign}")
-        self._run = made.info.run_id
-        told = {"engine": plan.engine, "strategy": plan.strategy.name, "seed": plan.seed}
-        for name, value in (told | {"rounds": plan.rounds.count, "sites": len(plan.sites)}).items():
+        run = self._client.create_run(experiment, tags=tags, run_name=f"campaign {campaign}")
+        self._run = run.info.run_id
+        parameters = {"engine": plan.engine, "strategy": plan.strategy.name, "seed": plan.seed}
+        for name, value in (parameters | {"rounds": plan.rounds.count, "sites": len(plan.sites)}).items():
             self._client.log_param(self._run, name, value)
 
     def note(self, event: str, facts: Mapping[str, Any]) -> None:
@@ -106,8 +106,8 @@ class MLflowRun:
             self._log(round_metrics(facts), facts["round"])
             gone = {**facts["refused"], **facts["lost"]}
             if gone:
-                told = ", ".join(f"{site} {code}" for site, code in sorted(gone.items()))
-                self._client.set_tag(self._run, f"missing.{facts['round']:05d}", told)
+                missing = ", ".join(f"{site} {code}" for site, code in sorted(gone.items()))
+                self._client.set_tag(self._run, f"missing.{facts['round']:05d}", missing)
         elif event == "gate":
             self._log(gate_metrics(facts), 0)
             self._client.set_tag(self._run, "gate", "promoted" if facts["promoted"] else "kept")
@@ -132,7 +132,7 @@ class MLflowRun:
 def round_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     """A round report as named numbers; `site/NAME/…` is one site's."""
     accepted = report["accepted"]
-    told = {
+    metrics = {
         "seconds": report["seconds"],
         "bytes": sum(update["bytes"] for update in accepted.values()),
         "accepted": len(accepted),
@@ -140,16 +140,16 @@ def round_metrics(report: Mapping[str, Any]) -> dict[str, float]:
         "lost": len(report["lost"]),
     }
     if report["auc"] is not None:
-        told["auc"] = report["auc"]
+        metrics["auc"] = report["auc"]
     for site, update in accepted.items():
         numbers = {name: update[name] for name in ("examples", "norm", "bytes")} | update["metrics"]
-        told |= {f"site/{site}/{name}": value for name, value in numbers.items()}
-    return {name: float(value) for name, value in told.items()}
+        metrics |= {f"site/{site}/{name}": value for name, value in numbers.items()}
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def gate_metrics(gate: Mapping[str, Any]) -> dict[str, float]:
     """The gate's numbers; `site/NAME/…` is one site's."""
-    told = {f"gate/{name}": gate[name] for name in ("pooled_candidate", "pooled_current")}
+    metrics = {f"gate/{name}": gate[name] for name in ("pooled_candidate", "pooled_current")}
     for site, one in gate["sites"].items():
-        told |= {f"site/{site}/gate_{name}": one[name] for name in ("candidate", "current")}
-    return {name: float(value) for name, value in told.items() if value is not None}
+        metrics |= {f"site/{site}/gate_{name}": one[name] for name in ("candidate", "current")}
+    return {name: float(value) for name, value in metrics.items() if value is not None}

@@ -52,21 +52,21 @@ def order(
     )
 
 
-def pack_order(made: Order) -> bytes:
+def pack_order(sent: Order) -> bytes:
     """The order as bytes; models travel down as float32, so that every site starts from the same bits."""
-    encoded = encode(made.vector, "float32")
+    encoded = encode(sent.vector, "float32")
     header = {
         "schema": MESSAGE_SCHEMA,
-        "task": made.task,
-        "round_number": made.round_number,
-        "plan_hash": made.plan_hash,
-        "start_hash": made.start_hash,
-        "layout_hash": made.layout_hash,
-        "model_hash": made.model_hash,
+        "task": sent.task,
+        "round_number": sent.round_number,
+        "plan_hash": sent.plan_hash,
+        "start_hash": sent.start_hash,
+        "layout_hash": sent.layout_hash,
+        "model_hash": sent.model_hash,
         "codec": encoded.codec,
     }
     # As float32 the payload is the vector's own bytes, so its hash is known.
-    return pack(header, encoded.payload, sha256=made.model_hash)
+    return pack(header, encoded.payload, sha256=sent.model_hash)
 
 
 def unpack_order(data: Buffer, max_numbers: int) -> Order:
@@ -153,8 +153,8 @@ def unpack_numbers(data: Buffer) -> Numbers:
         raise WireError("bound", f"number {odd[:40]!r} is unknown or out of its bounds")
     if canonical(values) != bytes(parcel.payload):  # a name twice
         raise WireError("format", "the numbers are not in canonical form")
-    told = {name: parcel.header[name] for name in ("site", "task", "round_number", "model_hash")}
-    return Numbers(values=values, **told)
+    fields = {name: parcel.header[name] for name in ("site", "task", "round_number", "model_hash")}
+    return Numbers(values=values, **fields)
 
 
 EMPTY = np.zeros(0, np.float32)  # the vector of an order that needs none

@@ -113,10 +113,10 @@ def unpack_update(data: Buffer, size: int, max_bytes: int | None = None) -> Upda
     """
     limit = 4 * size + 12 + MAX_HEADER if max_bytes is None else max_bytes
     parcel = unpack(data, UPDATE_SCHEMA, limit)
-    told = {k: parcel.header[k] for k in _COMMON | {"site": 0, "examples": 0, "steps": 0, "metrics": 0}}
-    told.pop("schema")
-    vector = decode(Encoded(told.pop("codec"), parcel.payload), size)
-    return Update(vector=vector, **told)
+    fields = {k: parcel.header[k] for k in _COMMON | {"site": 0, "examples": 0, "steps": 0, "metrics": 0}}
+    fields.pop("schema")
+    vector = decode(Encoded(fields.pop("codec"), parcel.payload), size)
+    return Update(vector=vector, **fields)
 
 
 def _check_header(header: Mapping[str, Any]) -> None:

@@ -29,8 +29,8 @@ def find(project: Path) -> Iterator[Found]:
     name = str(project.resolve())
     for folder in sorted(_jobs(project), key=lambda job: int(job.name[1:])):
         try:
-            if found := _selection(project, name, folder, read_json(folder / JOB)):
-                yield found
+            if selection := _selection(project, name, folder, read_json(folder / JOB)):
+                yield selection
         except Exception as error:  # of one job; the others must go on
             yield Passed(project=name, source=folder, reason=why(error))
 
@@ -109,8 +109,8 @@ def classification(project: Path, document: dict[str, Any], stack: str) -> Path 
     if written and written.is_file():
         return written
     folders = [project / uid for uid in parents(document, "templates")]
-    found = (cryosparc.find(folder) for folder in folders if folder.is_dir())
-    return next((starts[-1].file for starts in found if starts), None)
+    classifications = (cryosparc.find(folder) for folder in folders if folder.is_dir())
+    return next((starts[-1].file for starts in classifications if starts), None)
 
 
 def _named(folder: Path, name: str) -> str:

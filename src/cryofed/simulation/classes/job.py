@@ -25,7 +25,7 @@ def simulate_job(spec: Spec, seed: int | np.random.SeedSequence) -> SimulatedJob
     references = stack([np.zeros_like(d.content) if d.reference is None else d.reference for d in drawn])
     particles = np.array([d.particles for d in drawn])
     true = np.array([d.reference is not None for d in drawn])
-    made = average_classes(
+    averaged = average_classes(
         spec, contents, references, particles,
         gain=np.array([d.gain for d in drawn]), cut=np.array([d.cut for d in drawn]), typical=true, rng=rng,
     )  # fmt: skip
@@ -33,15 +33,17 @@ def simulate_job(spec: Spec, seed: int | np.random.SeedSequence) -> SimulatedJob
         program=spec.program,
         path=Path(spec.name),
         name=spec.name,
-        averages=present(spec, made.averages, rng),
-        classes=_table(spec, drawn, made, contents, rng),
+        averages=present(spec, averaged.averages, rng),
+        classes=_table(spec, drawn, averaged, contents, rng),
         pixel_size_angstrom=None if spec.program == "images" else spec.pixel_size_angstrom,
         mask_diameter_angstrom=None if spec.program == "images" else spec.mask_diameter_angstrom,
     )
-    return SimulatedJob(job=job, truth=_truth(spec, drawn, made), ssnr=made.believed.astype(np.float32))
+    return SimulatedJob(
+        job=job, truth=_truth(spec, drawn, averaged), ssnr=averaged.believed.astype(np.float32)
+    )
 
 
-def _truth(spec: Spec, drawn: list[Drawn], made: Averaged) -> Truth:
+def _truth(spec: Spec, drawn: list[Drawn], averaged: Averaged) -> Truth:
     pixel = spec.pixel_size_angstrom
     n = len(drawn)
     which = np.array([d.molecule for d in drawn])
@@ -53,14 +55,14 @@ def _truth(spec: Spec, drawn: list[Drawn], made: Averaged) -> Truth:
     true = which >= 0
     if true.any():
         likeness[true], cut[true] = compare(
-            made.averages[true], made.references[true], made.weights[true], radius[true]
+            averaged.averages[true], averaged.references[true], averaged.weights[true], radius[true]
         )
     resolution = spec.box * pixel / cut
     purity = np.array([d.purity for d in drawn])
     offset = np.array([d.offset_px for d in drawn]) * pixel
     graded = np.where(
         true,
-        quality(purity, likeness, resolution / diameter, offset / diameter, made.possible_shell / cut),
+        quality(purity, likeness, resolution / diameter, offset / diameter, averaged.possible_shell / cut),
         0.0,
     )
     return Truth(
@@ -98,7 +100,7 @@ def _reasons(drawn: list[Drawn], graded: NDArray[np.float64], off: NDArray[np.fl
 
 
 def _table(
-    spec: Spec, drawn: list[Drawn], made: Averaged, contents: NDArray[np.float32], rng: RANDOM
+    spec: Spec, drawn: list[Drawn], averaged: Averaged, contents: NDArray[np.float32], rng: RANDOM
 ) -> ClassTable:
     n = len(drawn)
     particles = np.array([d.particles for d in drawn])
@@ -106,14 +108,14 @@ def _table(
     if spec.program == "images":
         return ClassTable.unknown(n)
     soft = particles * np.exp(rng.normal(0, 0.06, n))
-    rotation, shift = _accuracies(spec, made, contents, rng)
+    rotation, shift = _accuracies(spec, averaged, contents, rng)
     # RELION writes 999 where it had no particle to estimate from.
     rare = particles <= 3 + rng.integers(0, 8, n)
     relion = spec.program == "relion"
     return ClassTable(
         number=np.arange(1, n + 1),
         particles=particles,
-        resolution_angstrom=made.resolution_angstrom,
+        resolution_angstrom=averaged.resolution_angstrom,
         distribution=soft / soft.sum() if relion else nothing,
         accuracy_rotation_degree=np.where(rare, 999.0, rotation) if relion else nothing,
         accuracy_translation_angstrom=np.where(rare, 999.0, shift) if relion else nothing,
@@ -121,7 +123,7 @@ def _table(
 
 
 def _accuracies(
-    spec: Spec, made: Averaged, contents: NDArray[np.float32], rng: RANDOM
+    spec: Spec, averaged: Averaged, contents: NDArray[np.float32], rng: RANDOM
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Degrees and Å by which a particle must be moved until the noise can tell.
 
@@ -130,14 +132,14 @@ def _accuracies(
     """
     box = spec.box
     axis = np.arange(box, dtype=np.float32) - box // 2
-    images = made.averages.astype(np.float64)
+    images = averaged.averages.astype(np.float64)
     down, right = np.gradient(images, axis=1), np.gradient(images, axis=2)
     turn = right * -axis[None, :, None] + down * axis[None, None, :]
     radius = 0.5 * min(spec.mask_diameter_angstrom / spec.pixel_size_angstrom, box)
     inside = np.hypot(axis[:, None], axis[None, :]) < radius
     content = np.square(images[:, inside]).sum(axis=1)
     # Noise energy of one particle in the units of these images: from the mean single-particle SNR.
-    snr = np.clip(made.snr[:, 1 : box // 4].mean(axis=1), 1e-7, 10)
+    snr = np.clip(averaged.snr[:, 1 : box // 4].mean(axis=1), 1e-7, 10)
     noise = content / np.maximum(snr * inside.sum(), 1e-9)
     rotation = np.degrees(np.sqrt(9.2 * noise / np.maximum(np.square(turn[:, inside]).sum(axis=1), 1e-12)))
     slope = np.maximum(np.square(down[:, inside] + right[:, inside]).sum(axis=1), 1e-12)

@@ -56,13 +56,13 @@ def write_select_2d(project: Path, uid: str, class2d: str, labels: Labels) -> No
     table = np.load(source / f"{stem}_particles.cs")
     through = np.load(source / f"{class2d}_passthrough_particles.cs")
     in_class = labels.kept[table["alignments2D/class"]]
-    for what, classes, particles in (
+    for side, classes, particles in (
         ("selected", labels.kept, in_class),
         ("excluded", ~labels.kept, ~in_class),
     ):
-        save(folder / f"templates_{what}.cs", templates[classes])
-        save(folder / f"particles_{what}.cs", table[particles])
-        save(folder / f"{uid}_passthrough_particles_{what}.cs", through[particles])
+        save(folder / f"templates_{side}.cs", templates[classes])
+        save(folder / f"particles_{side}.cs", table[particles])
+        save(folder / f"{uid}_passthrough_particles_{side}.cs", through[particles])
     inputs = [
         {
             "name": "particles",

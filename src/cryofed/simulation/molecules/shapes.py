@@ -11,7 +11,7 @@ from cryofed.simulation.molecules import elongated, globular
 from cryofed.simulation.molecules.molecule import Molecule, random_turn
 
 Maker = Callable[[np.random.Generator, str], Molecule]
-MOST_BEADS = 7000  # more cost time and show nothing at the pixel sizes of class averages
+MOST_BEADS = 7000  # more would cost time and not show at the pixel sizes of class averages
 
 
 def random_molecule(rng: np.random.Generator, name: str = "molecule", kind: str | None = None) -> Molecule:
@@ -19,9 +19,9 @@ def random_molecule(rng: np.random.Generator, name: str = "molecule", kind: str 
     names = list(KINDS)
     shares = np.array([share for share, _ in KINDS.values()])
     chosen = kind or names[int(rng.choice(len(names), p=shares / shares.sum()))]
-    made = thinned(KINDS[chosen][1](rng, name))
-    flexible = chosen == "lobes" or (rng.random() < 0.3 and made.views == "any")
-    return _flexible(rng, made) if flexible else made
+    molecule = thinned(KINDS[chosen][1](rng, name))
+    flexible = chosen == "lobes" or (rng.random() < 0.3 and molecule.views == "any")
+    return _flexible(rng, molecule) if flexible else molecule
 
 
 def thinned(molecule: Molecule) -> Molecule:

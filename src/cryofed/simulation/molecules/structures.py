@@ -24,11 +24,11 @@ def structure_files(folder: Path) -> list[Path]:
     """The files in `folder` and below that hold a model or a map, sorted."""
     if not folder.is_dir():
         raise InputError(folder, "structures", "no such folder", "name a folder of PDB, mmCIF or MRC files")
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and _kind(p) in MODELS + MAPS)
-    if not found:
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and _kind(p) in MODELS + MAPS)
+    if not files:
         remedy = "put .pdb, .cif or .mrc files (or .gz of them) there"
         raise InputError(folder, "structures", "no PDB, mmCIF or MRC file", remedy)
-    return found
+    return files
 
 
 @lru_cache(maxsize=64)
@@ -50,7 +50,7 @@ def _model(path: Path) -> Molecule:
         if structure.assemblies:
             model = gemmi.make_assembly(structure.assemblies[0], model, gemmi.HowToNameCopiedChain.Dup)
         residues = [r for chain in model for r in chain if not r.is_water()]
-        step = 1 + model.count_atom_sites() // MOST_ATOMS  # every so many atoms of a capsid are enough
+        step = 1 + model.count_atom_sites() // MOST_ATOMS  # of a capsid, every n-th atom is enough
         atoms = [
             (*atom.pos.tolist(), weight * atom.element.atomic_number * atom.occ)
             for residue in residues

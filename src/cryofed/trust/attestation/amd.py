@@ -128,8 +128,10 @@ def checks(
     same = _bytes(vcek, _OID + "4") == report.chip and not report.flags & 2
     yield Check("chip", same, f"certificate and report {'are' if same else 'are not'} of the same chip")
     for part, (index, oid) in TCB.items():
-        certified, found = _whole(vcek, oid), report.reported_tcb[index]
-        yield Check("tcb", certified == found, f"{part} version {found}, the certificate says {certified}")
+        certified, reported = _whole(vcek, oid), report.reported_tcb[index]
+        yield Check(
+            "tcb", certified == reported, f"{part} version {reported}, the certificate says {certified}"
+        )
     yield Check("debug", not report.policy & _DEBUG, _yes("the host may not debug the guest", report, _DEBUG))
     bit = bool(report.policy & _MUST_BE_ONE)
     yield Check("guest-policy", bit, f"the guest policy's fixed bit is {int(bit)}; 1 is right")
@@ -153,9 +155,9 @@ def _agreed(report: Report, policy: SnpPolicy) -> Iterator[Check]:
     if policy.host_data:
         known = report.host_data.hex() in policy.host_data
         yield Check("host-data", known, f"host data are {'' if known else 'not '}in the agreement")
-    for part, found in report.tcb.items():
+    for part, version in report.tcb.items():
         least = getattr(policy, f"min_{part}")
-        yield Check("tcb-floor", found >= least, f"{part} version {found}, at least {least} was agreed")
+        yield Check("tcb-floor", version >= least, f"{part} version {version}, at least {least} was agreed")
     moves = bool(report.policy & _MIGRATION)
     yield Check(
         "migration",
@@ -217,10 +219,10 @@ def _bytes(certificate: Any, oid: str) -> bytes:
     """The value of one of AMD's extensions; empty where it is missing."""
     x509 = x509_module()
     try:
-        found = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(oid)).value
+        value = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(oid)).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return b""
-    return bytes(getattr(found, "value", b""))
+    return bytes(getattr(value, "value", b""))
 
 
 def _whole(certificate: Any, oid: str) -> int:

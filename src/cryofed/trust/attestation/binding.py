@@ -40,14 +40,14 @@ class Binding:
     @property
     def report_data(self) -> bytes:
         """64 bytes: SHA-512 over the fields, each after its length."""
-        return hashlib.sha512(self._told()).digest()
+        return hashlib.sha512(self._spelled()).digest()
 
     @property
     def short(self) -> bytes:
         """32 bytes: SHA-256 over the same, where a chip signs no more."""
-        return hashlib.sha256(self._told()).digest()
+        return hashlib.sha256(self._spelled()).digest()
 
-    def _told(self) -> bytes:
+    def _spelled(self) -> bytes:
         texts = [CONTEXT, self.role.encode(), self.name.encode(), self.federation.encode()]
         parts = [*texts, self.tls_key, self.nonce, self.agreement]
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
@@ -80,16 +80,16 @@ def binding_checks(claims: Binding | None, wanted: Binding | Exact) -> Iterator[
         yield Check("binding", False, "the evidence does not say what it was made for")
         return
     for field, word in WORDS.items():
-        found, asked = (_told(getattr(which, field)) for which in (claims, wanted))
+        claimed, asked = (_shown(getattr(which, field)) for which in (claims, wanted))
         code = field.replace("_", "-")
-        told = f"{word} {found}" if found == asked else f"{word} {found}, asked for was {asked}"
-        yield Check(code, found == asked, f"made for {told}")
+        words = f"{word} {claimed}" if claimed == asked else f"{word} {claimed}, asked for was {asked}"
+        yield Check(code, claimed == asked, f"made for {words}")
 
 
-def signed_for(code: str, found: bytes, wanted: bytes) -> Check:
+def signed_for(code: str, signed: bytes, wanted: bytes) -> Check:
     """Whether the bytes that the chip signed are the hash of what the evidence should be for."""
-    told = "are" if found == wanted else "are not"
-    return Check(code, found == wanted, f"the bytes that the chip signed {told} those of this binding")
+    verb = "are" if signed == wanted else "are not"
+    return Check(code, signed == wanted, f"the bytes that the chip signed {verb} those of this binding")
 
 
 def binding_fields(binding: Binding) -> dict[str, str]:
@@ -110,7 +110,7 @@ def read_binding(value: Any) -> Binding:
     return Binding(**_FIELDS(value))
 
 
-def _told(value: str | bytes) -> str:
+def _shown(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.hex()
 
 

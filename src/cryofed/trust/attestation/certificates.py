@@ -12,7 +12,7 @@ from cryofed.errors import MissingPackageError, WireError
 from cryofed.trust.attestation.verdict import Check
 
 
-def load(der: bytes, what: str) -> Any:
+def load(der: bytes, role: str) -> Any:
     """An `x509.Certificate`.
 
     Raises:
@@ -30,7 +30,7 @@ def load(der: bytes, what: str) -> Any:
             return certificate
     except Exception:
         # cryptography raises half a dozen kinds, some of them its own; each means the same.
-        raise WireError("format", f"{what} is not a certificate that can be read") from None
+        raise WireError("format", f"{role} is not a certificate that can be read") from None
 
 
 def x509_module() -> Any:
@@ -52,8 +52,8 @@ def key_pin(key: Any) -> str:
 def name(certificate: Any) -> str:
     """The common name, for a person."""
     x509 = x509_module()
-    found = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return str(found[0].value)[:60] if found else "(no name)"
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(names[0].value)[:60] if names else "(no name)"
 
 
 def chain_checks(chain: Sequence[Any], now: datetime) -> Iterator[Check]:
@@ -72,8 +72,8 @@ def chain_checks(chain: Sequence[Any], now: datetime) -> Iterator[Check]:
         for child, issuer in zip(chain, [*chain[1:], chain[-1]], strict=True)
         if not _issued(child, issuer)
     ]
-    told = broken[0] if broken else " ← ".join(name(c) for c in chain)
-    yield Check("chain", not broken, told)
+    words = broken[0] if broken else " ← ".join(name(c) for c in chain)
+    yield Check("chain", not broken, words)
 
 
 def _issued(child: Any, issuer: Any) -> bool:

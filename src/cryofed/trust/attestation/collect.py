@@ -106,7 +106,7 @@ def _ask(entry: Path, report_data: bytes) -> tuple[str, bytes, bytes]:
 
 def _table(raw: bytes, entry: Path) -> dict[str, bytes]:
     """AMD's certificates by part; a table that is cut is refused."""
-    found = {}
+    parts = {}
     for start in range(0, len(raw), _ENTRY):
         line = raw[start : start + _ENTRY]
         if len(line) < _ENTRY or not any(line):
@@ -117,8 +117,8 @@ def _table(raw: bytes, entry: Path) -> dict[str, bytes]:
         if offset + length > len(raw):
             raise InputError(entry / "auxblob", "certificates", "a table that is cut", "ask again")
         if guid in _AMD_PARTS:
-            found[_AMD_PARTS[guid]] = raw[offset : offset + length]
-    return found
+            parts[_AMD_PARTS[guid]] = raw[offset : offset + length]
+    return parts
 
 
 def _snp(report: bytes, table: dict[str, bytes], endorsements: Path) -> SnpReport:

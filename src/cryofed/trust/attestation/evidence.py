@@ -82,8 +82,8 @@ def read_evidence(data: bytes) -> Evidence:
     Raises:
         WireError: not such a document.
     """
-    found = read_document(data, SCHEMA, _FIELDS, MAX_BYTES)
-    return Evidence(machine=found["machine"], gpus=found["gpus"], claims=found["claims"])
+    fields = read_document(data, SCHEMA, _FIELDS, MAX_BYTES)
+    return Evidence(machine=fields["machine"], gpus=fields["gpus"], claims=fields["claims"])
 
 
 def write_evidence(evidence: Evidence) -> bytes:
@@ -117,8 +117,8 @@ def _machine_fields(machine: Machine) -> dict[str, Any]:
 
 
 def _pcr(value: Any) -> tuple[int, bytes]:
-    found = record({"number": whole(0, 23), "value": hexadecimal(32)})(value)
-    return found["number"], found["value"]
+    fields = record({"number": whole(0, 23), "value": hexadecimal(32)})(value)
+    return fields["number"], fields["value"]
 
 
 def _gpu(value: Any) -> GpuReport:
@@ -130,9 +130,9 @@ def _machine(value: Any) -> Machine:
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"its kind is not one of {', '.join(_KINDS)}")
     make, fields = _KINDS[kind]
-    found = record({"kind": text(), **fields})(value)
-    found.pop("kind")
-    machine: Machine = make(**found)
+    given = record({"kind": text(), **fields})(value)
+    given.pop("kind")
+    machine: Machine = make(**given)
     return machine
 
 

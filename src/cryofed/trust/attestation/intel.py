@@ -40,12 +40,12 @@ def measured(evidence: IntelQuote) -> dict[str, str]:
     """What the quote says of the machine, for a person and for a draft of a policy."""
     quote = _quote(evidence)
     extension = quote.pck_extension()
-    told = {"measurement": _measurement(quote.report)}
+    values = {"measurement": _measurement(quote.report)}
     if extension is not None:
-        told["platform"] = extension.ppid.hex()
+        values["platform"] = extension.ppid.hex()
     if not quote.is_tdx():
-        told["MRSIGNER"] = quote.report.mr_signer.hex()
-    return told
+        values["MRSIGNER"] = quote.report.mr_signer.hex()
+    return values
 
 
 def checks(
@@ -57,11 +57,11 @@ def checks(
         WireError: the quote or the collateral cannot be read at all.
     """
     quote = _quote(evidence)
-    found = _verified(evidence, roots, now)
-    if isinstance(found, Check):
-        yield found
+    claims = _verified(evidence, roots, now)
+    if isinstance(claims, Check):
+        yield claims
     else:
-        pin = bytes(found["platform"]["root_key_id"]).hex()
+        pin = bytes(claims["platform"]["root_key_id"]).hex()
         known = pin == roots.intel
         yield Check("root", known, "Intel's root key" if known else f"root key {pin[:16]}… is not Intel's")
         yield Check("chain", True, "platform's certificate, collateral and revocation lists are Intel's")
@@ -74,8 +74,8 @@ def checks(
     measurement = _measurement(quote.report)
     known = measurement in policy.measurements
     yield Check("measurement", known, f"{measurement} is {'' if known else 'not '}in the agreement")
-    if not isinstance(found, Check):
-        yield from _agreed(found, policy)
+    if not isinstance(claims, Check):
+        yield from _agreed(claims, policy)
 
 
 def _attributes(quote: Any) -> Iterator[Check]:
@@ -101,13 +101,13 @@ def _attributes(quote: Any) -> Iterator[Check]:
     yield Check("module", theirs, f"the TDX module is {'' if theirs else 'not '}Intel's")
 
 
-def _agreed(found: Mapping[str, Any], policy: IntelPolicy) -> Iterator[Check]:
-    tcb, pck = found["tcb"], found["platform"]["pck"]
+def _agreed(claims: Mapping[str, Any], policy: IntelPolicy) -> Iterator[Check]:
+    tcb, pck = claims["tcb"], claims["platform"]["pck"]
     status, advisories = str(tcb["status"]), list(tcb["advisory_ids"])
     yield Check("tcb-status", status in policy.statuses, f"Intel says of the platform: {status}")
     refused = sorted(set(advisories) & policy.refused_advisories)
-    told = f"advisories that apply: {', '.join(advisories) or 'none'}"
-    yield Check("advisory", not refused, told)
+    text = f"advisories that apply: {', '.join(advisories) or 'none'}"
+    yield Check("advisory", not refused, text)
     number = int(tcb["eval_data_number"])
     yield Check(
         "evaluation", number >= policy.min_evaluation,

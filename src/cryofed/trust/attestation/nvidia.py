@@ -93,25 +93,25 @@ def checks(
     if policy is None:
         yield Check("gpu-policy", False, "the policy accepts no GPU")
         return
-    for code, word, found, agreed in (
+    for code, word, value, agreed in (
         ("gpu-driver", "driver", report.driver, policy.drivers),
         ("gpu-vbios", "VBIOS", report.vbios, policy.firmwares),
     ):
-        listed = found in agreed
-        yield Check(code, listed, f"{word} {found} is {'' if listed else 'not '}in the agreement")
+        listed = value in agreed
+        yield Check(code, listed, f"{word} {value} is {'' if listed else 'not '}in the agreement")
 
 
 def _opaque(raw: bytes) -> dict[int, bytes]:
-    found, at = {}, 0
+    fields, at = {}, 0
     while at < len(raw):
         if at + 4 > len(raw):
             raise WireError("format", "an opaque field is cut")
         kind, size = (int.from_bytes(raw[at + i : at + i + 2], "little") for i in (0, 2))
         if at + 4 + size > len(raw):
             raise WireError("format", "an opaque field is cut")
-        found[kind] = raw[at + 4 : at + 4 + size]
+        fields[kind] = raw[at + 4 : at + 4 + size]
         at += 4 + size
-    return found
+    return fields
 
 
 def _version(raw: bytes) -> str:

@@ -128,21 +128,21 @@ def _part(kind: Any, name: str, table: Mapping[str, Any], source: str) -> Any:
             source, f"attestation.{name}.{missing[0]}", "missing", known[missing[0]].metadata["help"]
         )
     chosen: dict[str, Any] = {}
-    for key, found in table.items():
+    for key, value in table.items():
         where = f"attestation.{name}.{key}"
         if key not in known:
             raise InputError(source, where, "an unknown field", f"known are {', '.join(known)}")
         wanted = known[key].metadata["kind"]
         if wanted == "texts":
-            if not isinstance(found, list) or not all(isinstance(t, str) and t for t in found):
-                raise InputError(source, where, repr(found)[:60], 'write a list of texts, like ["ab12"]')
-            chosen[key] = frozenset(t.lower() if key in _HEX else t for t in found)
+            if not isinstance(value, list) or not all(isinstance(t, str) and t for t in value):
+                raise InputError(source, where, repr(value)[:60], 'write a list of texts, like ["ab12"]')
+            chosen[key] = frozenset(t.lower() if key in _HEX else t for t in value)
         elif wanted == "whole":
-            if type(found) is not int or found < 0:
-                raise InputError(source, where, repr(found)[:60], "write a whole number of 0 or more")
-            chosen[key] = found
+            if type(value) is not int or value < 0:
+                raise InputError(source, where, repr(value)[:60], "write a whole number of 0 or more")
+            chosen[key] = value
         else:
-            if type(found) is not bool:
-                raise InputError(source, where, repr(found)[:60], "write true or false")
-            chosen[key] = found
+            if type(value) is not bool:
+                raise InputError(source, where, repr(value)[:60], "write true or false")
+            chosen[key] = value
     return kind(**chosen)

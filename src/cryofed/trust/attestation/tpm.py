@@ -103,11 +103,11 @@ def checks(
         "signature", signed, f"the attestation key {'signed' if signed else 'did not sign'} this quote"
     )
     yield signed_for("report-data", quote.extra_data, binding.short)
-    told = tuple(number for number, _ in evidence.pcrs)
+    numbers = tuple(number for number, _ in evidence.pcrs)
     yield Check(
         "registers",
-        told == tuple(sorted(quote.registers)),
-        f"{len(told)} registers told, {len(quote.registers)} quoted",
+        numbers == tuple(sorted(quote.registers)),
+        f"{len(numbers)} registers told, {len(quote.registers)} quoted",
     )
     digest = hashlib.sha256(b"".join(value for _, value in evidence.pcrs)).digest()
     yield Check("values", digest == quote.digest, "the registers' values are those that were quoted")

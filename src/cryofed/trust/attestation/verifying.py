@@ -41,7 +41,7 @@ def verify_under(
     checks = [*binding_checks(evidence.claims, binding), *_caught("format", machine)]
     for gpu in evidence.gpus:
         checks += _caught("gpu-format", nvidia.checks(gpu, policy.gpu, binding, now, roots))
-        measured |= {f"GPU {key}": value for key, value in _told(partial(nvidia.measured, gpu)).items()}
+        measured |= {f"GPU {key}": value for key, value in _values(partial(nvidia.measured, gpu)).items()}
     return Verdict(platform=name, proves=proves, checks=tuple(checks), measured=measured, roots=roots)
 
 
@@ -54,39 +54,39 @@ def _machine(
         words = "no machine's evidence; a GPU alone says nothing of the program that runs"
         return "no machine", UNATTESTED, {}, iter([Check("machine", False, words)])
     if isinstance(machine, SnpReport):
-        told = _told(partial(amd.measured, machine))
-        return amd.PLATFORM, ATTESTED, told, amd.checks(machine, policy.snp, binding, now, roots)
+        measured = _values(partial(amd.measured, machine))
+        return amd.PLATFORM, ATTESTED, measured, amd.checks(machine, policy.snp, binding, now, roots)
     if isinstance(machine, IntelQuote):
         try:
             name = intel.platform(machine)
         except WireError as error:
             return "Intel", ATTESTED, {}, iter([Check("format", False, str(error.args[1]))])
         agreed = policy.tdx if name == intel.TDX else policy.sgx
-        told = _told(partial(intel.measured, machine))
-        return name, ATTESTED, told, intel.checks(machine, agreed, binding, now, roots)
-    told = _told(partial(tpm.measured, machine))
-    return tpm.PLATFORM, MEASURED_BOOT, told, tpm.checks(machine, policy.tpm, binding, now, roots)
+        measured = _values(partial(intel.measured, machine))
+        return name, ATTESTED, measured, intel.checks(machine, agreed, binding, now, roots)
+    measured = _values(partial(tpm.measured, machine))
+    return tpm.PLATFORM, MEASURED_BOOT, measured, tpm.checks(machine, policy.tpm, binding, now, roots)
 
 
 def _caught(code: str, checks: Iterator[Check]) -> list[Check]:
     """The checks, and what stopped them as one more: whatever happens to bad evidence, it is refused."""
-    made = []
+    results = []
     try:
         for check in checks:
-            made.append(check)
+            results.append(check)
     except WireError as error:
-        made.append(Check(code, False, str(error.args[1])))
+        results.append(Check(code, False, str(error.args[1])))
     except CryoFedError:
         raise  # a package is missing: nobody's evidence is at fault
     except BaseException as error:
         # A library in Rust that gives up raises PanicException, which is not an Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        made.append(Check(code, False, f"cannot be read ({type(error).__name__})"))
-    return made
+        results.append(Check(code, False, f"cannot be read ({type(error).__name__})"))
+    return results
 
 
-def _told(read: Callable[[], dict[str, str]]) -> dict[str, str]:
+def _values(read: Callable[[], dict[str, str]]) -> dict[str, str]:
     """What evidence says of its machine, or nothing where it cannot be read."""
     try:
         return read()

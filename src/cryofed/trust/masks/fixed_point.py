@@ -47,7 +47,7 @@ class FixedPoint:
         """
         if not 0 < weight <= self.max_weight:
             raise GuardError("mask-range", f"weight {weight:g}, agreed is at most {self.max_weight:g}")
-        made = np.empty(len(vector) + 1, np.int64)
+        words = np.empty(len(vector) + 1, np.int64)
         factor = float(weight) * 2.0**self.fraction_bits
         squares = 0.0
         for first in range(0, len(vector), BLOCK):
@@ -56,9 +56,9 @@ class FixedPoint:
             if not squares <= (self.max_norm * (1 + 1e-5)) ** 2:  # NaN fails too; float32 clips to 1e-7
                 raise GuardError("mask-range", f"the update is longer than the agreed {self.max_norm:g}")
             part *= factor
-            made[first : first + len(part)] = np.rint(part, out=part)
-        made[-1] = round(factor)
-        return made.view(np.uint64)
+            words[first : first + len(part)] = np.rint(part, out=part)
+        words[-1] = round(factor)
+        return words.view(np.uint64)
 
     def mean(self, total: Words) -> tuple[Vector, float]:
         """Weighted mean and sum of the weights, from the sum of all sites' words.

@@ -90,9 +90,9 @@ def gather(call: Call, offers: Iterable[Offer], rules: MaskRules) -> Offers:
     Raises:
         GuardError: one is missing, doubled, or not signed by its site.
     """
-    found = Offers(call.hash, tuple(sorted(offers, key=lambda offer: offer.site)))
-    check_offers(found, call, rules)
-    return found
+    gathered = Offers(call.hash, tuple(sorted(offers, key=lambda offer: offer.site)))
+    check_offers(gathered, call, rules)
+    return gathered
 
 
 def check_masked(masked: Masked, call: Call, offers: Offers) -> None:

@@ -68,9 +68,9 @@ class Call:
     @classmethod
     def from_bytes(cls, data: bytes) -> Call:
         """The message in these bytes; raises `WireError`."""
-        found = read_document(data, "cryofed.mask-call/1", _CALL, _MAX_DOCUMENT)
+        fields = read_document(data, "cryofed.mask-call/1", _CALL, _MAX_DOCUMENT)
         try:
-            return cls(**found)
+            return cls(**fields)
         except ValueError as error:
             raise WireError("field", str(error)) from None
 

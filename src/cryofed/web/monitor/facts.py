@@ -38,8 +38,8 @@ def version(home: Path, campaign: int) -> str:
     chosen = campaign if campaign in numbers else (numbers[-1] if numbers else 0)
     folder = home / "campaigns" / f"{chosen:04d}"
     files = [*folder.glob("*.json*"), home / "releases" / "current"]
-    told = [(f.stat().st_mtime_ns, f.stat().st_size) for f in sorted(files) if f.exists()]
-    return f"{hash((chosen, len(numbers), state(folder), *told)):x}"
+    states = [(f.stat().st_mtime_ns, f.stat().st_size) for f in sorted(files) if f.exists()]
+    return f"{hash((chosen, len(numbers), state(folder), *states)):x}"
 
 
 def campaigns(home: Path) -> list[int]:
@@ -60,14 +60,14 @@ def state(folder: Path) -> str:
 def releases(folder: Path) -> list[dict[str, Any]]:
     """Every release with its parent, the first one first; cards only, no weights."""
     current = current_number(folder) or 0
-    found = []
+    shown = []
     for number in release_numbers(folder):
         card = read_card(folder / f"{number:04d}")
-        told = {
+        fields = {
             name: card.get(name) for name in ("campaign", "strategy", "rounds", "origin", "gate", "parent")
         }
-        found.append({"number": number, "hash": card["vector_sha256"], "current": number == current} | told)
-    return found
+        shown.append({"number": number, "hash": card["vector_sha256"], "current": number == current} | fields)
+    return shown
 
 
 def find_plan(home: Path) -> Plan | None:
@@ -83,9 +83,9 @@ def find_plan(home: Path) -> Plan | None:
 
 
 def _campaign(folder: Path) -> dict[str, Any]:
-    told = gather(folder)
-    rounds = [{k: v for k, v in r.items() if k != "inner_products"} for r in told["rounds"]]
-    return told | {"rounds": rounds, "state": state(folder), "live": _live(folder / "events.jsonl")}
+    report = gather(folder)
+    rounds = [{k: v for k, v in r.items() if k != "inner_products"} for r in report["rounds"]]
+    return report | {"rounds": rounds, "state": state(folder), "live": _live(folder / "events.jsonl")}
 
 
 def _live(path: Path) -> dict[str, Any] | None:

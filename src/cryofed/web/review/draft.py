@@ -12,6 +12,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cryofed.disk.whole import write_whole
+
 
 class Draft(BaseModel):
     """Decisions on one gallery, saved or not. `hand`: 1 kept, -1 rejected, 0 left to the threshold.
@@ -48,9 +50,7 @@ def read_draft(path: Path, n: int) -> Draft | None:
 def write_draft(path: Path, draft: Draft) -> None:
     """Replace the draft at once, so that a crash leaves the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = path.with_suffix(f".{os.getpid()}.new")
-    unfinished.write_text(json.dumps(draft.model_dump()), encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(draft.model_dump()).encode(), mode=0o600)
 
 
 class StaleError(Exception):

@@ -217,7 +217,7 @@ def open_review(
     target = out or reviewed(default_folder(job))
     check_folder(job, free_folder(target))
     say(f"scoring {len(job.classes)} classes of {job.name}")
-    scores = score_job(job, model)
+    scores = score_job(job, model, device="cpu")  # a page that stays open must not hold a graphics card
     selection = decide(job, scores)
     teachable = Teachable.of(scores, selection.score, selection.cut) if scores.pooled.shape[1] else None
     gallery = gallery_of_job(job, selection, earlier_labels(job, library), teachable)

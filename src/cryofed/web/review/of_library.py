@@ -38,7 +38,7 @@ def open_library_review(
     path: Path, *, limit: int, model: Path | None, say: Progress
 ) -> tuple[Gallery, Saving]:
     """The `limit` classes of a library whose labels deserve another look."""
-    opened = open_model(model or SHIPPED)
+    opened = open_model(model or SHIPPED, "cpu")
     with Library(path) as library:
         jobs = library.jobs()
         shown = worst([_scored(library, job, opened, say) for job in jobs], limit)
@@ -71,10 +71,10 @@ def worst(candidates: list[Candidate], limit: int) -> list[Candidate]:
 def _scored(library: Library, job: StoredJob, model: Model, say: Progress) -> Candidate:
     say(f"scoring {job.name}")
     rows = np.flatnonzero(job.classes.particles != 0)
-    images, told = library.images(job.job_id)[rows].astype(np.float32), library.features(job.job_id)[rows]
+    images, numbers = library.images(job.job_id)[rows].astype(np.float32), library.features(job.job_id)[rows]
     score = np.zeros(0)
     if len(rows):
-        score = score_prepared(model, images, told)
+        score = score_prepared(model, images, numbers)
     known, _, good, _ = meaning(job)
     return Candidate(job=job, rows=rows, score=score, label=np.where(known, good, np.nan)[rows])
 

@@ -25,13 +25,14 @@ from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import NetworkRules
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.flare.coordinator.segments import Desk, until
-from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
+from cryofed.federation.engines.flare.coordinator.desk import FlareDesk
+from cryofed.federation.engines.flare.coordinator.running import supervisor
 from cryofed.federation.engines.flare.machines import FlareMachines, coordinator_name
 from cryofed.federation.engines.remote import processes
 from cryofed.federation.engines.remote.conduct import write_trial
 from cryofed.federation.engines.remote.here import join_here
 from cryofed.federation.engines.remote.homes import SiteHome
+from cryofed.federation.engines.remote.supervisor import Supervisor
 
 NAMES = ("alpha", "beta", "delta", "gamma")
 HONEST = dict.fromkeys(NAMES, "honest")
@@ -89,7 +90,7 @@ class Federation:
         folder = self.home.folder / name
         write_trial(folder, commented_plan(plan), toy.LAYOUT, toy.START)
         with learner_of("tests.contract.toy_learner"):
-            return Trial(Supervisor(plan, self.federation, name, wait_s=wait_s), folder)
+            return Trial(supervisor(plan, self.federation, name, wait_s=wait_s), folder)
 
     def start_site(self, name: str) -> None:
         with learner_of("tests.contract.toy_learner"):
@@ -115,8 +116,8 @@ class Federation:
         with closing(self.desk()) as desk:
             assert until(lambda: _all_fresh(desk), 120, 0.5), "the sites did not find the aggregator again"
 
-    def desk(self) -> Desk:
-        return Desk(self.home.coordinator, coordinator_name(self.plan))
+    def desk(self) -> FlareDesk:
+        return FlareDesk(self.home.coordinator, self.home.aggregator, coordinator_name(self.plan))
 
     def stop(self) -> None:
         processes.stop([self.home.aggregator, *(site.kit for site in self.sites.values())])
@@ -142,7 +143,7 @@ def left(folder: Path) -> list[list[str]]:
     return found
 
 
-def _all_fresh(desk: Desk) -> bool:
+def _all_fresh(desk: FlareDesk) -> bool:
     try:
         heard = desk.heard_of()
     except FederationError:
@@ -174,3 +175,13 @@ def seconds_at_most(limit: float) -> Iterator[None]:
     begun = time.monotonic()
     yield
     assert time.monotonic() - begun < limit
+
+
+def until(ready: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
+    """Whether it became true in time."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True

@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("nvflare", reason="the extra cryofed[flare] is not installed: pip install '.[flare]'")
 
-from cryofed.errors import FederationError
+from tests.federation.engines.remote.inside import found, holds, other_releases_are_refused
+
 from cryofed.federation.engines.flare import inside
+from cryofed.federation.engines.flare.machines import FlareMachines
 
 FLARE = Path(inside.__file__).parent
 
 
-def found(dotted: str) -> Any:
-    parts = dotted.split(".")
-    for count in range(len(parts), 0, -1):
-        try:
-            one: Any = importlib.import_module(".".join(parts[:count]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[count:]:
-            one = getattr(one, part)
-        return one
-    raise AssertionError(f"no module of {dotted}")
-
-
-def test_the_pinned_release_is_the_installed_one() -> None:
-    assert version("nvflare") == inside.RELEASE
-    inside.need_flare()
-
-
-def test_another_release_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inside, "RELEASE", "9.9.9")
-    with pytest.raises(FederationError, match=r"is installed; run: pip install 'nvflare==9\.9\.9'"):
-        inside.need_flare()
+def test_the_pinned_release_is_the_installed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    other_releases_are_refused(FlareMachines, monkeypatch)
 
 
 @pytest.mark.parametrize("name", list(inside.NAMES))
 def test_each_name_is_there_with_its_parameters(name: str) -> None:
-    one, parameters = found(name), inside.NAMES[name]
-    if parameters is None:
-        assert one is not None
-    else:
-        assert tuple(inspect.signature(one).parameters) == parameters
+    holds(name, inside.NAMES)
 
 
 @pytest.mark.parametrize("path", sorted(FLARE.rglob("*.py")), ids=lambda path: path.name)

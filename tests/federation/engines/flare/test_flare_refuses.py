@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import shutil
 import socket
@@ -13,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from tests.federation.engines.flare.founding import MACHINES, Founded, found, free_port
-from tests.federation.engines.flare.real import Federation
+from tests.federation.engines.flare.real import Federation, until
+from tests.federation.engines.remote.expired import expire
 
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.engines.flare.coordinator.segments import SITE_APP, Desk, until, write_job
+from cryofed.federation.engines.flare.coordinator.desk import SITE_APP, FlareDesk, write_job
 from cryofed.federation.engines.flare.files import EXECUTOR
 from cryofed.federation.engines.flare.machines import coordinator_name
 from cryofed.federation.engines.remote import connection, processes
@@ -33,14 +33,14 @@ def whole(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def desk(running: Federation) -> Iterator[Desk]:
+def desk(running: Federation) -> Iterator[FlareDesk]:
     with closing(running.desk()) as one:
         yield one
 
 
-def ended(one: Desk, job: Path) -> tuple[str, str]:
+def ended(one: FlareDesk, job: Path) -> tuple[str, str]:
     """Submit, wait for the end; FLARE's status and its reasons."""
-    job_id = one.submit(job)
+    job_id = one.hand_in(job)
     assert until(lambda: one.status(job_id).startswith("FINISHED"), 60, 0.5)
     return one.status(job_id), json.dumps(one.meta(job_id).get("job_deploy_detail"))
 
@@ -54,7 +54,7 @@ def with_code(folder: Path) -> Path:
     return job
 
 
-def test_a_job_that_ships_code_is_refused_by_the_aggregator(desk: Desk, tmp_path: Path) -> None:
+def test_a_job_that_ships_code_is_refused_by_the_aggregator(desk: FlareDesk, tmp_path: Path) -> None:
     status, reasons = ended(desk, with_code(tmp_path / "job"))
     assert status == "FINISHED:FAILED_TO_RUN"
     assert "BYOC not permitted" in reasons
@@ -81,7 +81,7 @@ def test_a_job_that_ships_code_is_refused_by_every_site_even_if_the_aggregator_a
 
 
 def test_a_job_that_names_another_class_is_refused_at_the_site(
-    running: Federation, desk: Desk, tmp_path: Path
+    running: Federation, desk: FlareDesk, tmp_path: Path
 ) -> None:
     mark = tmp_path / "mark"
     job = write_job(tmp_path / "job", "other-class", ["alpha", "beta"])
@@ -91,7 +91,7 @@ def test_a_job_that_names_another_class_is_refused_at_the_site(
     changed = json.loads(text)
     changed["executors"][0]["executor"] = {"path": "subprocess.Popen", "args": {"args": ["touch", str(mark)]}}
     config.write_text(json.dumps(changed))
-    job_id = desk.submit(job)
+    job_id = desk.hand_in(job)
     log = running.sites["alpha"].kit / job_id / "log.txt"
     assert until(lambda: log.exists() and "not in allow_list" in log.read_text(), 60)
     assert "Component 'subprocess.Popen'" in log.read_text()
@@ -180,7 +180,9 @@ def test_an_expired_certificate_is_refused_on_both_sides(running: Federation, tm
         connection.check_aggregator(own, "localhost", running.plan.network.port)
 
 
-def test_two_federations_on_one_host_do_not_collide(running: Federation, desk: Desk, tmp_path: Path) -> None:
+def test_two_federations_on_one_host_do_not_collide(
+    running: Federation, desk: FlareDesk, tmp_path: Path
+) -> None:
     # The other one has a port of its own for its coordinator, too.
     other = found(tmp_path, name="other", sites=("site-1",), admin_port=free_port())
     library = tmp_path / "library.db"
@@ -191,7 +193,9 @@ def test_two_federations_on_one_host_do_not_collide(running: Federation, desk: D
         MACHINES.start(other.plan, other.federation)
         MACHINES.start_site(other.sites["site-1"].folder)
         assert "site-1" not in desk.heard_of()
-        with closing(Desk(other.home.coordinator, coordinator_name(other.plan))) as theirs:
+        with closing(
+            FlareDesk(other.home.coordinator, other.home.aggregator, coordinator_name(other.plan))
+        ) as theirs:
             assert set(theirs.heard_of()) == {"site-1"}
         kit = other.home.coordinator
         for port in MACHINES.ports(other.plan):
@@ -220,26 +224,3 @@ def test_starting_says_what_is_missing(founded: Founded, tmp_path: Path) -> None
         pytest.raises(FederationError, match=r"is in use on this machine; .*network\.port"),
     ):
         MACHINES.start(founded.plan, founded.federation)
-
-
-def expire(path: Path, authority: Path) -> None:
-    """The same certificate again, signed by the same authority, but valid until yesterday."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-
-    old = x509.load_pem_x509_certificate(path.read_bytes())
-    key = load_pem_private_key((authority / "root.key").read_bytes(), None)
-    now = datetime.datetime.now(datetime.UTC)
-    new = (
-        x509.CertificateBuilder()
-        .subject_name(old.subject)
-        .issuer_name(old.issuer)
-        .public_key(old.public_key())
-        .serial_number(old.serial_number)
-        .not_valid_before(now - datetime.timedelta(days=9))
-        .not_valid_after(now - datetime.timedelta(days=1))
-    )
-    for extension in old.extensions:
-        new = new.add_extension(extension.value, extension.critical)
-    path.write_bytes(new.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))  # type: ignore[arg-type]

@@ -2,59 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import re
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("flwr", reason="the extra cryofed[flower] is not installed: pip install '.[flower]'")
 
-from cryofed.errors import FederationError
-from cryofed.federation.engines.flower import inside, machines
+from tests.federation.engines.remote.inside import holds, importing, other_releases_are_refused
+
+from cryofed.federation.engines.flower import inside
+from cryofed.federation.engines.flower.machines import FlowerMachines
 
 FLOWER = Path(inside.__file__).parent
 
 
-def found(dotted: str) -> Any:
-    parts = dotted.split(".")
-    for count in range(len(parts), 0, -1):
-        try:
-            one: Any = importlib.import_module(".".join(parts[:count]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[count:]:
-            one = getattr(one, part)
-        return one
-    raise AssertionError(f"no module of {dotted}")
-
-
-def test_the_pinned_series_is_the_installed_one() -> None:
-    assert version("flwr").startswith(f"{machines.RELEASE}.")
-    machines.need_flower()
-
-
-def test_another_series_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "RELEASE", "9.9")
-    with pytest.raises(FederationError, match=r"is installed; run: pip install 'flwr==9\.9\.\*'"):
-        machines.need_flower()
+def test_the_pinned_series_is_the_installed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    other_releases_are_refused(FlowerMachines, monkeypatch)
 
 
 @pytest.mark.parametrize("name", list(inside.NAMES))
 def test_each_name_is_there_with_its_parameters(name: str) -> None:
-    assert tuple(inspect.signature(found(name)).parameters) == inside.NAMES[name]
+    holds(name, inside.NAMES)
 
 
 def test_no_other_file_imports_flower() -> None:
-    importing = [
-        path.name
-        for path in sorted(FLOWER.rglob("*.py"))
-        if re.search(r"^\s*(from|import) flwr\b", path.read_text(), re.MULTILINE)
-    ]
-    assert importing == ["inside.py"]
+    assert importing(FLOWER, "flwr") == ["inside.py"]
 
 
 def test_a_store_on_the_disk_gives_what_flowers_own_gives(tmp_path: Path) -> None:

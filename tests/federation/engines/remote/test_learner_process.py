@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("nvflare")
 from cryofed.federation.engines.remote.learner_process import LearnerProcess
 
 

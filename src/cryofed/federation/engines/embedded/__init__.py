@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryofed.errors import MissingPackageError
-from cryofed.schema.fields import number
+from cryofed.learning.device import DEVICES
+from cryofed.schema.fields import number, word
 
 if TYPE_CHECKING:
     from cryofed.federation.aggregator.campaign import Campaign
@@ -26,6 +27,7 @@ class EmbeddedRules:
 
     workers: int = number(0, "worker processes; 0 takes one per core")
     dropout: float = number(0.0, "share of asked sites that do not answer, drawn per attempt", most=1)
+    device: str = word("auto", "where sites compute; only cpu gives the same bits each time", choices=DEVICES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from cryofed.federation.agreement.site_policy import AnswerRules
 from cryofed.federation.engines.embedded import EmbeddedRules
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
 from cryofed.federation.wire.orders import Answer, unpack_order
+from cryofed.learning.device import device_of
 
 
 @contextmanager
@@ -53,9 +54,10 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
     """One campaign with the sites on this machine; `plan_path` is where relative library paths begin.
 
     Raises:
-        InputError: a site of the plan has no library.
+        InputError: a site of the plan has no library, or its device is not there.
         FederationError: see `run_campaign`.
     """
+    device = device_of(plan.table(EmbeddedRules).device).type
     sites = {}
     for enrolled in plan.sites:
         path = plan_path.parent / enrolled.library
@@ -63,8 +65,13 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
             found = f"{enrolled.name}: {'none' if not enrolled.library else f'no file {path}'}"
             raise InputError(plan_path, "sites.library", found, "name the site's library file")
         folder = home / "sites" / enrolled.name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sites[enrolled.name] = Site(
-            name=enrolled.name, source=LibraryFile(path), folder=folder, answers=_answers(plan)
+            name=enrolled.name,
+            source=LibraryFile(path),
+            folder=folder,
+            answers=_answers(plan),
+            device=device,
         )
     with embedded(plan, sites) as carrier:
         return run_campaign(home, plan, carrier, [carrier.dropouts.note, *hooks], patient=True)

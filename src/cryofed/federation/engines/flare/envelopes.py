@@ -31,9 +31,9 @@ class Ticket:
 
 def envelope(header: Mapping[str, Any]) -> Shareable:
     """Pack."""
-    made = Shareable()
-    made[_HEADER] = json.dumps(dict(header))
-    return made
+    shareable = Shareable()
+    shareable[_HEADER] = json.dumps(dict(header))
+    return shareable
 
 
 def opened(shareable: Mapping[str, Any]) -> dict[str, Any]:

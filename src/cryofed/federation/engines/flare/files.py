@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cryofed.disk.whole import write_whole
 from cryofed.federation.engines.remote.homes import Home
 from cryofed.trust.identity import Identity
 
@@ -210,4 +211,4 @@ def _local(kit: Path, resources: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(dict(content), indent=1) + "\n")
+    write_whole(path, (json.dumps(dict(content), indent=1) + "\n").encode())

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import wraps
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from cryofed.errors import FederationError, MissingPackageError
+from cryofed.errors import FederationError
 
 RELEASE = "2.9.0"
 LARGEST_MESSAGE = 64 << 20  # bytes; a piece of an order or answer is the largest of ours
@@ -129,16 +128,6 @@ NAMES: Mapping[str, tuple[str, ...] | None] = MappingProxyType(
         f"{CLIENT_MODULE}.main": ("args",),
     }
 )
-
-
-def need_flare() -> None:
-    """Refuse in one line where the engine is not installed, or is another release than this one."""
-    try:
-        found = version("nvflare")
-    except PackageNotFoundError as error:
-        raise MissingPackageError("nvflare", "flare") from error
-    if found != RELEASE:
-        raise FederationError(f"nvflare {found} is installed; run: pip install 'nvflare=={RELEASE}'")
 
 
 def server_command(kit: Path, organization: str) -> list[str]:

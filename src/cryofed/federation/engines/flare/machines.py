@@ -24,10 +24,8 @@ class FlareMachines(RemoteMachines):
 
     engine = "flare"
     key_kind = "rsa"  # FLARE signs its challenges with RSA
-
-    def need(self) -> None:
-        """The pinned release must be there."""
-        inside.need_flare()
+    package = "nvflare"
+    release = inside.RELEASE
 
     def equip_aggregator(self, plan: Plan, home: Home) -> None:
         """The aggregator's kit, and the coordinator's, with which segments are submitted."""
@@ -67,10 +65,15 @@ class FlareMachines(RemoteMachines):
         """One, or two where the plan says so."""
         return {plan.network.port, plan.table(FlareRules).admin_port or plan.network.port}
 
-    def refused(self, kit: Path) -> bool:
-        """FLARE writes it into its log."""
+    def refusal(self, kit: Path) -> str:
+        """FLARE writes into its log that, not why."""
         log = kit / "log.txt"
-        return log.exists() and "unauthenticated" in log.read_text(errors="replace")[-20_000:]
+        if not log.exists() or "unauthenticated" not in log.read_text(errors="replace")[-20_000:]:
+            return ""
+        return (
+            "it is not in its registry, or runs another version of cryofed; ask the coordinator, whose "
+            "`federation status` shows which"
+        )
 
 
 def coordinator_name(plan: Plan) -> str:

@@ -6,31 +6,29 @@ loop of ours over Flower's HTTP client. There is no run submission, no app bundl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.federation.engines.remote.engine import RemoteEngine
+
 if TYPE_CHECKING:
-    from cryofed.federation.aggregator.campaign import Campaign
     from cryofed.federation.aggregator.carrier import Carrier
     from cryofed.federation.aggregator.hooks import Hook
     from cryofed.federation.agreement.plan import Plan
-    from cryofed.federation.engines.deployment import Machines
+    from cryofed.federation.engines.remote.machines import RemoteMachines
     from cryofed.federation.site.answering import Site, SiteFunction
 
 
-@dataclass(frozen=True, slots=True)
-class Flower:
-    """Fills `engines.deployment.Deployment`."""
+class Flower(RemoteEngine):
+    """Aggregator and site are processes of ours."""
 
-    name: str = "flower"
-    table: None = None
+    name = "flower"
 
     @property
-    def machines(self) -> Machines:
-        """Founding, joining and processes."""
+    def machines(self) -> RemoteMachines:
+        """The server and the loops."""
         from cryofed.federation.engines.flower.machines import FlowerMachines
 
         return FlowerMachines()
@@ -43,29 +41,24 @@ class Flower:
             remedy = "engine flower carries no masks: write none"
             raise InputError(path, "guard.mask", plan.guard.mask, remedy)
 
-    def run(self, plan: Plan, path: Path, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
-        """One campaign on the federation that was founded in `home`.
+    def drive(
+        self,
+        plan: Plan,
+        home: Path,
+        tick: Callable[[], None] = lambda: None,
+        trial: str = "",
+        hooks: Sequence[Hook] = (),
+    ) -> None:
+        """One turn of the aggregator's process."""
+        from cryofed.federation.engines.remote.turns import drive
 
-        The aggregator is started if it does not run, and goes on running afterwards.
-        """
-        from cryofed.federation.engines.flower.running import run_on_flower
-
-        return run_on_flower(plan, home, hooks)
-
-    def here(self, plan: Plan, libraries: Mapping[str, Path], home: Path) -> AbstractContextManager[Plan]:
-        """Aggregator and sites as processes of this machine, over mutual TLS."""
-        from cryofed.federation.engines.flower.machines import FlowerMachines
-        from cryofed.federation.engines.remote.here import federation_here
-
-        return federation_here(FlowerMachines(), plan, libraries, home)
+        drive(self.machines, plan, home, tick, trial)
 
     def rehearsal(
         self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction, folder: Path
     ) -> AbstractContextManager[Carrier] | None:
         """The real server and the real site loops in this process, over mutual TLS on a port of its own."""
-        from cryofed.federation.engines.flower.machines import need_flower
-
-        need_flower()
+        self.machines.need()
         from cryofed.federation.engines.flower.rehearsal import rehearsed
 
         return rehearsed(plan, sites, function, folder)

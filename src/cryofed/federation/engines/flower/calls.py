@@ -84,11 +84,11 @@ class Fleet:
 
     def pull(self, node: int) -> tuple[Any, Any] | None:
         """The next message without its content, and the tree of its objects; None where there is none."""
-        told = self._call("PullMessages", inside.PullMessagesRequest(node=inside.Node(node_id=node)))
-        if not told.messages_list:
+        response = self._call("PullMessages", inside.PullMessagesRequest(node=inside.Node(node_id=node)))
+        if not response.messages_list:
             return None
         try:
-            return inside.message_from_proto(told.messages_list[0]), told.message_object_trees[0]
+            return inside.message_from_proto(response.messages_list[0]), response.message_object_trees[0]
         except (ValueError, IndexError, TypeError, KeyError) as error:
             raise FederationError(
                 f"the aggregator sent no message of Flower's ({type(error).__name__})"
@@ -105,11 +105,11 @@ class Fleet:
         def content_of(number: str) -> bytes:
             while not stop.is_set():
                 asked = inside.PullObjectRequest(node=inside.Node(node_id=node), run_id=run, object_id=number)
-                told = self._call("PullObject", asked)
-                if not told.object_found:
+                response = self._call("PullObject", asked)
+                if not response.object_found:
                     break
-                if told.object_available:
-                    content: bytes = told.object_content
+                if response.object_available:
+                    content: bytes = response.object_content
                     return content
                 stop.wait(_WAIT_S)
             raise FederationError("the order was taken back")
@@ -128,21 +128,21 @@ class Fleet:
     def reply(self, node: int, message: Any, failure: str, path: Path | None) -> None:
         """Send the answer in this file, or the code of what went wrong. A late one is dropped."""
         data = mapped_bytes(path) if path is not None and path.stat().st_size else b""
-        made = inside.Message(inside.records({"failure": failure}, data), reply_to=message)
-        tree, objects = inside.sealed(made)
+        back = inside.Message(inside.records({"failure": failure}, data), reply_to=message)
+        tree, objects = inside.sealed(back)
         asked = inside.PushMessagesRequest(
             node=inside.Node(node_id=node),
-            messages_list=[inside.message_to_proto(inside.remove_content_from_message(made))],
+            messages_list=[inside.message_to_proto(inside.remove_content_from_message(back))],
             message_object_trees=[tree],
             clientapp_runtime_list=[0.0],
         )
-        told = self._call("PushMessages", asked)
-        for number in told.objects_to_push:
+        response = self._call("PushMessages", asked)
+        for number in response.objects_to_push:
             content = objects[number].deflate()
             piece = inside.PushObjectRequest(
                 node=inside.Node(node_id=node),
                 run_id=message.metadata.run_id,
-                session_id=told.session_id,
+                session_id=response.session_id,
                 object_id=number,
                 object_content=content,
             )
@@ -179,8 +179,8 @@ class _Version:
 def _reason(response: httpx.Response) -> str:
     """What the aggregator says, fit to be shown in a terminal."""
     try:
-        told = response.json()
-        words = str(told.get("detail") or told) if isinstance(told, dict) else str(told)
+        document = response.json()
+        words = str(document.get("detail") or document) if isinstance(document, dict) else str(document)
     except ValueError:
         words = response.text
     shown = "".join(letter for letter in words[:_LARGEST_REASON] if letter.isprintable())

@@ -27,10 +27,6 @@ _FAILURES = {
 }
 
 
-class TurnEndError(FederationError):
-    """This turn stops between two rounds; the campaign goes on in the next one."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Reply:
     """A reply whose head is here, and whose objects may still be coming."""

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from cryofed import __version__
+from cryofed.disk.logs import write_log
 from cryofed.errors import InputError
 from cryofed.federation.engines.flower import inside
 from cryofed.trust.keys import key_fingerprint, same_fingerprint
@@ -97,5 +98,4 @@ class Door:
         if reason in self._written or len(self._written) >= MOST:
             return
         self._written[reason] = seconds
-        with self._refusals.open("a") as file:
-            file.write(json.dumps({"time": now(), "site": name, "reason": reason}) + "\n")
+        write_log(self._refusals, json.dumps({"time": now(), "site": name, "reason": reason}))

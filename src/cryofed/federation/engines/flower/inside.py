@@ -2,7 +2,7 @@
 
 No other file imports `flwr`. Most of these names are Flower's own business and may move with any release;
 `tests/federation/engines/flower/test_flower_inside.py` holds each name and signature against the installed
-one. To take in a new series, change `machines.RELEASE`, run that test, and mend what it names.
+one. To take in a new series, change `machines.py: release`, run that test, and mend what it names.
 """
 
 from __future__ import annotations
@@ -241,12 +241,12 @@ def order_to(node: int, content: Any, *, run: int, task: int, seconds: float) ->
 
 def records(header: Mapping[str, str], data: Any) -> Any:
     """What a message holds: a table of words, and bytes as an array, which travels in pieces."""
-    made = RecordDict({"header": ConfigRecord(dict(header))})
+    dictionary = RecordDict({"header": ConfigRecord(dict(header))})
     if len(data):
-        made["data"] = ArrayRecord({"data": Array("uint8", (len(data),), "cryofed", b"")})
+        dictionary["data"] = ArrayRecord({"data": Array("uint8", (len(data),), "cryofed", b"")})
         # Only now, for a record takes nothing but bytes; it is looked at piece by piece, a map of a file too.
-        made["data"]["data"].data = data
-    return made
+        dictionary["data"]["data"].data = data
+    return dictionary
 
 
 def sealed(message: Any) -> tuple[Any, dict[str, Any]]:
@@ -266,8 +266,8 @@ def header_in(content: bytes) -> dict[str, Any] | None:
 def pieces_of(content: bytes) -> list[str]:
     """The numbers of an array's pieces, in their order."""
     children = get_object_children_ids_from_object_content(content)
-    told = json.loads(get_object_body(content, Array))
-    return [children[index] for index in told["arraychunk_ids"]]
+    array = json.loads(get_object_body(content, Array))
+    return [children[index] for index in array["arraychunk_ids"]]
 
 
 def piece_in(content: bytes) -> bytes:

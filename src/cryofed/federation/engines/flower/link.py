@@ -136,8 +136,8 @@ class Link:
         objects = inside.iterate_object_tree(asked.message_object_trees[0])
         if any(number > self.most_objects for number, _ in enumerate(objects, 1)):
             return False
-        told = asked.messages_list[0].metadata
-        return bool(told.src_node_id == asked.node.node_id and told.reply_to_message_id)
+        metadata = asked.messages_list[0].metadata
+        return bool(metadata.src_node_id == asked.node.node_id and metadata.reply_to_message_id)
 
 
 class Limits:

@@ -8,9 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cryofed import __version__
 from cryofed.disk.whole import write_whole
@@ -18,37 +18,15 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flower.calls import Fleet, RefusedError, UnreachableError
 from cryofed.federation.engines.flower.door import BEAT_S
 from cryofed.federation.engines.remote.homes import TRANSFER, SiteHome
-from cryofed.federation.engines.remote.processes import MARK
+from cryofed.federation.engines.remote.processes import MARK, REFUSED
+from cryofed.federation.engines.remote.serving import say
+from cryofed.federation.engines.remote.working import LOG, Learner, Work
 
-LOG = "learner.log"  # in the site's folder; full words stay at home
 NODE = "node"  # in the kit: our number at the aggregator, for the next life
-REFUSED = "refused"  # in the kit: why the aggregator did not let us in
 QUICK_S, IDLE_S = 0.2, 1.0  # how often it is asked for orders: soon after one, and else
 QUICK_FOR_S = 60.0
 WANTED_S = 1.0  # how often it is asked whether it still waits
 LONGEST_PAUSE_S = 2.0  # between two attempts to reach it
-_TICK_S = 0.02
-
-
-class Learner(Protocol):
-    """The process that works on orders; see `remote.learner_process`."""
-
-    def ask(self, told: Mapping[str, Any]) -> None:
-        """Hand over an order."""
-        ...
-
-    def answer(self, seconds: float) -> Mapping[str, Any] | None:
-        """Its answer; None if it takes longer; EOFError if it is dead."""
-        ...
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can take another order."""
-        ...
-
-    def kill(self) -> None:
-        """End it."""
-        ...
 
 
 class Node:
@@ -59,7 +37,7 @@ class Node:
     ) -> None:
         self._fleet, self._kit, self._make_learner, self._idle_s = fleet, kit, make_learner, idle_s
         self._transfer = kit.parent / TRANSFER
-        self._learner: Learner | None = None
+        self._work: Work | None = None
         self._node: int | None = None
         self._message: Any = None  # that is worked on
         self._asked_s = -QUICK_FOR_S
@@ -74,14 +52,14 @@ class Node:
         """
         shutil.rmtree(self._transfer, ignore_errors=True)
         self._transfer.mkdir(mode=0o700, parents=True)
-        self._learner = self._make_learner()
+        work = self._work = Work(self._make_learner)
         beats = threading.Thread(target=self._beat, daemon=True)
         beats.start()
         try:
-            self._loop()
+            self._loop(work)
         finally:
             self.stop.set()
-            self._learner.kill()
+            work.close()
             node, self._node = self._node, None
             if node is not None:
                 with contextlib.suppress(FederationError):
@@ -92,15 +70,15 @@ class Node:
     @property
     def warm(self) -> bool:
         """Whether its learner has said that it is there, where it says so."""
-        return self._learner is not None and bool(getattr(self._learner, "warm", True))
+        return self._work is not None and self._work.warm
 
-    def _loop(self) -> None:
+    def _loop(self, work: Work) -> None:
         pause = 0.2
         while not self.stop.is_set():
             try:
                 if self._node is None:
                     self._activate()
-                self._turn()
+                self._turn(work)
                 pause = 0.2
             except RefusedError as error:
                 if not (self._kit / MARK).exists() and error.status in (401, 403):
@@ -111,7 +89,7 @@ class Node:
                 self._away(f"the aggregator does not answer: {error}", pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
             except (FederationError, OSError) as error:
-                _say(str(error))
+                say(str(error))
                 self.stop.wait(pause)
 
     def _activate(self) -> None:
@@ -120,79 +98,57 @@ class Node:
         self._node = self._fleet.activate(before)
         write_whole(note, str(self._node).encode())
         (self._kit / MARK).write_text(__version__ + "\n")
-        _say(f"active as {self._node}")
+        say(f"active as {self._node}")
 
     def _away(self, words: str, pause: float) -> None:
         if self._node is not None or pause >= LONGEST_PAUSE_S:
-            _say(words)
+            say(words)
         self._node = None
         self.stop.wait(pause)
 
-    def _turn(self) -> None:
+    def _turn(self, work: Work) -> None:
         """One look: for a newer order, for the learner's answer, and whether it is still waited for."""
         assert self._node is not None
         now = time.monotonic()
         every = min(QUICK_S, self._idle_s) if now - self._asked_s < QUICK_FOR_S else self._idle_s
         if now - self._polled_s >= every:
             self._polled_s = now
-            found = self._fleet.pull(self._node)
-            if found is not None:
-                self._begin(self._node, *found)
+            pulled = self._fleet.pull(self._node)
+            if pulled is not None:
+                self._begin(work, self._node, *pulled)
                 return
-        if self._message is None:
-            self.stop.wait(max(0.0, self._polled_s + every - time.monotonic()))
+        if work.busy:
+            self._look(work, self._node)
         else:
-            self._work(self._node)
+            self.stop.wait(max(0.0, self._polled_s + every - time.monotonic()))
 
-    def _begin(self, node: int, message: Any, tree: Any) -> None:
+    def _begin(self, work: Work, node: int, message: Any, tree: Any) -> None:
         self._asked_s = self._looked_s = time.monotonic()
-        self._give_up()
+        work.give_up()
         order = self._transfer / "order"
         header = self._fleet.fetch(node, message, tree, order, self.stop)
         if header.get("cryofed") != __version__:
-            told = "".join(letter for letter in str(header.get("cryofed"))[:20] if letter.isprintable())
-            _say(f"the aggregator runs cryofed {told}, this site {__version__}; install the same")
+            theirs = "".join(letter for letter in str(header.get("cryofed"))[:20] if letter.isprintable())
+            say(f"the aggregator runs cryofed {theirs}, this site {__version__}; install the same")
             self._fleet.reply(node, message, "order_lost", None)
             return
         self._message = message
-        answer = self._transfer / "answer"
-        answer.unlink(missing_ok=True)
-        asked = {"plan": str(header.get("plan", "")), "order": str(order), "answer": str(answer)}
-        self._running_learner().ask(asked)
+        work.begin(str(header.get("plan", "")), order, self._transfer / "answer")
 
-    def _work(self, node: int) -> None:
-        try:
-            line = self._running_learner().answer(_TICK_S)
-        except EOFError as error:
-            _say(f"{error}; see {LOG}")
-            failure, path = "site_crashed", None
-            self._running_learner()  # it is warm again when the next order comes
-        else:
-            if line is None:
-                if time.monotonic() - self._looked_s > WANTED_S:
-                    self._looked_s = time.monotonic()
-                    if not self._fleet.wanted(node, self._message):
-                        self._give_up()
-                return
-            failure = str(line["failure"])
-            path = None if failure else self._transfer / "answer"
-        message, self._message = self._message, None
-        self._fleet.reply(node, message, failure, path)
+    def _look(self, work: Work, node: int) -> None:
+        """At the learner, and now and then whether its answer is still waited for."""
+        outcome = work.outcome()
+        if outcome is None:
+            if time.monotonic() - self._looked_s > WANTED_S:
+                self._looked_s = time.monotonic()
+                if not self._fleet.wanted(node, self._message):
+                    work.give_up()
+            return
+        failure, answer, words = outcome
+        if words:
+            say(words)
+        self._fleet.reply(node, self._message, failure, answer)
         self._asked_s = time.monotonic()
-
-    def _give_up(self) -> None:
-        """Nobody waits for what the learner does: end it, and have a fresh one."""
-        if self._message is not None and self._learner is not None:
-            self._message = None
-            self._learner.kill()
-            self._running_learner()
-
-    def _running_learner(self) -> Learner:
-        if self._learner is None or not self._learner.alive:
-            if self._learner is not None:
-                self._learner.kill()
-            self._learner = self._make_learner()
-        return self._learner
 
     def _beat(self) -> None:
         """A sign of life, while the loop fetches and sends too."""
@@ -201,10 +157,6 @@ class Node:
             if node is not None:
                 with contextlib.suppress(FederationError):  # the loop notices
                     self._fleet.beat(node)
-
-
-def _say(words: str) -> None:
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), words, flush=True)
 
 
 def main(kit: Path) -> int:
@@ -223,7 +175,7 @@ def main(kit: Path) -> int:
         node.run()
     except RefusedError as error:
         write_whole(kit / REFUSED, str(error).encode())
-        _say(f"the aggregator does not let us in: {error}")
+        say(f"the aggregator does not let us in: {error}")
         return 1
     return 0
 

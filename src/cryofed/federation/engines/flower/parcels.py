@@ -37,9 +37,9 @@ def unfold(tree: Any, content_of: Callable[[str], bytes], path: Path, most_bytes
     try:
         (records,) = tree.children
         for node in records.children[:2]:
-            found = inside.header_in(content_of(node.object_id))
-            if found is not None:
-                header = found
+            head = inside.header_in(content_of(node.object_id))
+            if head is not None:
+                header = head
             else:
                 (array,) = node.children
                 pieces = inside.pieces_of(content_of(array.object_id))
@@ -69,7 +69,7 @@ def _join(pieces: list[str], content_of: Callable[[str], bytes], path: Path, mos
 
 def failure_in(header: dict[str, Any]) -> str:
     """The code of what went wrong at a site; empty where nothing did."""
-    told = header.get("failure", "")
-    if told == "":
+    failure = header.get("failure", "")
+    if failure == "":
         return ""
-    return told if isinstance(told, str) and re.fullmatch(r"[a-z0-9_-]{1,64}", told) else "malformed"
+    return failure if isinstance(failure, str) and re.fullmatch(r"[a-z0-9_-]{1,64}", failure) else "malformed"

@@ -18,10 +18,10 @@ from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.flower.calls import Fleet
 from cryofed.federation.engines.flower.carrier import FlowerCarrier
-from cryofed.federation.engines.flower.function_learner import FunctionLearner
 from cryofed.federation.engines.flower.link import Link
 from cryofed.federation.engines.flower.machines import FlowerMachines
 from cryofed.federation.engines.flower.node import Node
+from cryofed.federation.engines.remote.function_learner import FunctionLearner
 from cryofed.federation.engines.remote.homes import TRANSFER, SiteHome
 from cryofed.federation.site.answering import Site, SiteFunction
 from cryofed.trust.requests import Request

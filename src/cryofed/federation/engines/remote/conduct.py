@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from cryofed.disk.arrays import read_arrays, write_arrays
+from cryofed.disk.whole import write_whole
 from cryofed.federation.aggregator.campaign import next_campaign, run_campaign
 from cryofed.federation.aggregator.carrier import Carrier, run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
@@ -46,7 +47,7 @@ def conduct(
 def write_trial(folder: Path, plan_text: str, layout: Layout, start: Vector) -> None:
     """Prepare a trial: rounds of any layout, without release and gate. For benchmarks and tests."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PLAN).write_text(plan_text)
+    write_whole(folder / PLAN, plan_text.encode())
     if not (folder / _START).exists():
         header = {"names": list(layout.names), "shapes": [list(shape) for shape in layout.shapes]}
         write_arrays(folder / _START, {"vector": start}, header)

@@ -42,13 +42,13 @@ def ask(
         shutil.rmtree(home.request)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.resolve() != home.invitation.resolve():
-        shutil.copyfile(path, home.invitation)
+        write_whole(home.invitation, path.read_bytes())
     if not home.policy.exists():
-        write_whole(home.policy, commented_policy(SitePolicy(guard=GuardRules())).encode())
+        write_whole(home.policy, commented_policy(SitePolicy(guard=GuardRules())).encode(), mode=0o600)
     asked = Request(name=name, organization=organization_name(organization), role="site", fingerprint="")
     written = make_request(home.request, asked, kind)
     sent = folder / written.name
-    shutil.copyfile(written, sent)
+    write_whole(sent, written.read_bytes())
     return sent, read_request(sent)
 
 

@@ -82,6 +82,7 @@ def main(kit: Path) -> None:
             policy=policy.guard,
             answers=policy.answers,
             work=policy.work,
+            device=settings.device,
         )
         return answer(data, plan, site)
 

@@ -1,4 +1,4 @@
-"""The learner's process, seen from the executor: it may crash or hang, and only the round is lost."""
+"""The learner's process, seen from the site's own: it may crash or hang, and only the round is lost."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class LearnerProcess:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def ask(self, told: Mapping[str, Any]) -> None:
+    def ask(self, message: Mapping[str, Any]) -> None:
         """Hand over an order; a dead child is noticed by `answer`."""
-        threading.Thread(target=self._write, args=(json.dumps(dict(told)),), daemon=True).start()
+        threading.Thread(target=self._write, args=(json.dumps(dict(message)),), daemon=True).start()
 
     def answer(self, seconds: float) -> dict[str, Any] | None:
         """The child's next line; None if it takes longer.
@@ -46,12 +46,17 @@ class LearnerProcess:
             EOFError: the child is dead.
         """
         try:
-            told = self._lines.get(timeout=seconds)
+            message = self._lines.get(timeout=seconds)
         except queue.Empty:
             return None
-        if told is None:
+        if message is None:
             raise EOFError(f"the learner ended with status {self.process.wait(5)}")
-        return told
+        return message
+
+    @property
+    def warm(self) -> bool:
+        """Whether it has said that it is there."""
+        return self.ready.is_set()
 
     @property
     def alive(self) -> bool:
@@ -72,11 +77,11 @@ class LearnerProcess:
         assert self.process.stdout is not None
         with contextlib.suppress(OSError, ValueError):
             for line in self.process.stdout:
-                told = json.loads(line)
-                if told.get("ready"):
+                message = json.loads(line)
+                if message.get("ready"):
                     self.ready.set()
                 else:
-                    self._lines.put(told)
+                    self._lines.put(message)
         self._lines.put(None)
 
     def _write(self, line: str) -> None:

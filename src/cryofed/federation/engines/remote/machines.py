@@ -2,65 +2,78 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
 import time
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ClassVar
 
-from cryofed.errors import FederationError
+from cryofed.errors import FederationError, MissingPackageError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.deployment import Invitation, Standing
 from cryofed.federation.engines.remote import connection, founding, joining, processes
 from cryofed.federation.engines.remote.homes import Home, SiteHome, only_for_this_user
 from cryofed.federation.engines.remote.invitation import InvitationFile, read_invitation, write_invitation
-from cryofed.federation.engines.remote.settings import library_path, read_settings
+from cryofed.federation.engines.remote.settings import check_device, library_path, read_settings
 from cryofed.trust.certificates import authority_fingerprint, read_certificate
 from cryofed.trust.identity import Identity
 from cryofed.trust.keys import KeyKind, need_cryptography
 from cryofed.trust.requests import Request
 
-START_S = 60.0  # an engine's processes need 2 to 5 s on an idle machine
+START_S = 120.0  # an engine's processes need 2 to 5 s on an idle machine
 
 
 class RemoteMachines(ABC):
-    """Fills `engines.deployment.Machines` but for the engine's own processes.
+    """Fills `engines.deployment.Machines`; an engine says its names, and what its processes are.
 
     The aggregator and each site have a kit: a folder in which the engine's processes run, and which stands in
-    their command lines.
+    their command lines. An engine whose processes are ours has two modules, `serve` and `node`, and overrides
+    nothing; one that brings its own overrides what makes kits, commands and environment.
     """
 
     engine: ClassVar[str]  # its name, and that of its folder in the federation's folder
     key_kind: ClassVar[KeyKind]  # of every key
 
-    @abstractmethod
-    def need(self) -> None:
-        """Refuse in one line where the engine is not installed, or is not the version that was adapted."""
+    package: ClassVar[str]  # that the engine's extra installs
+    release: ClassVar[str]  # of the package: one, or a series as `1.42.*`; its inside is used too
 
-    @abstractmethod
+    def need(self) -> None:
+        """Refuse in one line where the engine is not installed, or is not the release that was adapted."""
+        need_release(self.package, self.engine, self.release)
+
     def equip_aggregator(self, plan: Plan, home: Home) -> None:
         """Make the aggregator's kit, from its identity, and whatever else the coordinator needs."""
+        fresh_kit(home.aggregator)
 
-    @abstractmethod
     def equip_site(self, home: SiteHome, name: str, invitation: InvitationFile) -> None:
         """Make a site's kit, in the place of an older one, from its identity."""
+        fresh_kit(home.kit)
 
-    @abstractmethod
     def aggregator_command(self, plan: Plan, home: Home) -> list[str]:
         """What runs the aggregator; the first word is a whole path."""
+        return [sys.executable, "-m", self._module("serve"), str(home.aggregator), str(plan.network.port)]
 
-    @abstractmethod
     def site_command(self, home: SiteHome) -> list[str]:
-        """What runs a site; it writes the kit's file `processes.MARK` when the aggregator has let it in."""
+        """What runs a site.
 
-    @abstractmethod
+        It writes the kit's file `processes.MARK` when the aggregator has let it in. Where it may not come in,
+        it writes why into `processes.REFUSED` and ends.
+        """
+        return [sys.executable, "-m", self._module("node"), str(home.kit)]
+
     def environment(self, kit: Path) -> Mapping[str, str]:
         """What the engine's processes find in their environment beside `processes.environment`."""
+        return {"MALLOC_ARENA_MAX": "2"}  # few heaps have few gaps
 
-    @abstractmethod
-    def refused(self, kit: Path) -> bool:
-        """Whether a site's process that has ended was told that it may not come in."""
+    def refusal(self, kit: Path) -> str:
+        """Why a site's process that has ended may not come in; empty where it was not told so."""
+        told = kit / processes.REFUSED
+        return told.read_text(errors="replace") if told.exists() else ""
 
     def ports(self, plan: Plan) -> set[int]:
         """Ports that the aggregator listens on."""
@@ -173,12 +186,10 @@ class RemoteMachines(ABC):
                 _wait(home.kit, process, mark.exists, name)
             except FederationError as error:
                 time.sleep(0.1)  # the process has just ended; its last line may be on the way
-                if not self.refused(home.kit):
+                reason = self.refusal(home.kit)
+                if not reason:
                     raise
-                raise FederationError(
-                    f"the aggregator does not let {name} in: it is not in its registry, or runs another "
-                    "version of cryofed; ask the coordinator, whose `federation status` shows which"
-                ) from error
+                raise FederationError(f"the aggregator does not let {name} in: {reason}") from error
 
     def stop_site(self, home: Path) -> int:
         """End every process of a site."""
@@ -202,6 +213,7 @@ class RemoteMachines(ABC):
         self.need()
         settings = read_settings(home)
         library_path(home, settings)
+        check_device(home, settings)
         if not home.identity.exists:
             raise FederationError(
                 f"{home.folder}: has not joined yet; give the coordinator's answer: cryofed site join "
@@ -212,6 +224,35 @@ class RemoteMachines(ABC):
         invitation = read_invitation(home.invitation)
         home.identity.check()
         connection.check_aggregator(home.identity, invitation.host, invitation.port)
+
+    def _module(self, name: str) -> str:
+        return f"{type(self).__module__.rpartition('.')[0]}.{name}"
+
+
+def need_release(package: str, extra: str, release: str) -> None:
+    """Refuse in one line where a package is missing, or is of another release.
+
+    Args:
+        package: as it is installed.
+        extra: of ours that installs it.
+        release: `2.9.0`, or a series as `1.42.*`.
+
+    Raises:
+        MissingPackageError: it is not there.
+        FederationError: it is another one.
+    """
+    try:
+        installed = version(package)
+    except PackageNotFoundError:
+        raise MissingPackageError(package, extra) from None
+    if not fnmatchcase(installed, release):
+        raise FederationError(f"{package} {installed} is installed; run: pip install '{package}=={release}'")
+
+
+def fresh_kit(folder: Path) -> None:
+    """An empty folder, in the place of an older one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
 
 
 def _standing(name: str, kit: Path, identity: Identity) -> Standing:

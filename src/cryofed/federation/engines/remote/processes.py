@@ -17,6 +17,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.remote.homes import TRANSFER
 
 MARK = "registered"  # a file in a site's kit: the aggregator has let this process in
+REFUSED = "refused"  # a file in a site's kit: why the aggregator has not let this process in
 CONSOLE = "console.log"  # in a kit: what its processes print
 
 
@@ -51,20 +52,19 @@ def become(kit: Path, command: Sequence[str], extra: Mapping[str, str]) -> None:
 def _prepare(kit: Path) -> None:
     if running(kit):
         raise FederationError(f"{kit.parent}: runs already; stop it first")
-    (kit / MARK).unlink(missing_ok=True)
+    for told in (MARK, REFUSED):
+        (kit / told).unlink(missing_ok=True)
     shutil.rmtree(kit.parent / TRANSFER, ignore_errors=True)  # of processes that were killed
 
 
-def wait_until(
-    ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, what: str
-) -> None:
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float, who: str) -> None:
     """Wait for a started process; one line if it ends or takes too long."""
     end = time.monotonic() + seconds
     while not ready():
         if process.poll() is not None:
-            raise FederationError(f"{what} ended at once with status {process.returncode}")
+            raise FederationError(f"{who} ended at once with status {process.returncode}")
         if time.monotonic() > end:
-            raise FederationError(f"{what} was not ready after {seconds:.0f} s")
+            raise FederationError(f"{who} was not ready after {seconds:.0f} s")
         time.sleep(0.1)
 
 
@@ -75,14 +75,14 @@ def let_go(process: subprocess.Popen[bytes]) -> None:
 
 def running(kit: Path) -> list[psutil.Process]:
     """Every process that works for this kit: its folder stands in each of their command lines."""
-    found, marks = [], (str(kit), str(kit) + os.sep)
+    workers, marks = [], (str(kit), str(kit) + os.sep)
     for process in psutil.process_iter(["cmdline", "status"]):
         words = process.info["cmdline"] or []
         if process.pid == os.getpid() or process.info["status"] == psutil.STATUS_ZOMBIE:
             continue
         if "-m" in words and any(word == marks[0] or word.startswith(marks[1]) for word in words[1:]):
-            found.append(process)
-    return found
+            workers.append(process)
+    return workers
 
 
 def stop(kits: Sequence[Path], seconds: float = 3.0) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError
 from cryofed.federation.engines.remote.homes import SiteHome
-from cryofed.schema.fields import needed
+from cryofed.learning.device import DEVICES, device_of
+from cryofed.schema.fields import needed, word
 from cryofed.schema.reading import noun_of, read_toml
 from cryofed.schema.writing import lines_of
 
@@ -19,13 +21,16 @@ class SiteSettings:
     name: str = needed("of this site, as in the plan")
     organization: str = needed("who runs it")
     library: str = needed("made by: cryofed harvest; a path in this folder, or a whole one")
+    device: str = word(
+        "auto", "where it computes; auto: the graphics card that PyTorch sees, else cpu", choices=DEVICES
+    )
 
 
 def write_settings(home: SiteHome, settings: SiteSettings) -> None:
     """Write `site.toml`."""
     lines = ["# This site's own settings. They never leave this machine.", *lines_of(settings)]
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    home.settings.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(home.settings, ("\n".join(lines) + "\n").encode(), mode=0o600)
 
 
 def read_settings(home: SiteHome) -> SiteSettings:
@@ -42,3 +47,14 @@ def library_path(home: SiteHome, settings: SiteSettings) -> Path:
             home.settings, "library", f"no file {path}", "make one: cryofed harvest PROJECTS --library FILE"
         )
     return path
+
+
+def check_device(home: SiteHome, settings: SiteSettings) -> None:
+    """Refuse a device that PyTorch does not see here; "auto" and "cpu" are always there."""
+    if settings.device in ("auto", "cpu"):  # PyTorch need not be loaded to know it
+        return
+    try:
+        device_of(settings.device)
+    except InputError as error:
+        _, field, found, remedy = error.args
+        raise InputError(home.settings, f"device = {field}", found, remedy) from None

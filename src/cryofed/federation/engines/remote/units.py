@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryofed.disk.whole import write_whole
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.remote.homes import SiteHome
 from cryofed.federation.engines.remote.settings import read_settings
@@ -72,5 +73,5 @@ def _write(path: Path, description: str, words: Sequence[str], writable: Sequenc
         writable=" ".join(path_of(one) for one in writable),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text.encode())
     return path

@@ -74,7 +74,7 @@ def remember(file: Path, records: Records, ledger: Path, seal: str) -> None:
     name = keep_records(place, records)
     here = str(ledger.resolve())  # of each ledger a note of its own: two sites may have the same averages
     which = hashlib.sha256(here.encode()).hexdigest()[:16]
-    write_document(place / f"{name}-{which}.json", {"ledger": here, "seal": seal})
+    write_document(place / f"{name}-{which}.json", {"ledger": here, "seal": seal}, mode=0o600)
 
 
 def _holds(path: Path, seal: str) -> bool:

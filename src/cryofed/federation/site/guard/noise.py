@@ -30,9 +30,9 @@ def secret_seed(folder: Path, *parts: object) -> int:
         write_whole(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        found = (
+        problem = (
             f"{path} holds {len(key)} bytes, not {KEY_BYTES}: whoever knows the key can take the noise away"
         )
-        raise GuardError("noise-key", f"{found}; restore it from a backup, or remove it for a new one")
+        raise GuardError("noise-key", f"{problem}; restore it from a backup, or remove it for a new one")
     text = json.dumps([str(part) for part in parts]).encode()
     return int.from_bytes(hmac.new(key, text, hashlib.sha256).digest()[:8], "big") >> 1

@@ -34,9 +34,9 @@ from cryofed.federation.engines.flare.envelopes import (
     ticket_in,
 )
 from cryofed.federation.engines.flare.inside import engine_of
-from cryofed.federation.engines.flare.notes import must_give_way, write_presence
 from cryofed.federation.engines.flare.transfer import Offer
 from cryofed.federation.engines.remote.homes import TRANSFER
+from cryofed.federation.engines.remote.segments import must_give_way, write_presence
 from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer
 

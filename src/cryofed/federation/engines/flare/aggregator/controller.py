@@ -13,7 +13,7 @@ from cryofed.disk.lock import wait_for
 from cryofed.errors import CryoFedError
 from cryofed.federation.engines.flare.aggregator.carrier import FlareCarrier, SegmentEndError
 from cryofed.federation.engines.flare.inside import let_go_of_what_was_sent, refuse_references
-from cryofed.federation.engines.flare.notes import write_note
+from cryofed.federation.engines.remote.segments import write_note
 
 LOCK_S = 60.0  # how long a segment waits for the one before it to close its round
 
@@ -40,7 +40,9 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
         self.nonces = nonces
 
     def _carrier(self, flare: Path, plan: str) -> FlareCarrier:
-        return FlareCarrier(self, self.abort_signal, flare, self.segment, plan, nonces=json.loads(self.nonces))
+        return FlareCarrier(
+            self, self.abort_signal, flare, self.segment, plan, nonces=json.loads(self.nonces)
+        )
 
     def run(self) -> None:
         """Carry on from the checkpoint, and write down how the segment ended."""

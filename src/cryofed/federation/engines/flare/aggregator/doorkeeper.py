@@ -14,6 +14,7 @@ from nvflare.apis.fl_exception import NotAuthenticated
 from nvflare.private.defs import ClientType
 
 from cryofed import __version__
+from cryofed.disk.logs import write_log
 from cryofed.federation.engines.flare.inside import refuse_references
 from cryofed.federation.engines.flare.site.greeter import VERSION
 from cryofed.federation.engines.remote.homes import REFUSALS
@@ -66,8 +67,9 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         if reason in self._told or len(self._told) >= MOST:
             return
         self._told[reason] = seconds
-        with (Path(self.registry).parent / REFUSALS).open("a") as file:
-            file.write(json.dumps({"time": now(), "site": name, "reason": reason}) + "\n")
+        write_log(
+            Path(self.registry).parent / REFUSALS, json.dumps({"time": now(), "site": name, "reason": reason})
+        )
 
 
 def _plain(text: object) -> str:

@@ -1,29 +1,22 @@
-"""One campaign on FLARE, seen from the coordinator: the same result as from every other engine."""
+"""What keeps a campaign running on FLARE, seen from the coordinator."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryofed.disk.lock import sole_run
-from cryofed.disk.whole import write_whole
-from cryofed.federation.aggregator.campaign import Campaign, next_campaign
 from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.engines.flare.coordinator.supervisor import Supervisor
-from cryofed.federation.engines.flare.machines import FlareMachines
-from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
-from cryofed.federation.engines.remote.following import Relay, ended, travelling
+from cryofed.federation.engines.flare.coordinator.desk import FlareDesk
+from cryofed.federation.engines.flare.machines import FlareMachines, coordinator_name
+from cryofed.federation.engines.remote.supervisor import Supervisor
 
 
-def run_on_flare(plan: Plan, home: Path, hooks: Sequence[Hook] = ()) -> Campaign:
-    """Run the next campaign, or go on with the one that was stopped."""
+def supervisor(
+    plan: Plan, home: Path, trial: str = "", *, wait_s: float = 60.0, hooks: Sequence[Hook] = ()
+) -> Supervisor:
+    """Of a campaign of the federation in `home`, or of a trial that `write_trial` has made."""
     machines = FlareMachines()
-    flare = machines.home(home)
-    machines.check_founded(flare)
-    number, folder = next_campaign(home)
-    with sole_run(flare.folder):
-        write_whole(flare.folder / PLAN, travelling(plan).encode())
-        write_whole(flare.folder / CAMPAIGN, str(number).encode())
-        Supervisor(plan, home, hooks=hooks).run(Relay(folder / "events.jsonl", hooks).tick)
-    return ended(home, number, folder, hooks)
+    own = machines.home(home)
+    desk = FlareDesk(own.coordinator, own.aggregator, coordinator_name(plan))
+    return Supervisor(plan, home, machines, desk, trial=trial, wait_s=wait_s, hooks=hooks)

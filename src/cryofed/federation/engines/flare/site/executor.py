@@ -107,7 +107,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
             order.unlink(missing_ok=True)
         return envelope({"ref": self._offer.ref, "bytes": self._offer.size})
 
-    def _worked(self, told: dict[str, str], stop: Signal) -> str:
+    def _worked(self, message: dict[str, str], stop: Signal) -> str:
         """Let the learner work; the code of what went wrong, or nothing.
 
         A learner that still starts was not asked yet, and a dismissal leaves it to start: were it killed, a
@@ -117,7 +117,7 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         while not learner.ready.wait(_TICK_S) and learner.alive:
             if stop.triggered:
                 return "dismissed"
-        learner.ask(told)
+        learner.ask(message)
         try:
             while (line := learner.answer(_TICK_S)) is None:
                 if stop.triggered:

@@ -1,4 +1,4 @@
-"""From the coordinator's side: a FLARE job is a disposable segment; submit, watch, submit again."""
+"""The coordinator's talk with FLARE's server: a FLARE job is a disposable segment of a campaign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import logging
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
@@ -21,6 +20,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import inside
 from cryofed.federation.engines.flare.envelopes import TASK
 from cryofed.federation.engines.flare.files import CONTROLLER, EXECUTOR, TASK_SECONDS
+from cryofed.federation.engines.remote import processes
 
 T = TypeVar("T")
 SERVER_APP, SITE_APP = "server", "site-"  # folders of a job; the second one's name ends in the site's
@@ -61,11 +61,11 @@ def write_job(folder: Path, segment: str, sites: Sequence[str], trial: str = "")
     return folder
 
 
-class Desk:
-    """The coordinator's session with the aggregator. Every call ends in time or in one line."""
+class FlareDesk:
+    """Owns the coordinator's session with the aggregator; fills `remote.supervisor.Desk`."""
 
-    def __init__(self, kit: Path, name: str) -> None:
-        self._kit, self._name = kit, name
+    def __init__(self, kit: Path, aggregator: Path, name: str) -> None:
+        self._kit, self._aggregator, self._name = kit, aggregator, name
         self._session: Any = None
         # FLARE's threads go on talking after a call; what they say goes to a file beside the kit's own.
         log = logging.getLogger("nvflare")
@@ -75,14 +75,35 @@ class Desk:
                 RotatingFileHandler(kit / "session.log", maxBytes=LARGEST, backupCount=OLDER, delay=True)
             )
 
+    def alive(self) -> bool:
+        """Whether FLARE's server is there, not only a job's process that it left behind."""
+        running = processes.running(self._aggregator)
+        return any(inside.SERVER_MODULE in process.info["cmdline"] for process in running)
+
     def heard_of(self) -> dict[str, float]:
         """Sites that are registered, and when their last sign of life came (seconds of the epoch)."""
         clients = self._call(lambda s: s.get_connected_client_list())
         return {str(client.name): float(client.last_connect_time or 0.0) for client in clients}
 
-    def submit(self, job: Path) -> str:
-        """Hand in a segment; its id."""
+    def submit(self, folder: Path, segment: str, sites: Sequence[str], trial: str) -> str:
+        """Write a segment's job and hand it in."""
+        return self.hand_in(write_job(folder, segment, sites, trial))
+
+    def hand_in(self, job: Path) -> str:
+        """Hand in a job that is written; its id."""
         return str(self._call(lambda s: s.submit_job(str(job))))
+
+    def ended(self, job: str) -> str:
+        """Why it ended: FLARE's status, and the reasons of refused deployments."""
+        status = self.status(job)
+        if not status.startswith("FINISHED"):
+            return ""
+        details = self.meta(job).get("job_deploy_detail") or []
+        reasons = "; ".join(str(line) for line in details if "OK" not in str(line))
+        log = self._aggregator / "log.txt"
+        return (
+            f"the segment ended as {status}{': ' + reasons if reasons else ''}; the aggregator's log is {log}"
+        )
 
     def status(self, job_id: str) -> str:
         """FLARE's word for the job: RUNNING, FINISHED:COMPLETED …"""
@@ -92,10 +113,10 @@ class Desk:
         """All that FLARE notes about the job, the reasons of refused deployments included."""
         return dict(self._call(lambda s: s.get_job_meta(job_id)))
 
-    def abort(self, job_id: str) -> None:
+    def abort(self, job: str) -> None:
         """End a segment; one that has ended already is fine."""
         with contextlib.suppress(FederationError):
-            self._call(lambda s: s.abort_job(job_id))
+            self._call(lambda s: s.abort_job(job))
 
     def close(self) -> None:
         """Log out, if the aggregator is still there; a session that is left open keeps Python from ending."""
@@ -105,16 +126,24 @@ class Desk:
                 in_time(session.close, 3.0)
 
     def _call(self, action: Callable[[Any], T]) -> T:
+        left = threading.Event()  # nobody waits for this call any more
+
         def act() -> T:
             if self._session is None:
                 self._session = inside.new_session(self._name, self._kit, 10.0)
+                if left.is_set():
+                    self.close()
+                    raise TimeoutError("too late")
             return action(self._session)
 
         try:
             with silence():
                 return in_time(act, _CALL_S)
-        except Exception as error:
+        except BaseException as error:  # Ctrl-C, too, may come while a session is being opened
+            left.set()
             self.close()  # the next call logs in again
+            if not isinstance(error, Exception):
+                raise
             raise FederationError(
                 f"the aggregator did not answer ({type(error).__name__}: {error})"
             ) from error
@@ -146,13 +175,3 @@ def silence() -> Iterator[None]:
     """FLARE prints too; its logs have the same."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
-
-
-def until(ready: Callable[[], bool], seconds: float, pause: float = 0.2) -> bool:
-    """Whether it became true in time."""
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            return False
-        time.sleep(pause)
-    return True

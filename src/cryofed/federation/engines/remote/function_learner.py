@@ -1,4 +1,4 @@
-"""A learner for a rehearsal: a process that answers orders by a function. It imports nothing of Flower's."""
+"""A learner for a rehearsal: a process that answers orders by a function. No engine is imported here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryofed.federation.site.answering import Site, SiteFunction
 
 
 class FunctionLearner:
-    """Owns a process that answers orders by a function; fills `node.Learner`."""
+    """Owns a process that answers orders by a function; fills `working.Learner`."""
 
     def __init__(self, plan: Plan, site: Site, function: SiteFunction) -> None:
         # A fork server starts clean: forking this process, with its server's threads, could hang.

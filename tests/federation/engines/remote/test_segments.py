@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cryofed.federation.engines.flare.notes import NOBODY, give_way, must_give_way, write_note
+from cryofed.federation.engines.remote.segments import NOBODY, give_way, must_give_way, write_note
 
 
 def test_a_segment_goes_on_until_the_next_one_has_begun(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A federation of real processes over mutual TLS: one aggregator and three toy sites."""
+"""A federation of real processes over mutual TLS, of any engine: one aggregator and three toy sites."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.contract.toy_learner import set_toys
 
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
-from cryofed.federation.agreement.plan import NetworkRules
+from cryofed.federation.agreement.plan import NetworkRules, Plan
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.flower.machines import FlowerMachines
-from cryofed.federation.engines.flower.running import drive
+from cryofed.federation.engines.deployment import deployment_of
 from cryofed.federation.engines.remote import processes
 from cryofed.federation.engines.remote.conduct import write_trial
+from cryofed.federation.engines.remote.engine import RemoteEngine
 from cryofed.federation.engines.remote.here import join_here, with_free_port
 from cryofed.federation.engines.remote.homes import SiteHome
 
@@ -54,11 +54,13 @@ def toy_learners() -> Iterator[None]:
 class Federation:
     """Owns the processes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        plan = replace(toy.plan(NAMES), engine="flower", network=NetworkRules(port=8102))
+    def __init__(self, engine: str, folder: Path) -> None:
+        self.folder, self.federation = folder, folder / "toys"
+        plan = replace(toy.plan(NAMES), engine=engine, network=NetworkRules(port=8102))
         self.plan = with_free_port(plan)
-        self.machines, self.federation = FlowerMachines(), folder / "toys"
+        found = deployment_of(engine)
+        assert isinstance(found, RemoteEngine)
+        self.engine, self.machines = found, found.machines
         self.home = self.machines.home(self.federation)
         self.sites = {name: SiteHome(folder / "sites" / name) for name in NAMES}
         library = folder / "library.db"
@@ -80,14 +82,19 @@ class Federation:
         **rounds: float,
     ) -> tuple[np.ndarray, list[dict[str, Any]]]:
         """Run, or resume, a few toy rounds on the running federation; the vector and the reports."""
-        set_toys(self.folder / "sites", behaviours, seconds)
-        plan = replace(toy.plan(NAMES, **rounds), network=self.plan.network)
-        folder = self.home.folder / name
-        write_trial(folder, commented_plan(plan), toy.LAYOUT, toy.START)
+        plan = self.prepare(name, behaviours, seconds, **rounds)
         with toy_learners():
-            drive(plan, self.federation, tick, name)
-        vector = read_arrays(folder / "checkpoint.safetensors")[0]["vector"]
+            self.engine.drive(plan, self.federation, tick, name)
+        vector = read_arrays(self.home.folder / name / "checkpoint.safetensors")[0]["vector"]
         return vector, self.reports(name)
+
+    def prepare(self, name: str, behaviours: dict[str, str], seconds: float, **rounds: float) -> Plan:
+        """Write the trial; a site is given so long that a busy machine makes nobody late."""
+        set_toys(self.folder / "sites", behaviours, seconds)
+        rules = {"min_updates": 3, "deadline_s": 120.0, "grace_s": 60.0, **rounds}
+        plan = replace(toy.plan(NAMES, **rules), engine=self.engine.name, network=self.plan.network)
+        write_trial(self.home.folder / name, commented_plan(plan), toy.LAYOUT, toy.START)
+        return plan
 
     def reports(self, name: str) -> list[dict[str, Any]]:
         path = self.home.folder / name / "rounds.jsonl"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 FIRST_S = 20.0  # after a second death; each further one doubles it
 LONGEST_S = 3600.0
-FREE = 1  # deaths that cost nothing: machines are started again
+FREE = 1  # deaths that have no consequence: a machine may have been started again
 
 
 class Setbacks:
@@ -20,13 +20,13 @@ class Setbacks:
 
     def died(self, sites: Collection[str]) -> dict[str, float]:
         """Note these sites' deaths; seconds for which each is now left out, where it is."""
-        found = {}
+        left_out = {}
         for site in sorted(sites):
             count = self._deaths[site] = self._deaths.get(site, 0) + 1
             if count > FREE:
-                found[site] = min(FIRST_S * 2.0 ** (count - FREE - 1), LONGEST_S)
-                self._until[site] = self._clock() + found[site]
-        return found
+                left_out[site] = min(FIRST_S * 2.0 ** (count - FREE - 1), LONGEST_S)
+                self._until[site] = self._clock() + left_out[site]
+        return left_out
 
     def worked(self, sites: Collection[str]) -> None:
         """These sites took part to the end of a round: they begin anew."""

@@ -1,4 +1,7 @@
-"""Small files by which a segment and the coordinator's `run` tell each other how things stand."""
+"""Small files by which a segment and the coordinator's `run` tell each other how things stand.
+
+A segment is one job of an engine that has jobs: it carries some rounds of a campaign, and is disposable.
+"""
 
 from __future__ import annotations
 
@@ -41,17 +44,17 @@ def read_note(folder: Path, segment: str) -> Note | None:
 
 def write_presence(folder: Path, segment: str, sites: Sequence[str]) -> None:
     """By the segment, before each round: the sites whose process answers."""
-    told = {"segment": segment, "sites": sorted(sites), "time": time.time()}
-    write_whole(folder / _PRESENCE, json.dumps(told).encode())
+    presence = {"segment": segment, "sites": sorted(sites), "time": time.time()}
+    write_whole(folder / _PRESENCE, json.dumps(presence).encode())
 
 
 def read_presence(folder: Path, segment: str) -> tuple[set[str], float] | None:
     """Sites that took part in this segment's last round, and when it began; None before its first."""
     try:
-        told = json.loads((folder / _PRESENCE).read_text())
+        presence = json.loads((folder / _PRESENCE).read_text())
     except (OSError, ValueError):
         return None
-    return (set(told["sites"]), told["time"]) if told.get("segment") == segment else None
+    return (set(presence["sites"]), presence["time"]) if presence.get("segment") == segment else None
 
 
 def give_way(folder: Path, segment: str) -> None:

@@ -1,0 +1,83 @@
+"""What else was asked of our model: jobs of one kind, its reasons, training at home, and the simulation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.measuring.page import write_between
+from benchmarks.real.running.material import KEPT, MODEL_PAGE, bench_of, say, seeds_of, sets_of
+
+SIMULATED_SEED = 301  # of the corpus that the release learnt from
+
+
+def one_kind(options: argparse.Namespace) -> int:
+    """Jobs of nothing but junk, and of nothing but good classes."""
+    from benchmarks.real.one_kind import alone, table
+    from benchmarks.real.ours import left_out
+
+    bench = bench_of(options)
+    made = table([alone(bench, left_out(bench, [seed]), seed) for seed in seeds_of(options)])
+    return _tell(options, "one-kind", made)
+
+
+def reasons(options: argparse.Namespace) -> int:
+    """Are the reasons right?"""
+    from benchmarks.real.ours import left_out
+    from benchmarks.real.reasons import given, table
+
+    bench = bench_of(options)
+    found = [one for seed in seeds_of(options) for one in given(bench, left_out(bench, [seed]), seed)]
+    return _tell(options, "reasons", table(found))
+
+
+def home(options: argparse.Namespace) -> int:
+    """Does training at home help?"""
+    import torch
+
+    from benchmarks.real.home import CHOSEN, each_lab, figures, table
+
+    torch.set_num_threads(1)
+    bench = bench_of(options)
+    found = figures(bench, seeds_of(options), options.kept / "home", say)
+    return _tell(
+        options, "home", f"{table(found)}\n\n`{CHOSEN}`, by laboratory:\n\n{each_lab(found, CHOSEN)}"
+    )
+
+
+def rings(options: argparse.Namespace) -> int:
+    """Power by ring: does the simulation look like the real sets?"""
+    from benchmarks.real.rings import of_sets, table, write_recorded
+    from cryofed.learning.corpus import gather
+    from cryofed.simulation.corpus import corpus
+
+    if options.record:
+        write_recorded(of_sets(sets_of(options)))
+    return _tell(options, "rings", table(gather(corpus(options.jobs, SIMULATED_SEED))))
+
+
+def _tell(options: argparse.Namespace, mark: str, made: str) -> int:
+    print(made)
+    if options.write:
+        write_between(MODEL_PAGE, {mark: made})
+    return 0
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands' words; all take the trainings that `ours` kept."""
+    for name, run, seeds, help_text in (
+        ("one-kind", one_kind, "1,2,3", "jobs of nothing but bad classes, and of nothing but good ones"),
+        ("reasons", reasons, "1,2,3", "are the reasons of rejected classes right?"),
+        ("home", home, "2", "does `cryofed train` help a laboratory's next job?"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument("--begin", help=argparse.SUPPRESS, default=None)
+        command.add_argument("--kept", type=Path, default=KEPT, help=f"where trainings are kept ({KEPT})")
+        command.add_argument("--seeds", default=seeds, help=f"with commas (default {seeds})")
+        command.add_argument("--write", action="store_true", help=f"the table into {MODEL_PAGE.name}")
+        command.set_defaults(run=run)
+    command = commands.add_parser("rings", help="power by ring: the simulation beside the real sets")
+    command.add_argument("--record", action="store_true", help="measure the real sets anew, into rings.tsv")
+    command.add_argument("--jobs", type=int, default=50, help="simulated jobs (50)")
+    command.add_argument("--write", action="store_true", help=f"the table into {MODEL_PAGE.name}")
+    command.set_defaults(run=rings)

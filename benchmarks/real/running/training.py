@@ -1,0 +1,135 @@
+"""Train, one molecule left out at a time, and judge: our model, the peers', a federation."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from benchmarks.measuring.page import write_between
+from benchmarks.real.page import PAGE
+from benchmarks.real.programs import rule, write_scores
+from benchmarks.real.running.judging import answers_by, kept_scores
+from benchmarks.real.running.material import (
+    FEDERATION_PAGE,
+    KEPT,
+    MODEL_PAGE,
+    README,
+    SHIPPED_SEED,
+    bench_of,
+    say,
+    seeds_of,
+    sets_of,
+)
+from benchmarks.real.sets import RealSet, default_folder
+from benchmarks.real.table import Summary, each_set, markdown, mean_of, side_by_side, summarize
+from cryofed.errors import InputError
+
+
+def ours(options: argparse.Namespace) -> int:
+    """Our own model, leave-one-molecule-out."""
+    from benchmarks.real.mistakes import write_sheets
+    from benchmarks.real.ours import answers_of, left_out, relion_line, write_for_clicks
+
+    bench, seeds = bench_of(options), seeds_of(options)
+    sets, runs, lines = bench.sets, {}, []
+    for seed in seeds:
+        told = left_out(bench, [seed])
+        answers = answers_of(told)
+        runs[f"seed {seed}"] = summarize(sets, answers)
+        lines.append(f"Seed {seed}: {relion_line(told, answers)}.")
+        write_scores(KEPT / f"ours-seed{seed}.tsv", sets, answers)
+        if seed == SHIPPED_SEED:
+            write_for_clicks(bench, told, [seed], options.kept / "clicks")
+            if options.sheets:
+                print(f"wrote {len(write_sheets(told, answers, options.sheets))} sheets to {options.sheets}")
+    mean = mean_of(list(runs.values()))
+    programs = {"rule: variance inside over outside": summarize(sets, answers_by(sets, rule)), **runs}
+    if len(seeds) > 1:
+        programs["weights averaged over the seeds"] = summarize(sets, answers_of(left_out(bench, seeds)))
+        programs["mean of the seeds"] = mean
+    relion = "\n\n".join(lines)
+    print(f"{markdown(mean)}\n\n{relion}\n\n{side_by_side(programs)}")
+    if options.write:
+        write_between(README, {"quality": _quality(sets, mean, lines[0])})
+        write_between(
+            MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{relion}", "seeds": side_by_side(programs)}
+        )
+    return 0
+
+
+def _quality(sets: Sequence[RealSet], mean: Summary, line: str) -> str:
+    """README's table: a line for each kind of judge, and the worst."""
+    share = {f: f"{mean.mean(f):.0%}".replace("%", " %") for f in ("good_kept", "bad_rejected")}
+    worst, name = mean.worst("auc")
+    least, of = mean.worst("good_kept")
+    weak, weakest = mean.worst("bad_rejected")
+    return "\n".join(
+        [
+            "| judged on | AUC | good classes kept | bad classes rejected |",
+            "|---|---:|---:|---:|",
+            f"| {len(sets)} sets of real averages, mean | {mean.mean('auc'):.3f} | {share['good_kept']} "
+            f"| {share['bad_rejected']} |",
+            f"| the worst of them | {worst:.3f} ({name}) | {least:.0%} ({of}) | {weak:.0%} ({weakest}) |",
+            f"| all {mean.together.n_good + mean.together.n_bad} classes on one scale "
+            f"| {mean.together.auc:.3f} | {mean.together.good_kept:.0%} | {mean.together.bad_rejected:.0%} |",
+            "",
+            line,
+        ]
+    )
+
+
+def peers(options: argparse.Namespace) -> int:
+    """The peers' shapes under the same protocol."""
+    import torch
+
+    from benchmarks.real.material import digest, material
+    from benchmarks.real.peers import Course, judge_peers
+
+    for name in ("jobs", "steps", "further", "seeds"):
+        if getattr(options, name) < 1:
+            raise InputError(f"--{name}", "number", str(getattr(options, name)), "give 1 or more")
+    data = default_folder()
+    if data is None:
+        raise InputError("peers", "RELION jobs", "no development data", "set CRYOFED_SHARED to where it is")
+    torch.set_num_threads(1)
+    sets = sets_of(options)
+    learnt_from = material(sets, options.jobs, options.shards, data)
+    folder, written = KEPT / f"peers-{digest(learnt_from)}", []
+    for seed in range(1, options.seeds + 1):
+        course = Course(steps=options.steps, further=options.further, seed=seed)
+        for name, answers in judge_peers(sets, learnt_from, course, folder, say):
+            written.append(KEPT / f"{name}-seed{seed}.tsv")
+            write_scores(written[-1], sets, answers)
+            say(f"wrote {written[-1]}")
+    programs = kept_scores(written, sets)
+    print(f"{side_by_side(programs)}\n\n{each_set(programs)}")
+    return 0
+
+
+def release(options: argparse.Namespace) -> int:
+    """The model that is shipped."""
+    from benchmarks.real.ours import left_out
+    from benchmarks.real.release import write_release
+
+    if options.begin is None:
+        raise InputError("--begin", "weights", "none given", "name the weights that the trainings began with")
+    bench, seeds = bench_of(options), [SHIPPED_SEED]
+    write_release(bench, left_out(bench, seeds), options.out, seeds)
+    print(f"wrote model.onnx, weights.safetensors and card.json to {options.out}")
+    return 0
+
+
+def federation(options: argparse.Namespace) -> int:
+    """Does federation pay on real images?"""
+    from benchmarks.real.federation import federations, key_of, plot, sites_table, table
+
+    bench, seeds = bench_of(options), seeds_of(options)
+    start = bench.vector("start", 1)
+    found = federations(bench.sets, start, seeds, options.kept / key_of(start), print)
+    made = f"{table(bench.sets, found)}\n\n{sites_table(bench.sets, found)}"
+    print(made)
+    if options.write:
+        for dark, name in ((False, "light"), (True, "dark")):
+            plot(bench.sets, found, PAGE.with_name("images") / f"real-federation-{name}.svg", dark=dark)
+        write_between(FEDERATION_PAGE, {"real": made})
+    return 0

@@ -1,0 +1,64 @@
+"""The model that a federation begins with: the shipped one, a file's, or an untrained one."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from safetensors.numpy import load_file
+
+from cryofed.errors import InputError, MissingPackageError
+from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.releases.refill import places_in
+from cryofed.federation.releases.store import current_release, first_release
+from cryofed.learning.vector import Vector
+from cryofed.scoring.scorer import SHIPPED
+
+
+def begin_releases(home: Path, plan: Plan, start: Path | None = None, *, untrained: bool = False) -> None:
+    """Make the first release of the federation in `home`, unless it has one already.
+
+    Args:
+        home: the federation's folder.
+        plan: its seed makes an untrained model.
+        start: a `weights.safetensors`; by default the shipped model's.
+        untrained: begin with a fresh network instead. Needs torch.
+
+    Raises:
+        InputError: `start` is not readable, or a first model is named where releases are there already.
+    """
+    if current_release(home / "releases") is not None:
+        if start or untrained:
+            raise InputError(
+                home,
+                "releases",
+                "there already",
+                "leave --start and --from-scratch away, or give another --home",
+            )
+        return
+    vector, origin = first_vector(start, untrained=untrained)
+    if vector is None:
+        if find_spec("torch") is None:
+            raise MissingPackageError("torch", "train")
+        from cryofed.learning.learner import initial_vector
+
+        vector = initial_vector(plan.seed)
+    first_release(home / "releases", vector, {"federation": plan.name, "origin": origin})
+
+
+def first_vector(start: Path | None, *, untrained: bool) -> tuple[Vector | None, str]:
+    """The model and where it is from; None is an untrained one. Needs no torch.
+
+    Raises:
+        InputError: `start` is not a file of weights.
+    """
+    if untrained:
+        return None, "untrained"
+    path = start or SHIPPED.with_name("weights.safetensors")
+    try:
+        arrays = load_file(path)
+    except Exception as error:  # safetensors raises its own type for a damaged header
+        found = type(error).__name__
+        raise InputError(path, "weights", f"not readable ({found})", "copy the file again") from None
+    layout, _, _ = places_in(SHIPPED.parent)
+    return layout.join(arrays), "given" if start else "shipped"

@@ -1,0 +1,43 @@
+"""Each tutorial is walked from top to bottom: every `sh` block of it runs, in one empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.docs.pages import ROOT, blocks
+
+pytest.importorskip("torch", reason="practice labs are simulated, and a federation trains")
+
+WALKED = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+PRACTICE = "cryofed simulate sites --sites 2 --jobs "
+
+
+@pytest.mark.parametrize("page", WALKED, ids=lambda page: page.stem)
+def test_a_tutorial_can_be_walked(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    command = tmp_path / "bin" / "cryofed"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cryofed "$@"\n')
+    command.chmod(0o755)
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    work = tmp_path / "work"
+    work.mkdir()
+    script = "set -eu\n" + "\n".join(block.content for block in blocks(page, "sh"))
+    assert PRACTICE in script
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=work,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    for name in ("report.html", "plan.toml", "lab.db"):
+        if name in page.read_text(encoding="utf-8"):
+            assert list(work.rglob(name)), f"{page.name} promises {name}"
