@@ -78,7 +78,7 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], str, int]:
             record = json.loads(line)
             if record.pop(PREVIOUS) != digest.hexdigest():
                 raise ValueError(PREVIOUS)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise altered(path, number) from None
         records.append(record)
         digest.update(line + b"\n")

@@ -171,19 +171,26 @@ def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
 
     Weights are bounded by the site's enrolment, and by the plan's multiple of the middle one.
     """
-    metric, found, weights = plan.gate.metric, dict[str, tuple[float, float]](), dict[str, int]()
+    metric, found, weights = plan.gate.metric, dict[str, tuple[float, float, float]](), dict[str, int]()
     for name, numbers in sorted(answers.items()):
         site, values = plan.site(name), numbers.values
         if site is None or not {f"0.{metric}", f"1.{metric}", "0.held_out"} <= set(values):
             continue
         told = max(int(values["0.held_out"]), 1)
         weights[name] = min(told, site.max_examples) if site.max_examples else told
-        found[name] = (values[f"0.{metric}"], values[f"1.{metric}"])
+        found[name] = (values[f"0.{metric}"], values[f"1.{metric}"], _step(values))
     weights = held(weights, plan.gate.times_median)
     return {
-        name: Measured(candidate=candidate, current=current, held_out=weights[name])
-        for name, (candidate, current) in found.items()
+        name: Measured(candidate=candidate, current=current, held_out=weights[name], step=step)
+        for name, (candidate, current, step) in found.items()
     }
+
+
+def _step(values: Mapping[str, float]) -> float:
+    """In which a site gives its metric (`site.evaluating.in_steps`), as far as it tells."""
+    good = values.get("0.good", 0.0)
+    fewest = min(good, values["0.held_out"] - good)
+    return 1 / fewest if fewest >= 1 else 0.0
 
 
 def _start(releases: Path, folder: Path, plan: Plan) -> Release:

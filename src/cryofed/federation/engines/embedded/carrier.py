@@ -20,6 +20,7 @@ from cryofed.federation.aggregator.campaign import Campaign, run_campaign
 from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.masking import Seal
 from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.site_policy import AnswerRules
 from cryofed.federation.engines.embedded import EmbeddedRules
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
 from cryofed.federation.site.masked import Signet
@@ -69,7 +70,11 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
         folder = home / "sites" / enrolled.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sites[enrolled.name] = Site(
-            name=enrolled.name, source=LibraryFile(path), folder=folder, device=device
+            name=enrolled.name,
+            source=LibraryFile(path),
+            folder=folder,
+            answers=_answers(plan),
+            device=device,
         )
     seal = None
     if plan.profile == "masked":
@@ -94,6 +99,13 @@ def with_signets(plan: Plan, sites: Mapping[str, Site]) -> tuple[dict[str, Site]
     told = {name: key_fingerprint(read_key(path).public_key()) for name, path in keys.items()}
     seal = Seal(agreement=plan.hash, identities=told)
     return {name: replace(site, signet=Signet(seal, keys[name])) for name, site in sites.items()}, seal
+
+
+def _answers(plan: Plan) -> AnswerRules:
+    """All libraries are this person's: a plan that compares the sites' models has them evaluated."""
+    rules = AnswerRules()
+    more = 1 + len(plan.sites) if plan.gate.cross_site else 0
+    return replace(rules, max_models=rules.max_models + more, max_queries=rules.max_queries + more)
 
 
 def cores() -> int:

@@ -75,8 +75,7 @@ def _die_with_parent() -> None:
 
 def main(kit: Path) -> None:
     """Serve with this site's own library."""
-    from cryofed.federation.agreement.rules import GuardRules
-    from cryofed.federation.agreement.site_policy import read_policy
+    from cryofed.federation.agreement.site_policy import SitePolicy, read_policy
     from cryofed.federation.engines.remote.agreeing import consent_of, sealed, witness_of
     from cryofed.federation.engines.remote.invitation import read_invitation
     from cryofed.federation.site.answering import LibraryFile, Site, answer
@@ -93,7 +92,7 @@ def main(kit: Path) -> None:
         with outbox.failures(data):
             agreement = consent.agreed(text.encode())
             settings = read_settings(home)  # anew each time: the site may have changed its mind
-            policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
+            policy = read_policy(home.policy) if home.policy.exists() else SitePolicy()
             source = LibraryFile(library_path(home, settings))
             signet = Signet(sealed(agreement), home.identity.key) if agreement.profile == "masked" else None
             witness = witness_of(agreement) if agreement.profile == "attested" else None
@@ -101,7 +100,9 @@ def main(kit: Path) -> None:
             name=settings.name,
             source=source,
             folder=home.work,
-            policy=policy,
+            policy=policy.guard,
+            answers=policy.answers,
+            work=policy.work,
             outbox=outbox,
             device=settings.device,
             signet=signet,
