@@ -61,12 +61,13 @@ def run(
     arguments: list[object],
     *,
     home: Path,
+    script: str = "",
     until: Callable[[subprocess.Popen[bytes], Path], None] | None = None,
     status: int = 0,
 ) -> Deeds:
-    """Run `cryofed ARGUMENTS` under strace in `folder`; with `until`, end it by Ctrl-C when that returns.
+    """Run `cryofed ARGUMENTS`, or a script, under strace in `folder`.
 
-    `status`: with which the command ends.
+    With `until`, end it by Ctrl-C when that returns. `status`: with which the command ends.
     """
     program = shutil.which("strace")
     if program is None:
@@ -79,7 +80,12 @@ def run(
     environment["OMP_NUM_THREADS"] = "1"  # threads that wait for one another make a busy machine slower still
     calls = f"trace={','.join(SENDING + MAKING)}"
     strace = [program, "-f", "-y", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(log)]
-    command = [*strace, sys.executable, "-m", "cryofed", *map(str, arguments)]
+    command = [
+        *strace,
+        sys.executable,
+        *(["-c", script] if script else ["-m", "cryofed"]),
+        *map(str, arguments),
+    ]
     with printed.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=out, stderr=out, start_new_session=True

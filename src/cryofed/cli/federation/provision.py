@@ -21,10 +21,12 @@ def run(options: argparse.Namespace) -> None:
     """Provision, and say what to send to the sites."""
     from cryofed.federation.agreement.plan_file import read_plan
     from cryofed.federation.engines.deployment import machines_of
+    from cryofed.trust.words import fingerprint_words
 
     plan = read_plan(options.plan)
     machines, home = machines_of(plan.engine), options.home or options.plan.parent / plan.name
     made = machines.invite(plan, home) if options.invite else machines.found(plan, home)
     print(f"send this invitation to every site: {made.path}")
     print(f"and read this authority fingerprint to them by telephone: {made.authority}")
+    print(f"or these words, which stand for it: {fingerprint_words(made.authority)}")
     print("then, for each request that comes back: cryofed federation approve PLAN.toml NAME.request.pem")

@@ -70,8 +70,9 @@ def run(options: argparse.Namespace) -> int | None:
 def _join(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.deployment import machines_of
     from cryofed.federation.engines.remote.homes import SiteHome
-    from cryofed.federation.engines.remote.invitation import engine_of
+    from cryofed.federation.engines.remote.invitation import engine_of, read_invitation
     from cryofed.federation.engines.remote.settings import SiteSettings, read_settings, write_settings
+    from cryofed.trust.words import fingerprint_words
 
     home = SiteHome(options.home)
     if options.file.suffix == ".pem":
@@ -91,8 +92,12 @@ def _join(options: argparse.Namespace) -> None:
         library = str(options.library.resolve()) if options.library else "library.db"
         own = SiteSettings(name=name, organization=organization, library=library, device=options.device)
         write_settings(home, own)
+    authority = read_invitation(options.file).authority
+    print(f"the coordinator must read to you: {authority}")
+    print(f"or these words: {fingerprint_words(authority)}; else go no further")
     print(f"send this file to the coordinator: {sent}")
     print(f"and read this key fingerprint to them by telephone: {told.fingerprint}")
+    print(f"or these words, which stand for it: {fingerprint_words(told.fingerprint)}")
     print(f"then: cryofed site join {told.name}.signed.pem --home {options.home}")
 
 

@@ -146,9 +146,9 @@ def check_work(settings: TrainingSettings, done: int, most: WorkRules) -> None:
 
 def training_settings(training: LocalTraining, **changes: Any) -> TrainingSettings:
     """The plan's training as the learner takes it, which knows nothing of rounds; `changes` come over it."""
-    told = asdict(training)
-    del told["last_rate"]
-    return TrainingSettings(**told | changes)
+    settings = asdict(training)
+    del settings["last_rate"]
+    return TrainingSettings(**settings | changes)
 
 
 class Place(Protocol):
