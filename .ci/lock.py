@@ -1,8 +1,8 @@
 """Write constraints.txt: the release of every package that `make` installs, as pip resolves them today.
 
-`make lock` and `make lock-flower` run it with pip's report on standard input. Left out are this project,
-PyTorch, which README lets the user choose, and what only PyTorch brings: its CUDA libraries differ from machine
-to machine.
+`make lock` and `make lock-ENGINE` run it with pip's report on standard input. Left out are this project, and
+PyTorch, which README lets the user choose, with what only PyTorch brings: its CUDA libraries differ from
+machine to machine.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 HEAD = """\
 # The releases that `make` installs with, so that a new release of somebody else's cannot break a build.
-# Made by `make lock` or `make lock-flower`; not for hands. PyTorch is not here: README says how to choose it.
+# Made by `make lock` or `make lock-ENGINE`; not for hands. PyTorch is not here: README says how to choose it.
 """
 FREE = re.compile(r"cryofed|torch|triton|nvidia-.*|cuda-.*")
 

@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-README = ("select_job", "filter_particles", "demo")
+README = ("select_job", "filter_particles", "million_rows", "demo")
 
 here = Path(__file__).parent
 rooms = sorted(p.parent.name for p in here.glob("*/commands.py"))

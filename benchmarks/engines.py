@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,14 +97,20 @@ def stock(python: str, engine: str) -> Figures:
 
 
 def within(seconds: float, words: list[str]) -> str:
-    """What a program prints; nothing where it takes longer, or fails. It is asked to end as by Ctrl-C."""
-    process = subprocess.Popen(words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
+    """What a program prints; nothing where it takes longer, or fails. None of its processes is left."""
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         told, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.terminate()  # `federation_here` ends its processes
-        process.communicate(timeout=60)
+        process.terminate()  # a federation ends its own processes, which have sessions of their own
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(120)
         return ""
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     return told if process.returncode == 0 else ""
 
 

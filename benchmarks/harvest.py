@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
                 outcomes = list(harvest(walk.find([folder / "data"]), library))
                 seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
                 counts = {
-                    what: sum(o.fate == what for o in outcomes) for what in ("used", "known", "skipped")
+                    what: sum(o.what == what for o in outcomes) for what in ("used", "known", "skipped")
                 }
                 print(f"{len(outcomes)} selections, {title}: {seconds:.1f} s ({cpu:.1f} s of CPU), {counts}")
 

@@ -1,14 +1,32 @@
-"""`cryofed select` as a whole new process on a RELION job of 200 classes, box 256 and 200,000 particles."""
+"""`cryofed select` as a whole new process on a RELION job of 200 classes, box 256 and 200,000 particles.
+
+Beside it the Python part of RELION's class ranker: PyTorch, and its network over pictures and features that
+its C++ part has made before. The network is written anew, with random weights: for time only.
+"""
 
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.measuring.process import machine, measure, told
 
 RUNS = 7
+CLASSES, FEATURES = 200, 18
+RANKER = """
+import sys
+import numpy as np
+import torch
+from benchmarks.peers.shapes import RelionShape, Scaled
+images, features = (torch.from_numpy(np.load(name)) for name in sys.argv[1:3])
+model = RelionShape(Scaled(torch.zeros(features.shape[1]), torch.ones(features.shape[1]))).eval()
+with torch.no_grad():
+    print(model(images, features).tolist())
+"""
 
 
 def main() -> None:
@@ -20,13 +38,23 @@ def main() -> None:
         subprocess.run([sys.executable, "-c", make + " write_job(Path(sys.argv[1]))", str(job)], check=True)
         out = Path(folder) / "out"
         command = [sys.executable, "-m", "cryofed", "select", str(job), "--out", str(out), "--force"]
-        runs, imports = [], []
+        pictures, table = Path(folder) / "images.npy", Path(folder) / "features.npy"
+        rng = np.random.default_rng(0)
+        np.save(pictures, rng.normal(size=(CLASSES, 64, 64)).astype(np.float32))
+        np.save(table, rng.normal(size=(CLASSES, FEATURES)).astype(np.float32))
+        ranker = [sys.executable, "-c", RANKER, str(pictures), str(table)]
+        runs, imports, ranked = [], [], []
         for _ in range(RUNS):
             shutil.rmtree(out, ignore_errors=True)
             runs.append(measure(command))
+            ranked.append(measure(ranker))
             imports.append(measure([sys.executable, "-c", "import numpy, mrcfile, onnxruntime"]))
         files = sorted(out.iterdir())
         print(told("select, 200 classes, 200,000 particles", runs))
+        print(told("RELION's class ranker, its Python part only", ranked))
+        ratio = statistics.median(a.seconds / b.seconds for a, b in zip(runs, ranked, strict=True))
+        cpu = statistics.median(a.cpu_seconds / b.cpu_seconds for a, b in zip(runs, ranked, strict=True))
+        print(f"select / RELION's Python part, run by run: {ratio:.2f} wall, {cpu:.2f} processor; aim: 0.6")
         print(told("only: import numpy, mrcfile, onnxruntime", imports))
         print(f"all {len(files)} files, {sum(f.stat().st_size for f in files) / 1e6:.0f} MB, are written:")
         print(", ".join(f.name for f in files))

@@ -20,9 +20,9 @@ IMAGES = Path(__file__).with_name("images")
 def simulated_project(folder: Path) -> Path:
     """A RELION project with one 2D classification of 100 classes; returns the job's folder."""
     from cryofed.simulation.classes.job import simulate_job
-    from cryofed.simulation.particles.table import particles
     from cryofed.simulation.files.relion import write_class2d
     from cryofed.simulation.molecules.shapes import random_molecule
+    from cryofed.simulation.particles.table import particles
     from cryofed.simulation.spec import Spec
 
     molecule = random_molecule(np.random.default_rng(1), "molecule", "dihedral")
@@ -48,11 +48,12 @@ def shoot(page: Any, name: str) -> None:
 
 def review(folder: Path) -> None:
     """The gallery in light and dark, and one class large."""
+    from cryofed.jobs.opening import open_job
     from cryofed.web.review.of_job import open_review
     from cryofed.web.review.routes import review_app
 
     job = simulated_project(folder)
-    gallery, saving = open_review(job, out=None, library=folder / "site.db", model=None, say=print)
+    gallery, saving = open_review(open_job(job), out=None, library=folder / "site.db", model=None, say=print)
     with served(review_app(gallery, saving, folder / "drafts")) as address, chromium(1440, 900) as browser:
         page = browser.new_page()
         page.goto(address)

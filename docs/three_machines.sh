@@ -55,7 +55,7 @@ for number in 1 2; do
   on "$lab" "$cryofed" site join invitation.toml --name "site-$number" --organization "$lab" --library library.db --yes \
     | tee "$folder/$lab/told.txt"
   cp "$folder/$lab/site/site-$number.request.pem" "$folder/agg/"
-  told=$(grep -o 'SHA256:.*' "$folder/$lab/told.txt") # the telephone
+  told=$(grep -o 'SHA256:.*' "$folder/$lab/told.txt" | tail -n 1) # the site's own key, by telephone
   on agg "$cryofed" federation approve plan.toml "site-$number.request.pem" --fingerprint "$told"
   cp "$folder/agg/site-$number.signed.pem" "$folder/$lab/"
   on "$lab" "$cryofed" site join "site-$number.signed.pem"

@@ -82,14 +82,14 @@ def main(size: int, rounds: int, folder: Path) -> float:
     link = ["flower-superlink", "--insecure", "--host", "127.0.0.1", "--port", str(port)]
     running = [started([*link, "--disable-runtime-dependency-installation"], folder / "link.log")]
     try:
-        until(lambda: reached(port), 60)
+        until(lambda: reached(port), 600)
         for number in range(3):
             node = ["flower-supernode", "--insecure", "--superlink", address, "--host", "127.0.0.1"]
             log = folder / f"node-{number}.log"
             running.append(started([*node, "--port", str(free_port())], log))
         config = f'size={size} rounds={rounds} times="{times}"'
         words = ["flwr", "run", str(bundle), "here", "--run-config", config]
-        run = subprocess.run(words, check=False, capture_output=True, text=True, timeout=120)
+        run = subprocess.run(words, check=False, capture_output=True, text=True, timeout=600)
         if run.returncode:
             raise SystemExit(f"flwr run: {run.stdout}{run.stderr}")
         until(lambda: times.exists() and len(times.read_text().splitlines()) > rounds, 600)

@@ -29,8 +29,13 @@ def chromium(width: int = 1440, height: int = 900) -> Iterator[Any]:
         sys.exit("skipped: chromium or playwright is not installed")
     with sync_playwright() as driver, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         context = driver.chromium.launch_persistent_context(
-            profile, executable_path=found, args=FLAGS, viewport={"width": width, "height": height}
+            profile,
+            executable_path=found,
+            args=FLAGS,
+            viewport={"width": width, "height": height},
+            timeout=180_000,
         )
+        context.set_default_timeout(180_000)  # ms; on a busy machine a page takes its time
         yield context
         context.close()
 

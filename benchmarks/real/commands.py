@@ -12,7 +12,7 @@ from benchmarks.real.running.building import build_sets, tell_sources
 from benchmarks.real.running.findings import add_to
 from benchmarks.real.running.judging import compare, judge_all, judge_model, judge_rule, judge_scores
 from benchmarks.real.running.material import KEPT
-from benchmarks.real.running.training import federation, ours, peers, release
+from benchmarks.real.running.training import federation, ours, peers, policies, release
 from cryofed.errors import CryoFedError
 
 
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, help_text in (
         ("ours", ours, "our own model, leave-one-molecule-out; trains what is missing"),
         ("release", release, "the model that is shipped, from the same trainings"),
+        ("policies", policies, "what each policy with a name loses and rejects"),
         ("federation", federation, "does federation pay on real images?"),
     ):
         command = commands.add_parser(name, help=help_text)

@@ -6,7 +6,7 @@ shown. The models and calibrations are those of `ours`: none saw the molecule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,16 +20,20 @@ from cryofed.selection.policy import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """The share of a set's classes of one kind that is kept when nothing else is shown."""
+    """The share of a set's classes of one kind that is kept when nothing else is shown.
+
+    `without`: the same by a policy that never takes a job for nothing but junk.
+    """
 
     name: str
     good: bool
     n: int
     kept: float
+    without: float
 
 
-def alone(bench: Bench, told: Sequence[Told], seed: int, policy: Policy | None = None) -> list[Alone]:
-    """Every real set's classes of each kind as a job, by the default policy or another."""
+def alone(bench: Bench, told: Sequence[Told], seed: int) -> list[Alone]:
+    """Every real set's classes of each kind as a job, by the default policy."""
     found = []
     for one in told:
         if one.kind != "real":
@@ -38,31 +42,39 @@ def alone(bench: Bench, told: Sequence[Told], seed: int, policy: Policy | None =
             which = one.counted & np.isfinite(one.logits) & (one.good == good)
             if which.any():
                 shown = _shown(bench, one, which, seed)
-                kept = decided(shown, calibration_of(told, one), policy).kept
-                found.append(Alone(name=one.name, good=good, n=int(which.sum()), kept=float(np.mean(kept))))
+                fitted = calibration_of(told, one)
+                kept, without = (
+                    float(np.mean(np.asarray(decided(shown, fitted, policy).kept)))
+                    for policy in (Policy(), Policy(least_odds=0))
+                )
+                found.append(Alone(name=one.name, good=good, n=int(which.sum()), kept=kept, without=without))
     return found
 
 
 def table(runs: Sequence[Sequence[Alone]]) -> str:
     """Sets by what is kept of their bad classes alone, the worst first; means of the runs."""
-    mean: dict[tuple[str, bool], tuple[int, float]] = {
-        (one.name, one.good): (one.n, float(np.mean([run[i].kept for run in runs])))
+    mean = {
+        (one.name, one.good): replace(
+            one,
+            kept=float(np.mean([run[i].kept for run in runs])),
+            without=float(np.mean([run[i].without for run in runs])),
+        )
         for i, one in enumerate(runs[0])
     }
     names = dict.fromkeys(name for name, _ in mean)
-    order = sorted(names, key=lambda name: (-mean.get((name, False), (0, -1.0))[1], name))
+    order = sorted(names, key=lambda name: (-mean[name, False].kept if (name, False) in mean else 1, name))
     lines = ["| set | bad | kept when alone | good | kept when alone |", "|---|---:|---:|---:|---:|"]
     for name in order:
         cells = [_cells(mean.get((name, kind))) for kind in (False, True)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _words(mean)])
+    of = list(mean.values())
+    told = [_words([(one.good, one.n, one.kept) for one in of])]
+    told.append(f"Without the rule: {_words([(one.good, one.n, one.without) for one in of])}")
+    return "\n".join([*lines, "", "\n\n".join(told)])
 
 
-def _words(mean: Mapping[tuple[str, bool], tuple[int, float]]) -> str:
-    bad, good = (
-        [kept for (_, kind), (n, kept) in mean.items() if kind == wanted and n >= FEWEST]
-        for wanted in (False, True)
-    )
+def _words(of: Sequence[tuple[bool, int, float]]) -> str:
+    bad, good = ([kept for kind, n, kept in of if kind == want and n >= FEWEST] for want in (False, True))
     nothing = sum(kept == 0 for kept in bad)
     return (
         f"Of sets with {FEWEST} or more of a kind: of bad classes alone {np.mean(bad):.0%} are kept on the "
@@ -71,8 +83,8 @@ def _words(mean: Mapping[tuple[str, bool], tuple[int, float]]) -> str:
     ).replace("%", " %")
 
 
-def _cells(of: tuple[int, float] | None) -> str:
-    return "0 | –" if of is None else f"{of[0]} | {of[1]:.0%}".replace("%", " %")
+def _cells(of: Alone | None) -> str:
+    return "0 | –" if of is None else f"{of.n} | {of.kept:.0%}".replace("%", " %")
 
 
 def _shown(bench: Bench, one: Told, which: NDArray[np.bool_], seed: int) -> Told:

@@ -212,10 +212,15 @@ def calibration_of(told: Sequence[Told], one: Told) -> Calibration:
     return calibration(told, one.name if one.fold == "all" else one.fold)
 
 
+def scores_by(one: Told, fitted: Calibration) -> NDArray[np.float64]:
+    """`(n,)` scores of one job with this calibration."""
+    seen = one.logits + fitted.sharpness * one.sharper
+    return sigmoid(fitted.slope * seen + fitted.offset)
+
+
 def decided(one: Told, fitted: Calibration, policy: Policy | None = None) -> Answer:
     """What the product says of one job with this calibration."""
-    seen = one.logits + fitted.sharpness * one.sharper
-    score = sigmoid(fitted.slope * seen + fitted.offset)
+    score = scores_by(one, fitted)
     scores = Scores(
         score=score,
         reasons=np.full((len(score), len(REASONS)), np.nan),

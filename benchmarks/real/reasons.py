@@ -102,4 +102,6 @@ def table(of: Sequence[Given]) -> str:
 
 def _cell(of: Sequence[Given]) -> str:
     read = [one.fits for one in of if one.fits is not None]
-    return f"{sum(read)} of {len(read)} fit ({len(of)})" if of else "–"
+    if not of:
+        return "–"
+    return f"{sum(read)} of {len(read)} fit ({len(of)})" if read else f"none read ({len(of)})"

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def printable(text: str) -> str:
+    """One line for a terminal: what comes from a file may hold line ends, escapes or bytes of no letter."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class CryoFedError(Exception):
     """Anything that a person can act on; the command line prints it in one line and exits with 1."""
 
@@ -16,7 +21,7 @@ class InputError(CryoFedError):
         super().__init__(path, field, found, remedy)
 
     def __str__(self) -> str:
-        return "{}: {}: {}; {}".format(*self.args)
+        return printable("{}: {}: {}; {}".format(*self.args))
 
 
 class OutputError(InputError):

@@ -1,6 +1,7 @@
 """`cryofed select` as a user types it: what it prints, writes and refuses."""
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from cryofed.cli.main import main
 from cryofed.scoring.reasons import REASONS
-from cryofed.scoring.scorer import Scores
+from cryofed.scoring.scorer import SHIPPED, Scores
 
 Maker = Callable[..., Path]
 Blobs = Callable[..., np.ndarray]
@@ -56,13 +57,20 @@ def change(path: Path, old: str, new: str) -> None:
 def test_json_is_the_schema_and_nothing_else(relion_job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["select", str(relion_job), "--json", "--force"]) == 0
     told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert list(told) == ["job", "kept", "classes"]
+    assert list(told) == [
+        *("job", "read", "model", "policy", "cut", "kept", "total", "views", "note", "refused", "folder"),
+        "classes",
+    ]
+    assert told["model"]["sha256"] == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    assert told["total"] == {"classes": 6, "particles": 142}
+    assert told["folder"] == f"{relion_job}_selected"
+    assert told["note"].startswith("nothing here looks like a particle")
     assert told["job"] == str(relion_job)
     assert [row["class_number"] for row in told["classes"]] == [1, 2, 3, 4, 5, 6]
-    names = ["class_number", "particles", "resolution_angstrom", "score", "kept", "reason"]
+    names = ["class_number", "particles", "resolution_angstrom", "score", "kept", "reason", "unsure", "view"]
     assert all(list(row) == names for row in told["classes"])
     empty, few = told["classes"][1], told["classes"][4]
-    assert empty == dict(zip(names, [2, 0, None, None, False, "too few particles"], strict=True))
+    assert empty == dict(zip(names, [2, 0, None, None, False, "too few particles", False, None], strict=True))
     assert (few["particles"], few["score"], few["kept"]) == (5, None, False)
     kept = [row for row in told["classes"] if row["kept"]]
     assert told["kept"] == {"classes": len(kept), "particles": sum(row["particles"] for row in kept)}
@@ -97,7 +105,7 @@ def test_the_table_has_a_line_for_every_class_and_a_summary(
     assert lines[0].split() == ["class", "particles", "resolution", "score", "kept", "reason"]
     assert len(lines) == 1 + 6 + 1
     # all four classes of ten or more particles: 40 + 25 + 60 + 12 of 142
-    assert lines[-1].startswith("kept 4 of 6 classes (67 %), 137 of 142 particles (96 %), ")
+    assert lines[-1].startswith("kept 4 of 6 classes (67 %), 137 of 142 particles (96 %); cut 0.00")
 
 
 def test_the_default_folder_lies_beside_the_job(relion_job: Path, stack: Path) -> None:
@@ -124,8 +132,39 @@ def test_a_loss_above_the_limit_needs_force(relion_job: Path, capsys: pytest.Cap
     told = capsys.readouterr()
     assert "would throw away 4 % of the particles, more than 1 %" in told.err
     assert not (relion_job.parent / "job012_selected").exists()
+    (page,) = (relion_job.parent / "job012_refused").iterdir()  # what to look at is there, and nothing else
+    assert "Not written: would throw away 4 %" in page.read_text()
+    assert f"cryofed review {relion_job} --threshold 0" in page.read_text()
     assert main([*arguments, "--force"]) == 0
     assert "warning" in capsys.readouterr().err
+
+
+def test_a_refusal_is_json_too(relion_job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["select", str(relion_job), "--max-loss", "0.01", "--threshold", "0", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["folder"] is None
+    assert "would throw away 4 %" in told["refused"]
+
+
+@pytest.mark.parametrize("typed", [[], ["--policy", "lenient"], ["--threshold", "0.3"]])
+def test_review_begins_with_the_selection_of_select(
+    relion_job: Path, typed: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fastapi")
+    from cryofed.web.review.gallery import Gallery, as_message
+
+    shown: list[Gallery] = []
+    monkeypatch.setattr("cryofed.web.review.routes.review_app", lambda gallery, _: shown.append(gallery))
+    monkeypatch.setattr("cryofed.web.server.serve", lambda *_, **__: None)
+    assert main(["review", str(relion_job), *typed]) == 0
+    capsys.readouterr()
+    assert main(["select", str(relion_job), "--json", "--force", *typed]) == 0
+    told = json.loads(capsys.readouterr().out)
+    page = as_message(shown[0], "key", {})
+    # what the page works out from what it is sent: a score against the threshold
+    by_page = [score is not None and score >= page["threshold"] for score in page["score"]]
+    assert by_page == [row["kept"] for row in told["classes"]]
+    assert page["threshold"] == told["cut"]
 
 
 def test_nothing_like_a_particle_is_said_and_nothing_kept(
@@ -154,8 +193,11 @@ def test_a_job_of_nothing_but_junk_is_said_in_the_terminal_the_report_and_json(
     assert said in (relion_job.parent / "job012_selected/report.html").read_text()
     assert main(["select", str(relion_job), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["note"] == said
-    assert main(["select", str(relion_job), "--threshold", "0.4", "--force"]) == 0  # a person knows better
+    overruled = ["select", str(relion_job), "--threshold", "0.4", "--force"]  # a person knows better
+    assert main(overruled) == 0
     assert "kept 1 of 6 classes" in capsys.readouterr().out
+    assert main([*overruled, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["note"] in ("", None)
 
 
 def test_an_empty_job_is_said_and_nothing_kept(
@@ -426,7 +468,7 @@ def test_a_failure_while_writing_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cryofed.selection.relion.copyfile", full)
+    monkeypatch.setattr("cryofed.selection.relion.write_particles", full)
     told = refused(relion_job, "--force", "--out", relion_job.parents[2] / "new/place")
     assert "No space left on device" in told
     assert not (relion_job.parents[2] / "new").exists()

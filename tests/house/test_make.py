@@ -52,13 +52,32 @@ def test_a_python_that_does_not_fit_gets_one_line(tmp_path: Path, code: str, wor
     assert all(word in done.stderr for word in words)
 
 
-def test_the_lock_has_a_release_of_every_dependency_but_torch() -> None:
+def test_an_engine_may_refuse_later_pythons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = fake(tmp_path / "new", "import sys; sys.version_info = (3, 13, 1, 'final', 0)")
+    old = fake(tmp_path / "old", "import sys; sys.version_info = (3, 12, 1, 'final', 0)")
+    assert find(new, old).stdout == f"{new}\n"
+    monkeypatch.setenv("BELOW", "13")
+    assert find(new, old).stdout == f"{old}\n"
+    refused = find(new)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "here below 3.13; none of these fits" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("lock", "own"),
+    [
+        ("constraints.txt", ("flare", "mlflow")),
+        ("constraints-flower.txt", ("flower",)),
+        ("constraints-openfl.txt", ("openfl",)),
+    ],
+)
+def test_the_lock_has_a_release_of_every_dependency_but_torch(lock: str, own: tuple[str, ...]) -> None:
     from packaging.requirements import Requirement
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = ("train", "web", "privacy", "trust", "flare", "dev", "mlflow")
+    names = ("train", "web", "privacy", "trust", "dev", *own)
     extras = [project["optional-dependencies"][name] for name in names]
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / lock).read_text().splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     for text in [*project["dependencies"], *(text for extra in extras for text in extra)]:
         wanted = Requirement(text)

@@ -153,6 +153,35 @@ def test_the_last_whole_iteration_is_read_and_that_is_said(relion_job: Path) -> 
     assert (job.read, job.notes) == ("run_it025", (note,))
 
 
+@pytest.mark.parametrize("name", ITERATION)
+def test_an_iteration_with_an_empty_file_is_not_whole(relion_job: Path, name: str) -> None:
+    copy_iteration(relion_job, "run_it026")
+    (relion_job / f"run_it026_{name}").write_bytes(b"")
+    note = f"read run_it025: run_it026 is not whole, {name} is missing or empty"
+    assert open_job(relion_job).notes == (note,)
+
+
+def test_particles_that_may_have_been_cut_are_told(relion_job: Path) -> None:
+    edit(relion_job / "run_it025_data.star", lambda t: t[: t.index("000100@")])
+    job = open_job(relion_job)
+    assert job.total_particles == 99
+    assert job.notes[0].startswith("run_it025_data.star: it ends without the blank line that RELION writes")
+
+
+def test_what_is_compressed_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "averages.mrcs.gz").write_bytes(b"\x1f\x8b\x08")
+    with pytest.raises(InputError, match="compressed; unpack it first"):
+        open_job(tmp_path / "averages.mrcs.gz")
+
+
+def test_an_error_is_one_line_whatever_a_file_holds(tmp_path: Path) -> None:
+    (tmp_path / "a.lst").write_bytes(b"#LSX\n# x\n# 9\n0\tno\x1b[31m\x0bsuch\x85.hdf\n")
+    with pytest.raises(InputError) as told:
+        open_job(tmp_path / "a.lst")
+    assert str(told.value).isprintable()
+    assert r"no\x1b[31m\x0bsuch" in str(told.value)
+
+
 def test_iteration_0_has_no_classes_yet(relion_job: Path) -> None:
     zero = lambda t: re.sub(r"(p.mrcs +1 +\S+ +)\d+", r"\g<1>0", t)  # noqa: E731  (three places, one use)
     edit(relion_job / "run_it025_data.star", zero)
@@ -292,6 +321,18 @@ def test_classes_of_eman2_keep_their_numbers(tmp_path: Path, make_blobs: Callabl
     job = open_job(hdf(tmp_path / "a.hdf", [0, 1, 4, 10], make_blobs(4)))
     assert job.classes.number.tolist() == [1, 2, 5, 11]
     assert job.classes.particles.tolist() == [10, 11, 14, 20]
+
+
+def test_headers_of_eman2_that_say_nothing_are_passed_over(
+    tmp_path: Path, make_blobs: Callable[..., np.ndarray]
+) -> None:
+    path = hdf(tmp_path / "a.hdf", [0, 1, 2], make_blobs(3))
+    with h5py.File(path, "r+") as file:
+        file["MDF/images/1"].attrs["EMAN.ptcl_repr"] = "many"
+        file["MDF/images/0"].attrs["EMAN.apix_x"] = "x"
+        file.create_group("MDF/images/3")  # its image was taken out
+    job = open_job(path)
+    assert (job.classes.number.tolist(), job.total_particles) == ([1, 2, 3], None)
 
 
 def bomb_hdf(path: Path) -> None:

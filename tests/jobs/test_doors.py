@@ -112,6 +112,8 @@ def test_the_last_classes_of_eman2_and_lists_of_them_are_read(tmp_path: Path, ma
     listed = tmp_path / "sets/good.lst"
     listed.write_text(f"#LSX\n{comment}3\tr2d_01/classes_08.hdf\t   \n1\tr2d_01/classes_08.hdf\t   \n")
     assert np.array_equal(open_job(listed).averages, images[[3, 1]])
+    listed.write_bytes(b"#LST\r\n2\tr2d_01/classes_08.hdf\r\n0\tr2d_01/classes_08.hdf\r\n")
+    assert np.array_equal(open_job(listed).averages, images[[2, 0]])
     listed.write_text(f"#LSX\n{comment}9\tr2d_01/classes_08.hdf\n")
     with pytest.raises(InputError, match=r"r2d_01/classes_08.hdf has no image 9"):
         open_job(listed)

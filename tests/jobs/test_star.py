@@ -1,3 +1,4 @@
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -60,6 +61,40 @@ def test_a_last_row_without_line_end_gets_one(tmp_path: Path) -> None:
     assert filtered(written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8"), {3}) == TABLE + "2@a 3 .8\n"
 
 
+@pytest.mark.parametrize("kernel", [True, False])
+def test_where_all_rows_are_kept_the_file_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel: bool
+) -> None:
+    def cannot(*_: object) -> int:
+        raise OSError
+
+    if not kernel:
+        monkeypatch.setattr(os, "copy_file_range", cannot, raising=False)
+    text = TABLE + "1@a 2 0.9\n2@a 3 .8\n\n# the end\n"
+    assert filtered(written(tmp_path, text), {2, 3}) == text
+
+
+@given(st.integers(1, 70), st.data())
+@settings(max_examples=40)
+def test_words_are_found_as_split_finds_them(width: int, data: st.DataObject) -> None:
+    word = st.text("ab7", min_size=1, max_size=40)
+    gap = st.text(" \t", min_size=1, max_size=30)
+    lines = []
+    for number in data.draw(st.lists(st.integers(0, 999999999), min_size=1, max_size=9)):
+        words = [str(number), *data.draw(st.lists(word, min_size=width, max_size=width))]
+        lines.append("".join(data.draw(gap) + w for w in words))
+    text = ("\n".join(lines) + "\n").encode()
+    reader = particle_rows._Reader(
+        Path("data.star"), [b"rlnClassNumber"] + [b"_%d" % i for i in range(width)], 0
+    )
+    (classes, first, size), ended = reader.block(bytearray(text + b"behind"), len(text))
+    assert classes.tolist() == [int(line.split()[0]) for line in lines]
+    assert [text[a : a + n].decode() for a, n in zip(first, size, strict=True)] == [
+        f"{one}\n" for one in lines
+    ]
+    assert ended is None
+
+
 def test_an_empty_table_has_no_particles(tmp_path: Path) -> None:
     rows = written(tmp_path, TABLE + "\n")
     assert Counter(rows.classes.tolist()) == {}
@@ -107,6 +142,16 @@ def test_rows_that_changed_since_they_were_counted_are_refused(tmp_path: Path) -
         write_particles(rows, tmp_path / "kept.star", {2})
 
 
+def test_a_file_that_is_cut_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8\n" * 9 + "\n")
+    monkeypatch.setattr(particle_rows, "_stamp", lambda _: rows.stamp)  # it was whole a moment ago
+    os.truncate(rows.path, rows.stamp[0] - 40)
+    with pytest.raises(InputError, match="cut while it was read"):
+        write_particles(rows, tmp_path / "kept.star", {2})
+
+
 ROWS = "1@a 2 0.9\n2@a 3 .8\n3@a 2 .7\n"
 
 
@@ -138,9 +183,45 @@ def test_a_table_is_read_however_it_is_laid_out(tmp_path: Path, text: str) -> No
     assert (again.classes.tolist(), again.plain) == ([2, 2], True)  # and nothing is left to be cleaned
 
 
+def test_the_particles_are_those_of_their_block_wherever_it_stands(tmp_path: Path) -> None:
+    other = "data_model_classes\n\nloop_\n_rlnClassNumber\n_rlnX\n7 1\n8 1\n\n"
+    rows = written(tmp_path, other + TABLE.lstrip() + ROWS + "\n")
+    assert rows.classes.tolist() == [2, 3, 2]
+    assert filtered(rows, {3}) == other + TABLE.lstrip() + "2@a 3 .8\n\n"
+
+
+@pytest.mark.parametrize("number", ["2.0", "2.000000", "+2", "02"])
+def test_a_whole_number_may_be_written_as_others_do(tmp_path: Path, number: str) -> None:
+    assert written(tmp_path, TABLE + ROWS.replace(" 2 ", f" {number} ")).classes.tolist() == [2, 3, 2]
+
+
+def test_names_are_written_so_that_relion_reads_them(tmp_path: Path) -> None:
+    text = TABLE.replace(" #", "#").replace("data_particles\n", "data_particles # here\n")
+    assert filtered(written(tmp_path, text + ROWS + "\n"), {2, 3}) == TABLE + ROWS + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ended"),
+    [
+        (TABLE + ROWS + " \n", True),
+        (TABLE + ROWS, False),  # RELION, which wrote the version, ends a table with a blank line
+        (TABLE.replace("# version 30001", "") + ROWS, True),
+        (TABLE.replace("# version 30001", "") + ROWS[:-1], False),
+    ],
+)
+def test_a_file_that_may_have_been_cut_is_told(tmp_path: Path, text: str, ended: bool) -> None:
+    assert written(tmp_path, text).ended is ended
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (TABLE + ROWS + "\n" + TABLE + ROWS, "data_particles: a second such block"),
+        (
+            TABLE.replace("rlnClass", "rlnGroup") + ROWS + "\n" + TABLE.replace("particles", "x") + ROWS,
+            "_rlnClassNumber: no such column in data_particles",
+        ),
+        (TABLE + '"1@"a b"" 2 .9\n', "line 17: a quote within quotes"),
         (TABLE + "1@a 2 .9\n\n2@a 3 .8\n", "line 19: a row behind the blank line that ends its table"),
         (TABLE + "1@a 2 .9 1\n2@a 3\n3@a 2 .7\n", "line 17: 4 values for 3 columns"),
         (TABLE + "_rlnClassNumber #4\n1@a 2 .9 1\n", "line 17: _rlnClassNumber a second time"),
@@ -149,7 +230,18 @@ def test_a_table_is_read_however_it_is_laid_out(tmp_path: Path, text: str) -> No
         ("data_particles\nloop_\n" + "".join(f"_a{i}\n" for i in range(1001)), "over 1000 columns"),
         (TABLE + "1@a 2 " + "9" * (1 << 20), "longer than 1 MiB|values for"),
     ],
-    ids=["behind", "two-wrong-widths", "twice", "quote", "huge", "columns", "long"],
+    ids=[
+        "two-tables",
+        "other-table",
+        "quotes",
+        "behind",
+        "two-wrong-widths",
+        "twice",
+        "quote",
+        "huge",
+        "columns",
+        "long",
+    ],
 )
 def test_a_table_that_relion_cannot_read_is_refused(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(InputError, match=told):

@@ -9,7 +9,7 @@ import pytest
 from cryofed.cli.main import main
 from cryofed.errors import TrainingError
 from cryofed.jobs.job import ClassJob, ClassTable
-from cryofed.learning.learner import initial_vector
+from cryofed.learning.learner import TrainingSettings, initial_vector, train
 from cryofed.learning.local import LocalModel, Quality, fine_tune
 from cryofed.library.labelled import Labelled
 from cryofed.library.labels import Labelling
@@ -108,8 +108,35 @@ def test_a_site_with_its_own_taste_gets_its_own_model(tmp_path: Path, capsys: py
     scores = score_job(new, out / "model.onnx").score
     assert scores[good].min() > scores[~good].max()
     # What was trained is a release to go on from, and it is not better than itself by 1 %.
-    again = ["train", "--library", str(made), "--release", str(out), "--out", str(tmp_path / "next")]
-    assert main([*again, "--epochs", "1"]) == 0
+    again = ["train", "--library", str(made), "--model", str(out), "--out", str(tmp_path / "next")]
+    capsys.readouterr()
+    assert main([*again, "--epochs", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["better"], told["written_to"]) == (False, None)
+    assert told["held_out_projects"] > 0
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_quarter_of_the_change_is_kept_where_there_are_too_few_jobs_to_choose_by(tmp_path: Path) -> None:
+    with Library(library(tmp_path / "site.db", 12)) as opened:
+        training, held_out = opened.labelled(False), opened.labelled(True)
+    few = training.take(training.job < 4)  # of four jobs none is kept from training
+    begun = initial_vector(0)
+    tried = fine_tune(begun, Calibration(), few, held_out, 1, epochs=2)
+    assert tried.share == 0.25
+    # 2 epochs of 80 averages in batches of 64 are 2 steps; a quarter of them lies a quarter of the way
+    assert tried.steps == 2
+    whole = train(begun, few, TrainingSettings(steps=2, learning_rate=3e-4, one_cycle=True), 1).vector
+    assert tried.vector == pytest.approx(begun + 0.25 * (whole - begun), abs=1e-6)
+    assert np.abs(whole - begun).max() > 1e-4  # there is a change to take a part of
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_where_jobs_can_choose_the_share_of_least_error_is_taken(tmp_path: Path) -> None:
+    with Library(library(tmp_path / "site.db", turned_over=True)) as opened:
+        training, held_out = opened.labelled(False), opened.labelled(True)
+    tried = fine_tune(initial_vector(0), Calibration(), training, held_out, 1, epochs=30)
+    assert tried.share == 1.0  # a fresh network knows nothing: all that was learnt is worth keeping
 
 
 @pytest.mark.usefixtures("few_steps")

@@ -22,7 +22,7 @@ def test_a_select_2d_job_becomes_labels(cryosparc_project, library, version) -> 
     project.class2d(11)
     project.select(12, 11, kept=[3, 1], rejected=[0, 2, 4])
     (outcome,) = harvest(walk.find([project.folder]), library)
-    assert (outcome.fate, outcome.classes, outcome.kept) == (USED, 4, 2)  # class 0 has no particles
+    assert (outcome.what, outcome.classes, outcome.kept) == (USED, 4, 2)  # class 0 has no particles
     (job,) = library.jobs()
     assert (job.program, job.name) == ("cryosparc", "J11")
     np.testing.assert_array_equal(job.labellings[0].values, [np.nan, 1, 0, 1, 0])
@@ -38,7 +38,7 @@ def test_the_parent_is_found_when_the_written_path_leads_nowhere(cryosparc_proje
     with (folder / "templates_selected.cs").open("wb") as file:
         np.save(file, rows)
     (outcome,) = harvest(walk.find([project.folder]), library)
-    assert outcome.fate == USED
+    assert outcome.what == USED
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_no_person_chose_is_skipped(cryosparc_project, fields, reason) -> N
     project.class2d(11)
     project.select(12, 11, kept=[1], rejected=[2, 3, 4], **fields)
     (outcome,) = harvest(walk.find([project.folder]), None)
-    assert outcome.fate == SKIPPED
+    assert outcome.what == SKIPPED
     assert reason in outcome.reason
 
 
@@ -67,7 +67,7 @@ def test_broken_cryosparc_jobs_are_skipped_with_a_reason(cryosparc_project) -> N
     (project.folder / "J12/job.json").write_text("{")
     (project.folder / "J13/templates_selected.cs").unlink()
     (project.folder / "J14/templates_excluded.cs").write_bytes(b"\x93NUMPY broken")
-    reasons = [o.reason for o in harvest(walk.find([project.folder]), None) if o.fate == SKIPPED]
+    reasons = [o.reason for o in harvest(walk.find([project.folder]), None) if o.what == SKIPPED]
     assert len(reasons) == 3
     assert "nothing was saved" in reasons[1]
 
@@ -75,7 +75,7 @@ def test_broken_cryosparc_jobs_are_skipped_with_a_reason(cryosparc_project) -> N
 def test_empiar_10812_keeps_the_job_score(empiar_job, library, tmp_path) -> None:
     empiar_job("a1b2c3d4e5f6", [6, 1, 5, 0, 2], "0.8")
     (outcome,) = harvest(walk.find([tmp_path / "data"]), library)
-    assert (outcome.fate, outcome.classes, outcome.kept) == (USED, 4, 2)
+    assert (outcome.what, outcome.classes, outcome.kept) == (USED, 4, 2)
     # class n has 10 + n Å, the best red class is class 2
     expected = [0.8, 0.8 * (0.5 + 0.25 * (12 / 13) ** 2), 0, 0.8 * (0.25 + 0.25 * (12 / 15) ** 2)]
     np.testing.assert_allclose(library.labelled().target, expected, rtol=1e-6)
@@ -86,7 +86,7 @@ def test_empiar_folders_of_one_pixel_size_are_one_project(empiar_job, library, t
     empiar_job("bbbbbbbbbbbb", [0, 1, 1, 0, 0], "1", seed=2)
     empiar_job("cccccccccccc", [0, 1, 1, 0, 0], "good", seed=3)
     outcomes = list(harvest(walk.find([tmp_path / "data"]), library))
-    assert [o.fate for o in outcomes] == [USED, USED, SKIPPED]
+    assert [o.what for o in outcomes] == [USED, USED, SKIPPED]
     assert "'good'" in outcomes[2].reason
     assert [(p.name.rpartition("/")[2], p.jobs) for p in library.projects()] == [
         ("10812 at 3.000 Å a pixel", 2)
@@ -115,5 +115,5 @@ def test_nothing_in_the_projects_is_written(relion_project, cryosparc_project, e
         outcomes = list(harvest(walk.find([tree]), library))
     for path in everything:
         path.chmod(0o755 if path.is_dir() else 0o644)
-    assert [o.fate for o in outcomes] == [USED] * 3
+    assert [o.what for o in outcomes] == [USED] * 3
     assert state() == before

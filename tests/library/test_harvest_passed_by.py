@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cryofed.errors import InputError
 from cryofed.library.harvest import relion, walk
 from cryofed.library.harvest.importing import Outcome, harvest
 
@@ -26,7 +27,7 @@ def test_a_selection_of_3d_classes_is_passed_by_and_the_next_project_read(relion
     good.select(4, good.class2d(2), colours=[1, 1, 0, 0, 0])
     found = outcomes(bad.folder.parent)
     assert "which is no image of a stack" in found["job003"].reason
-    assert found["job004"].fate == "used"
+    assert found["job004"].what == "used"
 
 
 def test_a_project_that_breaks_the_reader_is_passed_by(
@@ -44,7 +45,7 @@ def test_a_project_that_breaks_the_reader_is_passed_by(
     monkeypatch.setattr(relion, "find", broken)
     found = outcomes(bad.folder.parent)
     assert found["a"].reason == "cannot be read (ZeroDivisionError: what nobody foresaw)"
-    assert found["job004"].fate == "used"
+    assert found["job004"].what == "used"
 
 
 def test_a_selection_of_too_few_labels_is_passed_by(relion_project: Make) -> None:
@@ -66,7 +67,7 @@ def test_the_run_job_of_relion_3_0_names_the_model_of_recentred_averages(relion_
         f"job_type == 7\nOR: split into subsets? == No\nSelect classes from model.star: == {model}\n"
     )
     found = outcomes(project.folder)["job003"]
-    assert (found.fate, found.classes, found.kept) == ("used", 4, 1)  # class 1 has no particles
+    assert (found.what, found.classes, found.kept) == ("used", 4, 1)  # class 1 has no particles
     text = (folder / "run.job").read_text()
     (folder / "run.job").write_text(text.replace("subsets? == No", "subsets? == Yes"))
     assert "no class was judged" in outcomes(project.folder)["job003"].reason
@@ -84,7 +85,7 @@ def test_linked_jobs_are_read_once(relion_project: Make, tmp_path: Path) -> None
     (project.folder / "Select/round").symlink_to("..")
     (tmp_path / "data/again").symlink_to(project.folder)
     found = list(harvest(walk.find([tmp_path / "data", project.folder]), None, keep=False))
-    assert [(one.source.name, one.fate) for one in found if "job" in one.source.name] == [("job003", "used")]
+    assert [(one.source.name, one.what) for one in found if "job" in one.source.name] == [("job003", "used")]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -95,3 +96,19 @@ def test_a_folder_that_may_not_be_read_is_listed(relion_project: Make) -> None:
     found = outcomes(project.folder)
     (project.folder / "Select").chmod(0o755)
     assert "Permission denied" in next(iter(found.values())).reason
+
+
+@pytest.mark.parametrize("label", ["nan", "0.5", "1e300", "yes"])
+def test_a_label_that_is_no_colour_is_passed_by(relion_project: Make, label: str) -> None:
+    project = relion_project("a")
+    project.select(3, project.class2d(2, n=3), colours=[1, 0, label])
+    assert f"'{label}' of class 3; give 0, 1 or a colour up to 6" in outcomes(project.folder)["job003"].reason
+
+
+@pytest.mark.parametrize("name", ["grades.tsv", "job_score.txt", "job.star"])
+def test_a_damaged_file_of_a_selection_is_one_line(relion_project: Make, name: str) -> None:
+    project = relion_project("a")
+    folder = project.select(3, project.class2d(2, n=3), colours=[1, 0, 1])
+    (folder / name).write_bytes(b"\xff\xfe\0\n\xff 1\n")
+    with pytest.raises(InputError, match=name):  # what --learn-from reads
+        relion.read(folder)

@@ -29,7 +29,7 @@ def test_an_interactive_selection_becomes_labels(relion_project, library) -> Non
     project = relion_project("apo")
     project.select(4, project.class2d(2), colours=[0, 1, 1, 0, 0])
     (outcome,) = outcomes(project.folder, library)
-    assert (outcome.fate, outcome.classes, outcome.kept) == (USED, 4, 2)  # class 1 has no particles
+    assert (outcome.what, outcome.classes, outcome.kept) == (USED, 4, 2)  # class 1 has no particles
     (job,) = library.jobs()
     assert (job.program, job.name, job.project) == ("relion", "Class2D/job002", str(project.folder))
     assert job.mask_diameter_angstrom == 70
@@ -86,7 +86,7 @@ def test_the_class_ranker_is_no_expert(relion_project) -> None:
     project = relion_project("apo")
     project.select(4, project.class2d(2), colours=[0, 1, 1, 0, 0], label="relion.select.class2dauto")
     outcome = only(project.folder)
-    assert outcome.fate == SKIPPED
+    assert outcome.what == SKIPPED
     assert "class ranker" in outcome.reason
 
 
@@ -111,7 +111,7 @@ def test_a_subset_selection_judged_no_class(relion_project, label, options) -> N
     project = relion_project("apo")
     project.select(4, "", colours=[1, 0], label=label, options=options)
     outcome = only(project.folder)
-    assert outcome.fate == SKIPPED
+    assert outcome.what == SKIPPED
     assert "no class was judged" in outcome.reason
 
 
@@ -123,7 +123,7 @@ def test_an_expert_who_started_from_the_rankers_proposal_is_an_expert(relion_pro
     (ranked / "rank_model.star").write_text(classes[classes.index("data_model_classes") :])
     project.select(5, "Select/job004/rank_optimiser.star", colours=[0, 1, 1, 0, 0])
     first, second = outcomes(project.folder, library)
-    assert (first.fate, second.fate) == (SKIPPED, USED)
+    assert (first.what, second.what) == (SKIPPED, USED)
     assert library.jobs()[0].name == "Class2D/job002"
 
 
@@ -133,7 +133,7 @@ def test_a_project_of_relion_3_0_has_no_job_star(relion_project, library) -> Non
     stack = "Class2D/job002/run_it025_classes.mrcs"
     folder = project.select(4, "", colours=[0, 1, 0, 0, 0], averages=[f"000002@{stack}"])
     (folder / "job.star").unlink()
-    assert [o.fate for o in outcomes(project.folder, library)] == [USED]
+    assert [o.what for o in outcomes(project.folder, library)] == [USED]
     (folder / "rank_optimiser.star").touch()
     assert "class ranker" in only(project.folder).reason
 
@@ -154,7 +154,7 @@ def test_two_selections_of_one_classification_are_two_labels_of_one_job(relion_p
     model = project.class2d(2)
     project.select(4, model, colours=[0, 1, 1, 0, 0])
     project.select(5, model, colours=[0, 1, 0, 0, 0])
-    assert [o.fate for o in outcomes(project.folder, library)] == [USED, USED]
+    assert [o.what for o in outcomes(project.folder, library)] == [USED, USED]
     (job,) = library.jobs()
     assert len(job.labellings) == 2
     assert library.labelled().target.tolist() == [1, 0.5, 0, 0]
@@ -165,7 +165,7 @@ def test_harvesting_again_changes_nothing(relion_project, library) -> None:
     project.select(4, project.class2d(2), colours=[0, 1, 1, 0, 0])
     outcomes(project.folder, library)
     before = list(library.sql.iterdump())
-    assert [o.fate for o in outcomes(project.folder, library)] == [KNOWN]
+    assert [o.what for o in outcomes(project.folder, library)] == [KNOWN]
     assert list(library.sql.iterdump()) == before
 
 
@@ -182,7 +182,7 @@ def test_a_project_that_was_moved_is_the_project_that_it_was(relion_project, lib
     project.folder = moved
     project.select(6, project.class2d(5, seed=8), colours=[0, 1, 0, 0, 1])
     project.select(3, project.class2d(1, seed=9), colours=[0, 0, 0, 0, 1])
-    whats = [o.fate for o in outcomes(moved, library)]
+    whats = [o.what for o in outcomes(moved, library)]
     assert whats == [USED, KNOWN, USED]
     assert {p.name: p.held_out for p in library.projects()} == before
     assert sorted(p.jobs for p in library.projects()) == [1, 3]
@@ -210,9 +210,9 @@ def test_a_broken_job_is_skipped_with_a_reason_and_the_others_go_on(
     project.select(8, project.class2d(6, seed=1), colours=[0, 1, 0, 1, 0])
     damage(project.folder)
     first, second = outcomes(project.folder, library)
-    assert first.fate == SKIPPED
+    assert first.what == SKIPPED
     assert reason in first.reason
-    assert second.fate == USED
+    assert second.what == USED
 
 
 def test_a_selection_of_3d_classes_is_skipped(relion_project) -> None:
@@ -224,7 +224,7 @@ def test_a_selection_of_3d_classes_is_skipped(relion_project) -> None:
     )
     project.select(4, model, colours=[0, 1, 1, 0, 0])
     outcome = only(project.folder)
-    assert outcome.fate == SKIPPED
+    assert outcome.what == SKIPPED
     assert "not a 3D one" in outcome.reason
 
 
@@ -240,7 +240,7 @@ def test_a_selection_that_judges_nothing_is_skipped(relion_project, colours, rea
     project = relion_project("apo")
     project.select(4, project.class2d(2), colours=colours)
     outcome = only(project.folder)
-    assert outcome.fate == SKIPPED
+    assert outcome.what == SKIPPED
     assert reason in outcome.reason
 
 

@@ -25,7 +25,7 @@ def test_every_simulated_selection_is_harvested_and_means_what_the_truth_says(
 ) -> None:
     with Library(tmp_path / "all.db", create=True) as library:
         outcomes = list(harvest(walk.find([sites]), library))
-        assert [o.fate for o in outcomes] == [USED] * len(outcomes)
+        assert [o.what for o in outcomes] == [USED] * len(outcomes)
         assert len(outcomes) == 6
         assert {job.program for job in library.jobs()} == {"relion", "cryosparc"}
         for job in library.jobs():

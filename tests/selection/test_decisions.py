@@ -38,7 +38,7 @@ def test_a_table_of_ones_own_needs_two_columns_in_any_order_and_says_nothing_by_
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("", "columns none"),
+        ("", "0 bytes"),
         ("class\tlabel\n1\t1\n", "columns class, label"),
         ("class_number\tlabel\n1\tyes\n", "label 'yes'"),
         ("class_number\tlabel\n-1\t1\n", "class '-1'"),
@@ -59,5 +59,5 @@ def test_a_picture_or_a_missing_file_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "a.mrc").write_bytes(bytes(range(256)))
     with pytest.raises(InputError, match="no text"):
         read_decisions(tmp_path / "a.mrc")
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         read_decisions(tmp_path / "none.tsv")

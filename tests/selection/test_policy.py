@@ -4,11 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryofed.cli.policy_options import NAMES
 from cryofed.errors import CryoFedError
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
+from cryofed.selection.policies import MEANING, NAMED, named
 from cryofed.selection.policy import (
     Policy,
     adaptive_cut,
@@ -18,6 +20,7 @@ from cryofed.selection.policy import (
     job_cut,
     loss,
     loss_risk,
+    midway,
     only_junk,
 )
 from cryofed.selection.table import class_rows
@@ -88,7 +91,35 @@ def test_the_risk_of_loss_is_the_sum_over_all_ways_to_lose_too_many() -> None:
 def test_a_threshold_that_was_typed_is_the_cut() -> None:
     values = np.array([0.9, 0.8, 0.2])
     assert job_cut(values, Policy(threshold=0.3, band=0.0)) == 0.3
-    assert job_cut(values, Policy()) == 0.2
+    assert job_cut(values, Policy(most_lost=0.99)) == pytest.approx(0.5)  # midway between 0.8 and 0.2
+
+
+@pytest.mark.parametrize(
+    ("values", "cut", "middle"),
+    [
+        ([0.9, 0.4, 0.3, np.nan], 0.4, 0.35),  # the cut was a score itself
+        ([0.9, 0.8], 0.4, 0.4),  # nothing is rejected
+        ([0.1, 0.2], 0.4, 0.4),  # nothing is kept
+        ([0.5, np.nextafter(0.5, 0)], 0.5, 0.5),  # no number lies between the two
+        ([], 0.4, 0.4),
+    ],
+)
+def test_the_cut_lies_midway_between_the_scores_around_it(
+    values: list[float], cut: float, middle: float
+) -> None:
+    found = midway(np.array(values), cut)
+    assert found == pytest.approx(middle)
+    assert ((np.array(values) >= found) == (np.array(values) >= cut)).all()  # nobody changes side
+
+
+def test_named_policies_keep_more_the_more_lenient_they_are() -> None:
+    values = np.random.default_rng(0).beta(0.5, 0.5, 200)
+    cuts = [job_cut(values, NAMED[name]) for name in ("strict", "balanced", "lenient")]
+    assert cuts == sorted(cuts, reverse=True)
+    assert len(set(cuts)) == 3
+    assert set(MEANING) == set(NAMED) == set(NAMES)
+    with pytest.raises(CryoFedError, match="found 'severe'; give one of strict, balanced, lenient"):
+        named("severe")
 
 
 def test_classes_at_or_above_the_cut_are_kept_and_the_others_have_a_reason(job: ClassJob) -> None:
@@ -120,6 +151,7 @@ def test_where_no_score_reaches_the_cut_a_note_says_so(job: ClassJob) -> None:
     selection = decide(job, scores([0.1, 0.1, 0.2, 0.1, 0.1, 0.1]))
     assert not selection.kept.any()
     assert selection.note == "nothing here looks like a particle (best score 0.20); nothing is kept"
+    assert selection.cut == 0.4  # there is nothing to keep out
 
 
 @pytest.mark.parametrize(
@@ -192,7 +224,8 @@ def test_a_view_kept_for_its_rarity_says_why(job: ClassJob) -> None:
     if without.view[5] not in without.view[without.kept]:
         assert with_views.kept[5]
         assert with_views.reason[5] == "rare view"
-    assert with_views.views[0] == with_views.views[1]
+    found, counted = with_views.views
+    assert found == counted
 
 
 @pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"max_loss": -0.1}, {"band": -1}])

@@ -1,3 +1,4 @@
+import hashlib
 import re
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
+from cryofed.selection.making import Making, ModelUsed, model_used
 from cryofed.selection.pictures import grey
 from cryofed.selection.policy import decide
-from cryofed.selection.report import report_html
+from cryofed.selection.report import report_html, scale_bar
 
 
 @pytest.fixture
@@ -22,7 +24,8 @@ def page(relion_job: Path) -> str:
         unsure=np.array([False, False, False, False, False, True]),
     )
     job = open_job(relion_job)
-    return report_html(job, decide(job, scores), model="<shipped>")
+    making = Making(model=ModelUsed(name="<shipped>", sha256="ab" * 32))
+    return report_html(job, decide(job, scores), final=relion_job.parent / "job012_selected", making=making)
 
 
 def figures(page: str) -> list[tuple[str, str]]:
@@ -38,7 +41,7 @@ def test_every_average_is_a_picture_by_score_kept_and_rejected_apart(page: str) 
 
 def test_it_tells_score_particles_resolution_and_reason(page: str) -> None:
     card = page[page.index('<figure id="c3"') :].partition("</figure>")[0]
-    for told in (">0.04<", ">25<", ">13.0 Å<", "<em>below the cut 0.40</em>"):
+    for told in (">0.04<", ">25<", ">13.0 Å<", f"<em>below the cut {(0.55 + 0.04) / 2:.2f}</em>"):
         assert told in card
 
 
@@ -49,7 +52,7 @@ def test_a_sure_reason_is_told(relion_job: Path) -> None:
         score=np.array([0.9, np.nan, 0.04, 0.97, np.nan, 0.55]), reasons=reasons, unsure=np.zeros(6, bool)
     )
     job = open_job(relion_job)
-    assert "<em>edge or neighbour</em>" in report_html(job, decide(job, scores), model="")
+    assert "<em>edge or neighbour</em>" in report_html(job, decide(job, scores))
 
 
 def test_it_says_where_it_is_unsure(page: str) -> None:
@@ -76,3 +79,50 @@ def test_pictures_are_scaled_one_by_one_and_large_boxes_binned() -> None:
 
 def test_a_blank_average_is_a_blank_picture() -> None:
     assert not grey(np.full((1, 32, 32), 3, np.float32)).any()
+
+
+def test_it_tells_from_what_it_was_made(page: str, relion_job: Path) -> None:
+    facts = page[page.index('<dl class="facts">') :].partition("</dl>")[0]
+    # 0.55 is the lowest kept, 0.04 the highest rejected
+    for told in (str(relion_job), "ab" * 32, "0.2950 (balanced)", " UTC<"):
+        assert told in facts
+
+
+def test_it_tells_how_to_go_on_with_paths_from_the_project(page: str, relion_job: Path) -> None:
+    steps = re.findall("<code>(.*?)</code>", page)
+    assert steps[0] == f"cryofed review {relion_job}"
+    assert steps[1:] == [f"Class2D/job012_selected/{name}.star" for name in ("particles", "rank_optimiser")]
+
+
+def test_a_refusal_can_be_looked_at(relion_job: Path) -> None:
+    job = open_job(relion_job)
+    scores = Scores(
+        score=np.full(6, 0.9), reasons=np.full((6, len(REASONS)), np.nan), unsure=np.zeros(6, bool)
+    )
+    making = Making(
+        refused="would throw away 70 % of the particles, more than 60 %", review="cryofed review X"
+    )
+    page = report_html(job, decide(job, scores), final=relion_job, making=making)
+    assert "Not written: would throw away 70 %" in page
+    assert re.findall("<code>(.*?)</code>", page) == ["cryofed review X"]  # there are no files to go on with
+
+
+def test_every_picture_is_told_in_words(page: str) -> None:
+    assert 'alt="class 3, rejected, score 0.04, 25 particles, 13.0 Å, ' in page
+    assert 'alt=""' not in page.partition("<dialog")[0]
+
+
+def test_the_scale_bar_is_the_longest_round_length_in_three_tenths(relion_job: Path) -> None:
+    job = open_job(relion_job)
+    assert job.pixel_size_angstrom
+    side = job.box * job.pixel_size_angstrom
+    length, share = scale_bar(job)
+    assert share == length / side <= 0.3
+    assert str(length).strip("0.") in ("1", "2", "5")
+    assert min(step for step in (2, 2.5) if length * step > 0.3 * side)  # the next round one is too long
+
+
+def test_the_hash_is_that_of_the_model_file(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"weights")
+    assert model_used(tmp_path / "model.onnx").sha256 == hashlib.sha256(b"weights").hexdigest()
+    assert model_used(None).name == "shipped"

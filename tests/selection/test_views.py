@@ -63,12 +63,20 @@ def test_merging_stops_where_the_mean_likeness_falls_below_the_limit(same: float
     assert len(set(average_linkage(alike, same).tolist())) == groups
 
 
-def test_share_of_views_counts_only_real_particles() -> None:
+@pytest.mark.parametrize(
+    ("score", "found"),
+    [
+        ([0.9, 0.1, 0.3, 0.05, np.nan], (1, 1)),  # view 1 by its firm score; 0.3 alone says nothing
+        ([0.3, 0.25, 0.85, 0.05, np.nan], (1, 2)),  # view 1 by two likely classes; view 2 is firm, and lost
+        ([0.79, 0.1, 0.1, 0.1, np.nan], (0, 0)),  # kept, but one soft class and junk beside it are no comfort
+    ],
+)
+def test_a_view_counts_by_two_likely_classes_or_a_firm_one(
+    score: list[float], found: tuple[int, int]
+) -> None:
     view = np.array([1, 1, 2, 3, 0])
     kept = np.array([True, False, False, False, False])
-    score = np.array([0.9, 0.1, 0.3, 0.05, np.nan])
-    # view 1 is kept; view 2 reaches the floor of 0.2 and is lost; view 3 is no particle
-    assert views_kept(view, kept, score, 0.2) == (1, 2)
+    assert views_kept(view, kept, np.array(score)) == found
 
 
 @pytest.mark.parametrize("box", [256, 258, 384, 500])

@@ -120,7 +120,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             executable_path=CHROMIUM,
             args=list(FLAGS),
             viewport={"width": 1440, "height": 900},
+            timeout=180_000,  # ms; on a busy machine a page takes its time
         )
+        context.set_default_timeout(180_000)
         yield context
         context.close()
 
@@ -129,8 +131,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def page(browser: Any, serve: Callable[..., str]) -> Iterator[Any]:
     """A fresh tab; a script error or a refused resource fails the test.
 
-    It asks for `serve` so that the tab closes before its server stops. Otherwise what the page sends last is
-    refused.
+    It asks for `serve` so that the tab closes before its server stops: else its last request is refused.
     Not so a 409: the browser prints it where a page that is behind another is told so.
     """
     tab = browser.new_page()
@@ -147,6 +148,25 @@ def page(browser: Any, serve: Callable[..., str]) -> Iterator[Any]:
     yield tab
     tab.close()
     assert not trouble
+
+
+@pytest.fixture
+def barriers() -> Callable[[Any], list[str]]:
+    """What axe-core finds on a page, in light and in dark: a rule and a place each."""
+    module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    axe = module.Axe()
+
+    def found(tab: Any) -> list[str]:
+        told = []
+        for theme in ("light", "dark"):
+            tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            if tab.evaluate("'theme' in document.documentElement.dataset"):  # a page that offers the choice
+                tab.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+            for rule in axe.run(tab).response["violations"]:
+                told += [f"{theme}: {rule['id']}: {node['html'][:160]}" for node in rule["nodes"]]
+        return told
+
+    return found
 
 
 @pytest.fixture

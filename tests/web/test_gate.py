@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from cryofed.errors import InputError
 from cryofed.web.gate import Gate
-from cryofed.web.server import new_app, open_port
+from cryofed.web.server import new_app, open_port, renew_at_enter
 
 HOME = "http://127.0.0.1:8123"
 
@@ -53,6 +53,23 @@ def test_the_token_works_once(client: TestClient) -> None:
 def test_the_browser_that_is_in_may_open_the_address_again(client: TestClient) -> None:
     enter(client)
     enter(client)
+
+
+def test_enter_in_the_terminal_lets_another_browser_in_by_a_fresh_address(client: TestClient) -> None:
+    enter(client)
+    held = dict(client.cookies)
+    gate, opening, said = client.app, open_port(), []
+    assert isinstance(gate, Gate)
+    renew_at_enter(gate, opening, ["\n", "\n"], said.append)
+    opening.listener.close()
+    tokens = [address.partition("token=")[2] for address in said]
+    client.cookies.clear()
+    assert client.get(f"/?token={tokens[0]}").status_code == 403  # Enter once more has replaced it
+    assert client.get(f"/?token={tokens[1]}").status_code == 200
+    client.cookies.clear()
+    assert client.get(f"/?token={tokens[1]}").status_code == 403  # each works once
+    client.cookies.update(held)
+    assert client.get("/").status_code == 200  # who is in stays in
 
 
 @pytest.mark.parametrize("host", ["evil.example:8123", "127.0.0.1:9999", "127.0.0.1.evil.example:8123", ""])

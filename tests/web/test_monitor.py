@@ -192,3 +192,15 @@ def test_names_of_sites_are_text_and_never_markup(opened: Any, home: Path) -> No
     opened.wait_for_selector("#presence :text('onerror')")
     assert opened.query_selector("#presence img") is None
     assert opened.query_selector("#presence b") is None
+
+
+def test_axe_finds_no_barrier(
+    page: Any, home: Path, plan: Plan, serve: Callable[..., str], barriers: Callable[[Any], list[str]]
+) -> None:
+    page.goto(serve(monitor_app(home, plan)))
+    page.wait_for_selector("body[data-ready]")
+    assert barriers(page) == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert barriers(page) == []
+    page.close()

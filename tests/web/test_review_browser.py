@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_it_opens_sorted_by_score_with_live_numbers(opened: Any) -> None:
     assert text(opened, "kept-classes") == "6"
     assert text(opened, "kept-particles") == "5,700"
     assert text(opened, "kept-share") == "73.1 %"
-    assert text(opened, "kept-views") == "3 of 3"
+    assert opened.is_hidden("#lost-row")  # that no group is lost is no praise, and is not told
 
 
 def test_the_token_is_gone_from_the_address(opened: Any) -> None:
@@ -81,10 +82,9 @@ def test_sliding_the_threshold_keeps_and_rejects_at_once(opened: Any) -> None:
     slide(opened, 0.9)  # class 11 has 10.5 / 12 = 0.875, class 12 has 0.958
     assert kept(opened) == [12]
     assert text(opened, "kept-share") == "15.4 %"  # 1,200 / 7,800
-    assert text(opened, "kept-views") == "1 of 3"
-    assert opened.get_attribute("#views [data-lost=true]", "aria-label").endswith(
-        "none of its 4 classes is kept"
-    )
+    assert text(opened, "lost-views") == "2 of 3"
+    assert opened.text_content("#views [data-lost=true]") == "Group 2: none of 4 kept"
+    assert text(opened, "views-summary") == "Groups that look alike: 3, 2 without a kept class"
 
 
 def test_what_was_set_by_hand_stays_when_the_threshold_moves(opened: Any) -> None:
@@ -167,6 +167,150 @@ def test_the_filter_shows_a_part_and_all_again(opened: Any) -> None:
     assert shown(opened) == [6, 5, 4, 3, 2, 1]
     opened.click("#filter >> text=All")
     assert len(shown(opened)) == 12
+
+
+def test_a_double_click_zooms_and_decides_nothing(opened: Any) -> None:
+    opened.click("#class-9")  # a decision of its own: rejected
+    opened.dblclick("#class-8")
+    opened.wait_for_selector("#zoom[open]")
+    assert text(opened, "zoom-title") == "Class 8"
+    opened.keyboard.press("Escape")
+    assert kept(opened) == [12, 11, 10, 8, 7]
+    assert text(opened, "by-hand") == "1"  # class 9 alone
+    opened.keyboard.press("z")
+    assert kept(opened) == [12, 11, 10, 9, 8, 7]
+    assert opened.is_disabled("#undo")
+
+
+def test_limits_reject_with_their_reason_and_live_counts(opened: Any) -> None:
+    opened.click("#limits summary")
+    assert opened.is_hidden("label:has(#ess)")  # nothing is known of it here
+    opened.fill("#fewest", "900")
+    assert kept(opened) == [12, 11, 10, 9]  # classes 7 and 8 have 700 and 800 particles
+    # classes 1 to 8: 100 × (1 + … + 8)
+    assert text(opened, "limits-told") == "Outside of the limits: 8 classes, 3,600 particles"
+    opened.fill("#coarsest", "13.5")
+    assert kept(opened) == [10, 9]  # k + 3 Å
+    assert "coarser than 13.5 Å" in opened.get_attribute("#class-12", "aria-label")
+    opened.click("#class-12")  # a person's word goes before a limit
+    assert kept(opened) == [12, 10, 9]
+    with opened.expect_response("**/review/draft"):
+        opened.fill("#fewest", "")
+    opened.reload()
+    opened.wait_for_selector("body[data-ready]")
+    assert kept(opened) == [12, 10, 9, 8, 7]
+    assert opened.input_value("#coarsest") == "13.5"
+
+
+def test_all_decisions_are_turned_over_and_an_earlier_selection_is_loaded(opened: Any) -> None:
+    opened.click("#turn")
+    assert kept(opened) == [6, 5, 4, 3, 2, 1]
+    opened.keyboard.press("z")
+    opened.click("#earlier")  # class 1 was kept, class 12 rejected
+    assert kept(opened) == [11, 10, 9, 8, 7, 1]
+    assert text(opened, "by-hand") == "2"
+
+
+def test_a_class_is_found_by_its_number_and_numbers_are_copied(opened: Any, browser: Any) -> None:
+    opened.keyboard.press("/")
+    opened.keyboard.type("19")  # each digit is typed here, and sorts nothing
+    assert opened.input_value("#find") == "19"
+    assert opened.get_attribute("#find", "aria-invalid") == "true"
+    opened.fill("#find", "3")
+    opened.keyboard.press("Enter")
+    assert opened.evaluate("document.activeElement.id") == "class-3"
+    browser.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.click("#copy")
+    opened.wait_for_function("() => document.getElementById('notice').textContent.includes('7,8,9,10,11,12')")
+    assert opened.evaluate("navigator.clipboard.readText()") == "7,8,9,10,11,12"
+
+
+def test_grades_of_other_programs_are_labels(opened: Any, saved: list[Decision]) -> None:
+    opened.select_option("#scale", "grade")
+    opened.focus("#class-12")
+    opened.keyboard.press("Shift+Digit5")  # CryoSift's worst
+    opened.focus("#class-1")
+    opened.keyboard.press("Shift+Digit2")
+    assert kept(opened) == [11, 10, 9, 8, 7, 1]
+    assert "grade 2 decent" in opened.get_attribute("#class-1", "aria-label")
+    opened.select_option("#sort", "grade")
+    assert shown(opened)[:2] == [1, 12]
+    opened.keyboard.press("Control+s")
+    opened.check("input[name=labels][value=hand]")
+    assert "2 of them with their grade" in text(opened, "labels-hand")
+    opened.click("#save-go")
+    opened.wait_for_selector("#saved:not([hidden])")
+    assert saved[0].scale == "grade"
+    assert saved[0].grade is not None
+    assert saved[0].grade.tolist() == [2] + [0] * 10 + [5]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (["b"], "No class is kept"),  # from the first tile on: all
+        (["ArrowRight", "b"], "84.6 % of the particles would go, more than the 60.0 %"),  # 1,200 of 7,800
+    ],
+)
+def test_an_unusual_selection_is_asked_about_before_it_is_saved(
+    page: Any, serve: Callable[..., str], gallery: Gallery, drafts: Path, case: tuple[list[str], str]
+) -> None:
+    keys, doubt = case
+    saved: list[Decision] = []
+    saving = Saving(files="Writes Select/job013.", library="", save=lambda d: saved.append(d) or ["a file"])
+    page.goto(serve(review_app(replace(gallery, max_loss=0.6), saving, drafts)))
+    page.wait_for_selector("body[data-ready]")
+    for key in [*keys, "s", "Enter"]:
+        page.keyboard.press(key)
+    assert doubt in text(page, "save-doubt")
+    page.keyboard.press("Enter")  # pressed twice by habit: that is Cancel
+    assert page.is_hidden("#save-dialog")
+    assert not saved
+    page.click("#save")
+    page.click("#save-go")
+    page.click("#save-go")
+    page.wait_for_selector("#saved:not([hidden])")
+    assert len(saved) == 1
+    page.close()
+
+
+def test_policies_by_name_are_one_click(
+    page: Any, gallery: Gallery, serve: Callable[..., str], drafts: Path
+) -> None:
+    cuts = {"strict": 0.7, "balanced": 0.5, "lenient": 0.2}
+    saving = Saving(files="", library="", save=lambda _: [])
+    page.goto(serve(review_app(replace(gallery, cuts=cuts), saving, drafts)))
+    page.wait_for_selector("body[data-ready]")
+    assert page.text_content("#policies [aria-pressed=true]") == "Balanced 0.50"
+    page.click("#policies >> text=Strict")
+    assert kept(page) == [12, 11, 10, 9]  # class 9 has 8.5 / 12 = 0.708
+    page.click("#policies >> text=Lenient")
+    assert kept(page)[-1] == 3  # 2.5 / 12 = 0.208
+    page.close()
+
+
+def test_the_first_tab_stop_leads_to_the_classes(opened: Any) -> None:
+    opened.evaluate("document.activeElement.blur()")
+    opened.keyboard.press("Tab")
+    assert opened.evaluate("document.activeElement.id") == "skip"
+    opened.keyboard.press("Enter")
+    assert opened.evaluate("document.activeElement.id") == "class-12"
+
+
+@pytest.mark.parametrize("width", [320, 390, 720])  # 720 is 1440 at 200 %, 320 the narrowest of WCAG 1.4.10
+def test_narrow_screens_need_no_sideways_scrolling_and_begin_with_the_classes(
+    opened: Any, width: int
+) -> None:
+    opened.set_viewport_size({"width": width, "height": 800})
+    opened.reload()
+    opened.wait_for_selector("body[data-ready]")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.locator(".tile").first.bounding_box()["y"] < 420
+    opened.click("#controls > summary")
+    assert opened.is_visible("#threshold")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    opened.set_viewport_size({"width": 1440, "height": 900})
+    assert opened.is_visible("#threshold")
 
 
 def test_the_menu_offers_above_and_below(opened: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import starfile
 
+from cryofed.errors import InputError
 from cryofed.jobs.opening import open_job
 from cryofed.library.harvest import walk
 from cryofed.library.harvest.importing import harvest
@@ -25,7 +26,7 @@ from cryofed.web.review.routes import Decision, Saving
 
 def opened(job: Path, **changes: Any) -> tuple[Gallery, Saving]:
     settings: dict[str, Any] = {"out": None, "library": None, "model": None, "say": lambda _: None}
-    return open_review(job, **settings | changes)
+    return open_review(open_job(job), **settings | changes)
 
 
 def decision(gallery: Gallery, **changes: Any) -> Decision:
@@ -116,6 +117,47 @@ def test_labels_are_what_was_set_by_hand_or_all_and_say_who(
     assert [said.values[0], said.values[3]] == [1, 0]
     assert said.reasons is not None
     assert REASONS[said.reasons[3]] == "contamination or ice"
+
+
+def test_grades_are_labels_of_their_own_scale_and_relions_groups_are_written(
+    relion_job: Path, tmp_path: Path
+) -> None:
+    gallery, saving = opened(relion_job, library=tmp_path / "site.db")
+    n = len(gallery)
+    kept, by_hand, grade = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n, np.int64)
+    kept[[0, 1, 2]], by_hand[[0, 1, 3]], grade[[0, 1]] = True, True, [5, 2]  # magenta, green
+    saving.save(
+        decision(gallery, kept=kept, by_hand=by_hand, grade=grade, scale="relion-colour", labels="hand")
+    )
+    with Library(tmp_path / "site.db") as library:
+        (job,) = library.jobs()
+    said = {one.habit: one for one in job.labellings}
+    assert set(said) == {"binary", "relion-colour"}
+    assert np.flatnonzero(np.isfinite(said["relion-colour"].values)).tolist() == [0, 1]
+    assert said["relion-colour"].values[:2].tolist() == [5, 2]
+    assert np.flatnonzero(np.isfinite(said["binary"].values)).tolist() == [3]
+    backup = starfile.read(relion_job.with_name("job010_reviewed") / "backup_selection.star")
+    # class 3 is kept without a grade: RELION's own first group
+    assert backup["rlnSelected"].tolist() == [5, 2, 1] + [0] * (n - 3)
+
+
+def test_a_class_outside_of_a_limit_says_so_in_the_report(relion_job: Path) -> None:
+    gallery, saving = opened(relion_job)
+    fewest = float(np.median(gallery.particles))
+    kept = gallery.start & (gallery.particles >= fewest)
+    saving.save(decision(gallery, kept=kept, fewest=fewest))
+    page = (relion_job.with_name("job010_reviewed") / "report.html").read_text()
+    assert page.count(f"fewer than {fewest:g} particles</em>") == int((gallery.particles < fewest).sum())
+    assert "(by hand)" in page
+
+
+def test_an_earlier_selection_that_is_named_is_the_one_to_load(relion_job: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.tsv").write_text("class_number\tlabel\n2\t1\n3\t0\n")
+    gallery, _ = opened(relion_job, earlier=tmp_path / "mine.tsv")
+    assert gallery.label[1:3].tolist() == [1, 0]
+    assert np.isfinite(gallery.label).sum() == 2
+    with pytest.raises(InputError, match="--earlier: no such file or folder"):
+        opened(relion_job, earlier=tmp_path / "nowhere")
 
 
 def test_without_the_opt_in_no_library_is_made(relion_job: Path, tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 KEPT = Path(os.environ.get("CRYOFED_BENCH_CACHE", "build")) / "bench-real"
 SHIPPED_SEED = 2  # the middle one of three by mean AUC, not the best
 README = PAGE.parents[1] / "README.md"
-MODEL_PAGE, FEDERATION_PAGE = (PAGE.with_name(name) for name in ("model.md", "real-federation.md"))
+MODEL_PAGE, FEDERATION_PAGE, SELECTING_PAGE = (
+    PAGE.with_name(name) for name in ("model.md", "real-federation.md", "selecting.md")
+)
 
 
 def sets_of(options: argparse.Namespace) -> list[RealSet]:

@@ -14,6 +14,7 @@ from benchmarks.real.running.material import (
     KEPT,
     MODEL_PAGE,
     README,
+    SELECTING_PAGE,
     SHIPPED_SEED,
     bench_of,
     say,
@@ -103,6 +104,19 @@ def peers(options: argparse.Namespace) -> int:
             say(f"wrote {written[-1]}")
     programs = kept_scores(written, sets)
     print(f"{side_by_side(programs)}\n\n{each_set(programs)}")
+    return 0
+
+
+def policies(options: argparse.Namespace) -> int:
+    """What each policy with a name loses and rejects."""
+    from benchmarks.real.ours import left_out
+    from benchmarks.real.policies import policies_table
+
+    bench = bench_of(options)
+    table = policies_table([left_out(bench, [seed]) for seed in seeds_of(options)])
+    print(table)
+    if options.write:
+        write_between(SELECTING_PAGE, {"policies": table})
     return 0
 
 

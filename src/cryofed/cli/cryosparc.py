@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cryofed.cli.model import add_model, checked_model
+from cryofed.cli.policy_options import add_policy, policy_of
 
 T = TypeVar("T")
 
@@ -22,10 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="machine of the CryoSPARC master (default: CRYOSPARC_MASTER_HOSTNAME)")
     parser.add_argument("--base-port", type=int, help="its base port (default: CRYOSPARC_BASE_PORT)")
     parser.add_argument("--email", help="account (default: CRYOSPARC_EMAIL)")
-    parser.add_argument(
-        "--threshold", type=float, help="a fixed cut from 0 to 1 (default: fitted to the job)"
-    )
-    parser.add_argument("--max-loss", type=float, default=0.6, help="largest share of particles that may go")
+    add_policy(parser)
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     parser.add_argument("--force", action="store_true", help="select whatever is lost")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be selected, create nothing")
@@ -39,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.cryosparc_live import folder, select, workspace
-    from cryofed.selection.policy import Policy, decide, loss
+    from cryofed.selection.policy import decide, too_much_lost
     from cryofed.selection.table import summary
 
     server = _connect(options)
@@ -49,16 +47,15 @@ def run(options: argparse.Namespace) -> None:
         remedy = "run this on a machine that sees CryoSPARC's project folders"
         raise InputError(place, "job folder", "not seen from this machine", remedy)
     job = open_job(place)
-    fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
-    policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views, **fixed)
+    policy = policy_of(options, keep_views=options.keep_views)
     selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     print(summary(job, selection))
-    lost = loss(job, selection)
-    if not selection.kept.any() or (lost > policy.max_loss and not options.force):
-        found = selection.note or f"would throw away {100 * lost:.0f} % of the particles"
-        raise InputError(
-            options.job, "selection", found, "look at the classes; --force, --threshold, --max-loss"
+    refused = selection.note or ("" if options.force else too_much_lost(job, selection, policy.max_loss))
+    if refused:
+        remedy = (
+            f"look at the classes: cryofed review {place}; or give --force, --policy, --threshold, --max-loss"
         )
+        raise InputError(options.job, "selection", refused, remedy)
     if options.dry_run:
         print("nothing was made (--dry-run)")
         return

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine",
         default="embedded",
-        help="embedded: in this process; flare, flower: a founded federation of real processes on localhost",
+        help="embedded: in this process; flare, flower, openfl: a federation of real processes on localhost",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the labs and of training (default: 1)")
     parser.add_argument("--force", action="store_true", help="replace the demo that is there")
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
         TextColumn("{task.description}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=1.0)
 
         def tell(step: str, share: float) -> None:

@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> None:
         library = Library(options.library, create=not options.dry_run)
     try:
         steps = harvest(selections, library, keep=not options.dry_run)
-        outcomes = list(track(steps, "reading selections", total=len(selections), console=console))
+        size = len(selections)
+        outcomes = list(track(steps, "reading selections", size, console=console, transient=True))
     finally:
         if library:
             library.close()
@@ -50,8 +51,8 @@ def run(options: argparse.Namespace) -> None:
         print(json.dumps({"selections": [{**asdict(o), "source": str(o.source)} for o in outcomes]}))
         return
     _show(console, outcomes)
-    counts = Counter(outcome.fate for outcome in outcomes)
-    used = [outcome for outcome in outcomes if outcome.fate == USED]
+    counts = Counter(outcome.what for outcome in outcomes)
+    used = [outcome for outcome in outcomes if outcome.what == USED]
     print(
         f"{len(selections)} selections found, {counts[USED]} used"
         f" ({sum(o.classes for o in used)} class averages, {sum(o.kept for o in used)} kept by the expert),"
@@ -68,13 +69,13 @@ def _show(console: Console, outcomes: list[Outcome]) -> None:
         projects.add_column(heading, justify="right")
     for name in sorted({outcome.project for outcome in outcomes}):
         mine = [outcome for outcome in outcomes if outcome.project == name]
-        counts = Counter(outcome.fate for outcome in mine)
+        counts = Counter(outcome.what for outcome in mine)
         sums = (sum(o.classes for o in mine), sum(o.kept for o in mine))
         projects.add_row(name, *(str(counts[w]) for w in ("used", "known", "skipped")), *map(str, sums))
     console.print(projects)
     skipped = Table(Column("selection", overflow="fold"), "why it was skipped", title="Skipped")
     for outcome in outcomes:
-        if outcome.fate == "skipped":
+        if outcome.what == "skipped":
             skipped.add_row(str(outcome.source), outcome.reason)
     if skipped.row_count:
         console.print(skipped)

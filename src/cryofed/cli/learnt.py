@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What a user may type."""
+    parser.add_argument("--json", action="store_true", help="print the list as JSON and nothing else")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     verbs.add_parser("list", help="what was learnt, and from which selections (the default)")
     remove = verbs.add_parser("remove", help="forget one lesson")
@@ -21,6 +23,10 @@ def run(options: argparse.Namespace) -> int:
         print(f"forgotten: {forget(options.key).words}")
         return 0
     kept = lessons()
+    if options.json:
+        told = ("key", "learnt_at", "source", "job")
+        print(json.dumps({"lessons": [{name: getattr(one, name) for name in told} for one in kept]}))
+        return 0
     for one in kept:
         print(f"{one.key}  {one.learnt_at[:16].replace('T', ' ')}  {one.words}")
     print(f"{len(kept)} lessons in {lessons_folder()}")

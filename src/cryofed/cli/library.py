@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }.items():
         child = verbs.add_parser(verb, help=purpose, description=purpose)
         child.add_argument("library", type=Path, help="the site's library")
+        if verb in ("info", "verify"):
+            child.add_argument("--json", action="store_true", help="print the same as JSON and nothing else")
         if verb == "merge":
             child.add_argument("others", metavar="OTHER", nargs="+", type=Path, help="library to bring in")
         if verb == "export":
@@ -34,10 +38,13 @@ def run(options: argparse.Namespace) -> int | None:
 
     with Library(options.library, create=options.verb == "merge") as library:
         if options.verb == "info":
-            _info(library)
+            _info(library, options.json)
         elif options.verb == "verify":
             problems = upkeep.verify(library)
-            print("\n".join(problems) or "the library is whole")
+            if options.json:
+                print(json.dumps({"problems": problems}))
+            else:
+                print("\n".join(problems) or "the library is whole")
             return 1 if problems else None
         elif options.verb == "merge":
             for other in options.others:
@@ -48,11 +55,14 @@ def run(options: argparse.Namespace) -> int | None:
     return None
 
 
-def _info(library: Library) -> None:
+def _info(library: Library, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
     projects = library.projects()
+    if as_json:
+        print(json.dumps({"library": str(library.path), "projects": [asdict(p) for p in projects]}))
+        return
     table = Table(Column("project", overflow="fold"), title=str(library.path))
     for heading in ("held out", "jobs", "averages", "labelled", "good"):
         table.add_column(heading, justify="right")

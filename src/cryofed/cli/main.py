@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib import import_module
 
 from cryofed import __version__
+from cryofed.cli.examples import STATUS, epilog
 from cryofed.errors import CryoFedError
 
 # name: what it does. Its file is cryofed/cli/<name>.py, with `add_arguments(parser)` and `run(options)`.
@@ -28,6 +29,7 @@ COMMANDS = {
     "trust": "look at evidence of what runs where",
     "doctor": "say whether this machine is ready: packages, device, disk, clock, library, certificates",
     "demo": "three sites train one model together, on this machine",
+    "completion": "a script with which the Tab key of your shell completes all this",
 }
 
 
@@ -50,13 +52,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser that these words need: only the file of the command that they name is imported."""
-    name = next((word for word in arguments if word in COMMANDS), None)
-    parser = argparse.ArgumentParser(prog="cryofed", description=(sys.modules["cryofed"].__doc__ or ""))
+    return make_parser({next((word for word in arguments if word in COMMANDS), "")})
+
+
+def make_parser(whole: Container[str]) -> argparse.ArgumentParser:
+    """The parser of all commands; only those in `whole` are imported and have their own options."""
+    parser = argparse.ArgumentParser(
+        prog="cryofed",
+        description=sys.modules["cryofed"].__doc__ or "",
+        epilog=STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"cryofed {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command, purpose in COMMANDS.items():
-        child = commands.add_parser(command, help=purpose, description=purpose)
-        if command == name:
+        child = commands.add_parser(
+            command,
+            help=purpose,
+            description=purpose,
+            epilog=epilog(command),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if command in whole:
             module = import_module(_module(command))
             module.add_arguments(child)
             child.set_defaults(run=module.run)

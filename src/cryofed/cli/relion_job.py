@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.cli.model import add_model, checked_model
+from cryofed.cli.policy_options import add_policy, policy_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--in_parts", type=Path, help="run_itNNN_data.star of a finished 2D classification")
     parser.add_argument("--optimiser", type=Path, help="or its run_itNNN_optimiser.star")
     parser.add_argument("--j", type=int, default=1, help="threads; RELION always passes it, nothing needs it")
-    parser.add_argument(
-        "--threshold", type=float, help="a fixed cut from 0 to 1 (default: fitted to the job)"
-    )
-    parser.add_argument(
-        "--max_loss", type=float, default=0.6, help="share of the particles above which the job fails"
-    )
-    parser.add_argument("--min_particles", type=int, help="classes with fewer are not scored (default: 10)")
+    add_policy(parser, dashes=False)
     parser.add_argument(
         "--keep_views", type=_yes, default=False, help="Yes keeps the best class of every view"
     )
@@ -50,14 +45,13 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.external import NODES, check_abort, write_output_nodes
-    from cryofed.selection.policy import Policy, decide, loss
+    from cryofed.selection.making import Making, model_used
+    from cryofed.selection.policy import decide, too_much_lost
     from cryofed.selection.relion import FILES
     from cryofed.selection.table import summary
-    from cryofed.selection.writer import REPORT, write_selection
+    from cryofed.selection.writer import REPORT, write_refusal, write_selection
 
-    fixed = {"threshold": options.threshold, "band": 0.0} if options.threshold is not None else {}
-    fewest = {} if options.min_particles is None else {"min_particles": options.min_particles}
-    policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views, **fewest, **fixed)
+    policy = policy_of(options, keep_views=options.keep_views)
     given = options.optimiser or options.in_parts
     if given is None:
         found = "give the run_itNNN_data.star of a 2D classification as input particles"
@@ -70,15 +64,15 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     check_abort(folder)
     print(summary(job, selection))
-    if selection.note:
-        raise InputError(given, "selection", selection.note, "look at the classes: cryofed review")
-    lost = loss(job, selection)
-    if lost > policy.max_loss:
-        found = f"would throw away {100 * lost:.0f} % of the particles"
-        raise InputError(given, "selection", found, "look at the classes, or give max_loss a larger value")
+    refused = selection.note or too_much_lost(job, selection, policy.max_loss)
+    making = Making(model=model_used(options.model), refused=refused)
+    if refused:
+        report = write_refusal(job, selection, folder, making)
+        remedy = f"look at the classes in {report} or with cryofed review, or give max_loss a larger value"
+        raise InputError(given, "selection", refused, remedy)
     for name in (*FILES, REPORT, NODES):  # RELION runs a job again in the same folder
         (folder / name).unlink(missing_ok=True)
-    write_selection(job, selection, folder, model=str(options.model or "shipped"))
+    write_selection(job, selection, folder, making=making)
     write_output_nodes(folder, options.outname)
 
 

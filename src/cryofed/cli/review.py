@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from cryofed.cli.model import add_model, checked_model
+from cryofed.cli.policy_options import add_policy, add_sizes, opened, policy_of
 
 # What is learnt from a decision is too small a product to share among threads; they only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -20,8 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--library", type=Path, help="where labels go, when you say so; without JOB, what is reviewed"
     )
+    add_policy(parser)
+    parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
+    add_sizes(parser)
     parser.add_argument("--out", type=Path, help="folder to save into (default: a new one beside the job)")
     add_model(parser)
+    parser.add_argument(
+        "--earlier",
+        type=Path,
+        metavar="SELECTION",
+        help="an earlier selection of this job to load: a Select job, a saved review, a TSV",
+    )
     parser.add_argument("--limit", type=int, default=500, help="classes of a library to show (default: 500)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, start no browser")
@@ -47,7 +57,13 @@ def run(options: argparse.Namespace) -> int:
         say = status.update
         if options.job is not None:
             gallery, saving = open_review(
-                options.job, out=options.out, library=options.library, model=options.model, say=say
+                opened(options),
+                policy=policy_of(options, keep_views=options.keep_views),
+                out=options.out,
+                library=options.library,
+                model=options.model,
+                say=say,
+                earlier=options.earlier,
             )
         else:
             gallery, saving = open_library_review(

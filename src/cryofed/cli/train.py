@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--library", type=Path, required=True, help="the site's library")
-    parser.add_argument("--release", type=Path, help="model folder to start from (default: the one shipped)")
+    parser.add_argument("--model", type=Path, help="model folder to start from (default: the one shipped)")
     parser.add_argument(
         "--out", type=Path, default=Path("model"), help="new folder for the better model (default: model)"
     )
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
     )
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model on a CPU")
+    parser.add_argument("--json", action="store_true", help="print what came of it as JSON and nothing else")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,17 +42,20 @@ def run(options: argparse.Namespace) -> None:
         raise MissingPackageError(error.name or "torch", "train") from None
 
     console = Console(stderr=True)
-    with Progress(console=console) as bar:
+    with Progress(console=console, transient=True) as bar:
         task = bar.add_task("training", total=None)
         tried, names = train_at_home(
             options.library,
             options.out,
-            release=options.release,
+            release=options.model,
             seed=options.seed,
             epochs=options.epochs,
             device=options.device,
             progress=lambda step, steps: bar.update(task, completed=step, total=steps),
         )
+    if options.json:
+        _print_json(tried, options.out)
+        return
     _show(console, tried, names)
     print(_summary(tried))
     if tried.better:
@@ -61,12 +65,23 @@ def run(options: argparse.Namespace) -> None:
         print("the old model is kept: the new one is not better on the held-out projects")
 
 
+def _print_json(tried: LocalModel, out: Path) -> None:
+    import json
+
+    from cryofed.learning.at_home import facts
+
+    print(
+        json.dumps({**facts(tried), "better": tried.better, "written_to": str(out) if tried.better else None})
+    )
+
+
 def _summary(tried: LocalModel) -> str:
     from cryofed.learning.at_home import facts
 
     of = facts(tried)
     return (
-        f"{of['examples']} averages trained on; on {of['held_out_projects']} held-out projects"
+        f"{of['examples']} averages trained on, {of['share']:.0%} of the change is kept;"
+        f" on {of['held_out_projects']} held-out projects"
         f" ({of['held_out_examples']} averages)"
         f" AUC {of['auc_before']} before, {of['auc_after']} after;"
         f" Brier {of['brier_before']} before, {of['brier_after']} after"

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cryofed.cli.model import add_model, checked_model
+from cryofed.cli.policy_options import add_policy, policy_of
 
 OUT = "CryoFed"  # in the project: paths stay relative to it, so that RELION can continue from them
 
@@ -23,12 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--once", action="store_true", help="look once and end, for cron")
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
-    parser.add_argument(
-        "--max-loss",
-        type=float,
-        default=0.6,
-        help="share of the particles above which nothing is written and a person is asked (default: 0.6)",
-    )
+    add_policy(parser)
     add_model(parser)
     parser.add_argument(
         "--device",
@@ -50,7 +46,6 @@ def run(options: argparse.Namespace) -> int:
 
     from cryofed.errors import InputError
     from cryofed.scoring.scorer import SHIPPED, open_model
-    from cryofed.selection.policy import Policy
     from cryofed.watching.finished import is_project
     from cryofed.watching.memory import open_memory
     from cryofed.watching.select_one import Settings
@@ -64,10 +59,9 @@ def run(options: argparse.Namespace) -> int:
             "no project of RELION or CryoSPARC",
             "give the folder that holds Class2D or J12",
         )
-    policy = Policy(max_loss=options.max_loss, keep_views=options.keep_views)
-    open_model(
-        options.model or SHIPPED, options.device
-    )  # a wrong model is told now, not when the first job ends
+    policy = policy_of(options, keep_views=options.keep_views)
+    # a wrong model is told now, not when the first job ends
+    open_model(options.model or SHIPPED, options.device)
     memory = open_memory(options.out or project / OUT)
     watch = Watch(
         project=project,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,10 @@ from cryofed.disk.whole import write_whole
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
 from cryofed.scoring.scorer import score_job
+from cryofed.selection.look import look_css
+from cryofed.selection.making import Making, model_used
 from cryofed.selection.pictures import data_uris
 from cryofed.selection.policy import Selection, decide
-from cryofed.selection.report import LOOK
 from cryofed.selection.writer import write_selection
 
 PAGE = Path(__file__).with_name("report.template.html")
@@ -28,9 +30,10 @@ def write_report(out: Path, story: Story) -> None:
     folder = story.world.unseen_jobs[0]
     job = open_job(folder)
     selection = decide(job, score_job(job, story.model))
-    write_selection(job, selection, out / "selection", model="the federated model")
+    made = replace(model_used(story.model), name="the federated model")
+    write_selection(job, selection, out / "selection", making=Making(model=made))
     page = Template(PAGE.read_text(encoding="utf-8")).substitute(
-        look=LOOK.read_text(encoding="utf-8"),
+        look=look_css(),
         sentence=escape(story.sentence),
         tiles=_tiles(story),
         models=_models(story),
@@ -73,15 +76,15 @@ def _ranked(story: Story) -> list[tuple[str, float]]:
 
 def _tiles(story: Story) -> str:
     n, good = len(story.world.unseen), int(story.world.unseen.good.sum())
-    told = [
+    tiles = [
         (f"{story.federated:.3f}", "AUC of the common model", f"{n} unseen classes, {good} of them good"),
         (f"{max(story.local.values()):.3f}", "best site alone", f"lowest {min(story.local.values()):.3f}"),
         (f"{story.pooled:.3f}", "all images in one place", "what federation must match"),
         (f"{max(story.bytes_sent.values()) / 1e6:.1f} MB", "left each site", "parameters only, no image"),
     ]
     return "".join(
-        f'<div class="tile"><strong>{value}</strong><span>{what}</span><br><small>{more}</small></div>'
-        for value, what, more in told
+        f'<div class="tile"><strong>{value}</strong><span>{label}</span><br><small>{more}</small></div>'
+        for value, label, more in tiles
     )
 
 

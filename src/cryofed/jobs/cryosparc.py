@@ -18,6 +18,7 @@ from cryofed.jobs.reading import AGAIN, check_file, first_line, read_json, trans
 # J12_020_class_averages.cs; version 2 and 3 also write cryosparc_P3_J12_020_class_averages.cs
 NAME = re.compile(r"(?P<root>.*J\d+)(?:_(?P<iteration>\d{1,9}))?_class_averages")
 CLASS = "alignments2D/class"
+ESS = "alignments2D/class_ess"
 OTHER = "give the job folder of a CryoSPARC 2D Classification (versions 3 to 5)"
 NO_DATASET = "not a CryoSPARC dataset"
 LARGEST_HEADER = 1 << 20  # bytes; the names of some thousand fields
@@ -42,15 +43,15 @@ def find(folder: Path) -> list[Start]:
             match = NAME.fullmatch(file.stem)
             iteration = int(match["iteration"]) if match and match["iteration"] else -1
             roots.setdefault(match["root"] if match else file.stem, []).append((iteration, file.name, file))
-    found = []
+    candidates = []
     for iterations in roots.values():
         files = [file for _, _, file in sorted(iterations)]
         whole = [f for f in files if particles_of(f) is not None and f.with_suffix(".mrc").exists()]
         chosen = (whole or files)[-1]
         newer = files[-1].stem.removesuffix("_class_averages")
         note = "" if chosen == files[-1] else f"read {chosen.stem}: the files of {newer} are not whole"
-        found.append(Start(chosen, note))
-    return found
+        candidates.append(Start(chosen, note))
+    return candidates
 
 
 def own_folder(job: ClassJob) -> Path | None:
@@ -162,6 +163,7 @@ def open_job(path: Path) -> ClassJob:
         # all images in order: the memory map itself; else only those that are classes
         averages=averages if len(numbers) == len(averages) else averages[numbers],
         classes=_classes(rows[order], numbers + 1, assigned),
+        class_ess=_mean_ess(_floats(read_cs(particles), ESS), numbers + 1, assigned),
         particle_classes=assigned,
         pixel_size_angstrom=float(pixel[0]) if len(pixel) and 0 < pixel[0] < 1e4 else header_pixel,
         mask_diameter_angstrom=_mask_diameter(path.parent / "job.json"),
@@ -193,6 +195,17 @@ def _classes(rows: Rows, number: NDArray[np.int64], assigned: NDArray[np.int32])
         accuracy_rotation_degree=unknown,
         accuracy_translation_angstrom=unknown,
     )
+
+
+def _mean_ess(
+    ess: NDArray[np.float64], number: NDArray[np.int64], assigned: NDArray[np.int32]
+) -> NDArray[np.float64] | None:
+    """The mean over the particles of every class, NaN where it has none; None where nothing was recorded."""
+    if not len(ess) or not np.isfinite(ess).all():
+        return None
+    most = int(number.max(initial=0)) + 1
+    total, count = np.bincount(assigned, ess, most)[number], np.bincount(assigned, minlength=most)[number]
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _floats(rows: Rows, name: str) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from cryofed.jobs.programs import Start
 from cryofed.jobs.reading import AGAIN, MOST_IMAGES, check_file, check_pixels
 
 NAME = re.compile(r"classes_(\d{1,6})\.hdf")
-LISTS = (b"#LSX\n", b"#LST\n")
+LISTS = (b"#LSX", b"#LST")
 MOST_LIST = 64 << 20  # bytes
 
 
@@ -51,7 +51,7 @@ def _listed(path: Path) -> ClassJob:
     """The images that a list names: a number from 0 and a file in each line."""
     check_file(path, "EMAN2 list")
     with path.open("rb") as file:
-        if file.readline(8) not in LISTS or path.stat().st_size > MOST_LIST:
+        if file.readline(8).strip() not in LISTS or path.stat().st_size > MOST_LIST:
             raise InputError(path, "EMAN2 list", "not a list", "give a .lst, or the classes_NN.hdf")
         lines = [line.split(b"\t") for line in file if line.strip() and not line.startswith(b"#")]
     if not 0 < len(lines) <= MOST_IMAGES:

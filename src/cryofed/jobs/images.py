@@ -113,25 +113,26 @@ def _read_hdf(path: Path) -> Stack:
     check_file(path, "HDF5 file")
     with translated(path, "HDF5 file"), h5py.File(path, "r") as file:
         group = _inside(path, file, "MDF", "images")
-        names = sorted((n for n in group if n.isascii() and n.isdigit() and len(n) < 10), key=int)
+        names = [n for n in group if n.isascii() and n.isdigit() and len(n) < 10]
+        check_pixels(path, (len(names), 1, 1))
+        names = sorted((n for n in names if _holds_image(group, n)), key=int)
         if not names:
             raise InputError(path, "/MDF/images", "no image", AGAIN)
-        check_pixels(path, (len(names), 1, 1))
         held = [_inside(path, group, n, "image") for n in names]
         shapes = [
             _shape(path, n, one, isinstance(one, h5py.Dataset)) for n, one in zip(names, held, strict=True)
         ]
         check_pixels(path, (len(shapes), 1, max(map(math.prod, shapes))))
         images = [np.asarray(one[()], np.float32) for one in held]
-        pixel = float(group[names[0]].attrs.get("EMAN.apix_x", 0))
-        counts = [group[n].attrs.get("EMAN.ptcl_repr") for n in names]
-        particles = [int(c) for c in counts if c is not None]
+        pixel = _attribute(group[names[0]], "EMAN.apix_x")
+        counts = [_attribute(group[n], "EMAN.ptcl_repr") for n in names]
+        particles = [round(c) for c in counts if 0 <= c < 1 << 40]
     numbers = [int(n) + 1 for n in names]
     if len(images) == 1 and images[0].ndim == 3:
         images, numbers, particles = list(images[0]), list(range(1, len(images[0]) + 1)), []
     averages = _same_size(path, images)
     table = replace(ClassTable.unknown(len(averages)), number=np.array(numbers, np.int64))
-    if len(particles) == len(averages) and min(particles) >= 0 and max(particles) < 1 << 40:
+    if len(particles) == len(averages):
         table = replace(table, particles=np.array(particles, np.int64))
     return averages, pixel if 0 < pixel < 1e4 else None, table
 
@@ -146,6 +147,20 @@ def _inside(path: Path, group: Any, *names: str) -> Any:
             raise InputError(path, f"/{name}", "a link to another place", "give a file that holds its images")
         group = group[name]
     return group
+
+
+def _holds_image(group: Any, name: str) -> bool:
+    """Whether there is a picture of this number; EMAN2 leaves headers of images that were taken out."""
+    inside = type(group.get(name, getlink=True)).__name__ == "HardLink"
+    return not inside or not hasattr(group[name], "keys") or "image" in group[name]
+
+
+def _attribute(group: Any, name: str) -> float:
+    """A number of an image's header; NaN where there is none."""
+    try:
+        return float(group.attrs[name])
+    except (KeyError, ValueError, TypeError, OSError):
+        return math.nan
 
 
 def _shape(path: Path, name: str, one: Any, is_array: bool) -> tuple[int, ...]:

@@ -57,7 +57,8 @@ class ClassJob:
 
     `averages` is `(n, box, box)`, often a read-only memory map, in the program's own grey scale, protein
     bright. `particle_classes` is the class number of every particle, `(m,)` in the order of the file; None
-    where there is no particle table; `particle_rows` says where they stand in a STAR file. `files` names what
+    where there is no particle table; `particle_rows` says where they stand in a STAR file. `class_ess` `(n,)`
+    is CryoSPARC's effective sample size: over how many classes its particles are spread. `files` names what
     the job was read from, by role: RELION `optimiser`, `model`, `data`, `averages`; CryoSPARC `templates`,
     `particles`, `passthrough`, `averages`; the others `averages`. `read` is the iteration or file that was
     read, in one word, and `notes` are what a person must know of it.
@@ -72,6 +73,7 @@ class ClassJob:
     mask_diameter_angstrom: float | None = None
     particle_classes: NDArray[np.int32] | None = None
     particle_rows: ParticleRows | None = None
+    class_ess: NDArray[np.float64] | None = None
     read: str = ""
     notes: tuple[str, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from cryofed.errors import InputError
 from cryofed.jobs.check import check_job
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.programs import TABLE, Program, Start, found_in
-from cryofed.jobs.reading import check_file
+from cryofed.jobs.reading import COMPRESSED, check_file
 
 INSIDE = "extra"  # where Scipion keeps what a program wrote
 
@@ -64,6 +64,8 @@ def _in_folder(folder: Path) -> tuple[Program, Start]:
 def _of_file(path: Path) -> tuple[Program, Start]:
     """The program that takes this file."""
     check_file(path, "job")
+    if path.suffix.lower() in COMPRESSED:
+        raise InputError(path, "file", "compressed", "unpack it first, and give what was in it")
     for entry in TABLE:
         start = entry.reader.starts(path)
         if start is not None:

@@ -59,6 +59,10 @@ class Writer(Protocol):
         """Write a `Selection` into `folder`, which will be called `final`."""
         ...
 
+    def next_steps(self, job: ClassJob, final: Path) -> Sequence[tuple[str, str]]:
+        """How the program goes on from what lies in `final`: what to do, and the text to copy for it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:

@@ -86,11 +86,16 @@ def open_job(path: Path) -> ClassJob:
         table = replace(table, particles=_counts(table, particles.classes, files["data"]))
     pixel = _number(general.get("rlnPixelSize")) or _optics_pixel(files.get("data")) or header_pixel
     optimiser = star.need_block(files["optimiser"], "optimiser_general") if "optimiser" in files else {}
-    notes: tuple[str, ...] = ()
+    notes = []
     if particles is not None and not particles.plain:
-        notes = (
+        notes.append(
             f"{files['data'].name}: what is written has LF line ends, no spaces before names and no comments"
-            " among rows, as RELION reads it",
+            " among rows, as RELION reads it"
+        )
+    if particles is not None and not particles.ended:
+        notes.append(
+            f"{files['data'].name}: it ends without the blank line that RELION writes behind the last"
+            " particle; if it was copied, compare its size"
         )
     return ClassJob(
         program="relion",
@@ -103,7 +108,7 @@ def open_job(path: Path) -> ClassJob:
         particle_classes=None if particles is None else particles.classes,
         particle_rows=particles,
         read=stem_of(path),
-        notes=notes,
+        notes=tuple(notes),
         files=files,
     )
 
@@ -132,17 +137,24 @@ def _last(sets: dict[str, dict[str, Path]], stems: list[str]) -> Start:
     ordered = sorted(stems, key=lambda stem: _age(next(iter(sets[stem].values()))))
     newest = ordered[-1]
     needed = set(SUFFIX) if any("optimiser" in sets[s] for s in stems) else {"classes", "model"}
-    whole = [stem for stem in ordered if needed <= set(sets[stem])]
+    whole = [stem for stem in ordered if needed <= {role for role, f in sets[stem].items() if _holds(f)}]
     chosen = whole[-1] if whole else newest
     note = ""
     if chosen != newest:
-        missing = [role + SUFFIX[role] for role in SUFFIX if role in needed - set(sets[newest])]
+        there = {role for role, file in sets[newest].items() if _holds(file)}
+        missing = [role + SUFFIX[role] for role in SUFFIX if role in needed - there]
         verb = "is" if len(missing) == 1 else "are"
-        note = f"read {chosen}: {newest} is not whole, {' and '.join(missing)} {verb} missing"
+        empty = " or empty" if there < set(sets[newest]) else ""
+        note = f"read {chosen}: {newest} is not whole, {' and '.join(missing)} {verb} missing{empty}"
     elif len(runs := {_age(next(iter(sets[stem].values())))[:2] for stem in stems}) > 1 and max(runs)[0]:
         note = f"read {chosen}, the continued run"
     # optimiser > model > data > classes as the file to start from
     return Start(next(sets[chosen][role] for role in SUFFIX if role in sets[chosen]), note)
+
+
+def _holds(file: Path) -> bool:
+    """Whether something stands in a file: RELION may be writing it, or a copy has begun."""
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _age(path: Path) -> tuple[bool, int, int]:
@@ -164,20 +176,20 @@ def _files(path: Path) -> dict[str, Path]:
         general = star.need_block(files["optimiser"], "optimiser_general")
         for role, column in (("model", "rlnModelStarFile"), ("data", "rlnExperimentalDataStarFile")):
             written = star.need_value(files["optimiser"], general, column)
-            found = [files[role]] if role in files else _elsewhere(path, written)
-            if not found:
+            places = [files[role]] if role in files else _elsewhere(path, written)
+            if not places:
                 name = Path(written).name or f"{stem}_{role}.star"
                 raise InputError(path.with_name(name), f"{role}.star", "no such file", REST)
-            files[role] = found[0]
+            files[role] = places[0]
     if "model" not in files:
         raise InputError(path.with_name(f"{stem}_model.star"), "model.star", "no such file", REST)
     if not files["averages"].exists():
         rows = _model(files["model"])[1]
         written = next(iter(rows["rlnReferenceImage"]), "").partition("@")[2]
-        found = _elsewhere(path, written)
-        if not found:
+        places = _elsewhere(path, written)
+        if not places:
             raise InputError(files["averages"], "class averages", "no such file", REST)
-        files["averages"] = found[0]
+        files["averages"] = places[0]
     return files
 
 
@@ -192,7 +204,7 @@ def _elsewhere(path: Path, written: str) -> list[Path]:
 
 def _model(path: Path) -> tuple[dict[str, str], star.Table]:
     """General values and the rows of classes, sorted by class number, of a model.star."""
-    general = {name: found[0] for name, found in star.need_block(path, "model_general").items() if found}
+    general = {name: values[0] for name, values in star.need_block(path, "model_general").items() if values}
     if general.get("rlnReferenceDimensionality", "2") != "2":
         raise InputError(path, "_rlnReferenceDimensionality", "3", "give a 2D classification, not a 3D one")
     rows = star.need_block(path, "model_classes")
@@ -235,10 +247,10 @@ def _floats(path: Path, rows: star.Table, column: str, optional: bool = False) -
     if optional and column not in rows:
         return np.full(len(rows["number"]), np.nan)
     try:
-        found = np.array([float(v) for v in star.need_column(path, rows, column)], np.float64)
+        numbers = np.array([float(v) for v in star.need_column(path, rows, column)], np.float64)
     except ValueError as error:
         raise InputError(path, f"_{column}", str(error)[:120], star.OTHER) from None
-    return np.where(np.isfinite(found), found, np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _counts(table: ClassTable, classes: NDArray[np.int32], data: Path) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,12 @@ from cryofed.errors import InputError, OutputError
 from cryofed.jobs import star
 from cryofed.jobs.reading import check_file
 
-BLOCK = 1 << 18  # bytes of rows held at a time; what NumPy makes of them stays in the cache
+BLOCK = 1 << 19  # bytes of rows held at a time; what NumPy makes of them stays in the cache
 DIGITS = 9  # of a class number; more are no class
 CLASS = b"rlnClassNumber"
+PARTICLES = b"particles"  # the block that RELION reads since 3.1, wherever it stands
 ODD = (b'"', b"'", b"#", b"\0")  # bytes for which every row is looked at
+_WHOLE = re.compile(rb"\.0{0,9}$")  # a whole number as a table program writes it
 MOST_AROUND = 64 << 20  # bytes before the rows, and behind them
 
 
@@ -34,7 +37,8 @@ class ParticleRows:
 
     `head` and `tail` are what stands before and behind the rows, as RELION reads it. `classes` `(n,)` is the
     class number of every row, `first` and `size` `(n,)` its place and length in bytes. `plain`: the rows
-    stand one behind the other, each with its own LF, and the rest of the file is as RELION reads it.
+    stand one behind the other, each with its own LF, and the rest of the file is as RELION reads it. `ended`:
+    nothing tells that the file was cut (RELION ends a table with a blank line).
     """
 
     path: Path
@@ -44,6 +48,7 @@ class ParticleRows:
     first: NDArray[np.int64]
     size: NDArray[np.int32]
     plain: bool
+    ended: bool
     stamp: tuple[int, int]  # bytes and time of change of the file that was read
 
     def __len__(self) -> int:
@@ -51,32 +56,50 @@ class ParticleRows:
 
 
 def read_particles(path: Path) -> ParticleRows:
-    """Read the loop with `_rlnClassNumber`: `data_particles` since RELION 3.1, `data_` or other before.
+    """Read the loop with `_rlnClassNumber`: that of `data_particles` since RELION 3.1, the first one before.
 
     Raises:
-        InputError: no such loop, a label twice, a row with more or fewer values than columns, a class that
-            is no whole number, or rows behind the blank line that ends the table.
+        InputError: no such loop, a label or `data_particles` twice, a row with more or fewer values than
+            columns, a class that is no whole number, or rows behind the blank line that ends the table.
     """
     check_file(path, "STAR file")
+    try:
+        return _read(path, None)
+    except _LaterError:
+        return _read(path, PARTICLES)
+
+
+class _LaterError(Exception):
+    """The first table with class numbers is not that of the particles, which stands behind it."""
+
+
+def _read(path: Path, wanted: bytes | None) -> ParticleRows:
+    """The table of a block, or the first one with class numbers.
+
+    Raises:
+        _LaterError: the first one is of another block than `data_particles`, which follows.
+    """
     with path.open("rb") as file:
-        head, labels, number, start, plain, empty = _head(path, file)
+        head, labels, number, start, plain, empty, block_name = _head(path, file, wanted)
         reader = _Reader(path, labels, number)
         classes: list[NDArray[np.int32]] = []
         sizes: list[NDArray[np.int32]] = []
         firsts: list[NDArray[np.int64]] = []
         file.seek(start)
         tail_at, at = start if empty else None, start
-        for block in () if empty else _blocks(path, file):
-            (found, first, size), ended = reader.block(block)
+        for block, length in () if empty else _blocks(path, file):
+            (found, first, size), ended = reader.block(block, length)
             classes.append(found)
             firsts.append(first + at)
             sizes.append(size)
             if ended is not None:
                 tail_at = at + ended
                 break
-            at += len(block)
-        tail, clean_tail = _tail(path, file, tail_at, reader.number)
+            at += length
+        tail, clean_tail = _tail(path, file, tail_at, reader.number, block_name)
         stamp = _stamp(file)
+        file.seek(stamp[0] - 1)
+        last = file.read(1)
     return ParticleRows(
         path=path,
         head=head,
@@ -85,6 +108,7 @@ def read_particles(path: Path) -> ParticleRows:
         first=np.concatenate(firsts) if firsts else np.zeros(0, np.int64),
         size=np.concatenate(sizes) if sizes else np.zeros(0, np.int32),
         plain=plain and reader.plain and clean_tail,
+        ended=tail_at is not None or (b"\n# version " not in head and last == b"\n"),
         stamp=stamp,
     )
 
@@ -92,7 +116,8 @@ def read_particles(path: Path) -> ParticleRows:
 def write_particles(rows: ParticleRows, target: Path, keep: Collection[int]) -> int:
     """Write the rows whose class is in `keep`, in order and byte for byte; return how many.
 
-    What is written is read again and counted.
+    What is written is read again and counted. Where all rows are kept, the kernel copies the file: file
+    systems that can share blocks then copy nothing.
 
     Raises:
         InputError: the file is no longer the one that was read.
@@ -103,6 +128,8 @@ def write_particles(rows: ParticleRows, target: Path, keep: Collection[int]) -> 
         if _stamp(source) != rows.stamp:
             found = "not the rows that were there a moment ago"
             raise InputError(rows.path, "particles", found, "wait until the job has finished")
+        if len(kept) == len(rows) and rows.plain and _copied(source, out, rows.stamp[0]):
+            return len(kept)
         out.write(rows.head)
         for parts in _pieces(rows, kept, source):
             out.write(b"".join(parts))
@@ -112,11 +139,31 @@ def write_particles(rows: ParticleRows, target: Path, keep: Collection[int]) -> 
     return len(kept)
 
 
+def _copied(source: BinaryIO, target: BinaryIO, size: int) -> bool:
+    """Whether the kernel copied the whole file; not where it cannot, or where the last line has no end."""
+    source.seek(size - 1)
+    if source.read(1) != b"\n" or not hasattr(os, "copy_file_range"):
+        return False
+    at = 0
+    try:
+        while at < size and (done := os.copy_file_range(source.fileno(), target.fileno(), size - at, at, at)):
+            at += done
+    except OSError:
+        at = 0
+    if at < size:
+        target.truncate(0)
+    return at == size
+
+
 def _pieces(
-    rows: ParticleRows, kept: NDArray[np.int64], source: BinaryIO
+    rows: ParticleRows, kept: NDArray[np.int64], source: io.BufferedReader
 ) -> Iterator[list[bytes] | list[memoryview]]:
-    """The kept rows, some of the file at a time; rows that stand side by side are one piece."""
+    """The kept rows, some of the file at a time; rows that stand side by side are one piece.
+
+    What is given holds until the next is asked for: the memory is the same.
+    """
     places, sizes = rows.first[kept], rows.size[kept]
+    buffer = bytearray(2 * BLOCK)
     last = 0
     while last < len(kept):
         start = int(places[last])
@@ -125,7 +172,13 @@ def _pieces(
         ends = first + sizes[last:until]
         last = until
         source.seek(start)
-        held = memoryview(source.read(int(ends[-1])))
+        if len(buffer) < ends[-1]:
+            buffer = bytearray(int(ends[-1]))
+        held = memoryview(buffer)[: int(ends[-1])]
+        if source.readinto(held) < len(held):
+            raise InputError(
+                rows.path, "particles", "cut while it was read", "wait until the job has finished"
+            )
         if rows.plain:
             cut = np.flatnonzero(first[1:] != ends[:-1]) + 1
             begins = first[np.concatenate([[0], cut])].tolist()
@@ -146,9 +199,10 @@ def _check_written(rows: ParticleRows, target: Path, kept: int, size: int | None
     with target.open("rb") as file:
         head = file.read(len(rows.head))
         lines = total = 0
-        while block := file.read(BLOCK):
-            total += len(block)
-            lines += block.count(b"\n")
+        buffer = bytearray(BLOCK)
+        while size_read := file.readinto(buffer):
+            total += size_read
+            lines += buffer.count(b"\n", 0, size_read)
     behind = rows.tail.count(b"\n")
     expected = None if size is None else size + len(rows.tail)
     if (
@@ -171,15 +225,15 @@ class _Reader:
         self.number = number  # of the line before the next block
         self.plain = True
 
-    def block(self, block: bytes) -> tuple[Found, int | None]:
+    def block(self, block: bytearray, length: int) -> tuple[Found, int | None]:
         """Classes, places and lengths of the rows, and where the table ends in this block, if it does."""
-        odd = any(mark in block for mark in ODD)
-        found = None if odd else self._fast(np.frombuffer(block, np.uint8))
-        if found is None:
-            return self._slow(block)
-        self.number += len(found[0])
-        self.plain &= b"\r" not in block
-        return found, None
+        odd = any(block.find(mark, 0, length) >= 0 for mark in ODD)
+        read = None if odd else self._fast(np.frombuffer(block, np.uint8, length))
+        if read is None:
+            return self._slow(bytes(block[:length]))
+        self.number += len(read[0])
+        self.plain &= block.find(b"\r", 0, length) < 0
+        return read, None
 
     def _fast(self, block: NDArray[np.uint8]) -> Found | None:
         """The same where every line is a row of plain words; None where one is not."""
@@ -214,8 +268,8 @@ class _Reader:
                 self.plain = False  # RELION takes it for a row
             else:
                 line = star.Line("row", raw, self.number, b"", self.width)
-                found = star.row_values(self.path, line)[self.field]
-                classes.append(self._number(found))
+                value = star.row_values(self.path, line)[self.field]
+                classes.append(self._number(value))
                 first.append(at)
                 size.append(len(raw))
                 self.plain &= b"\r" not in raw
@@ -226,6 +280,7 @@ class _Reader:
         return self.width > 1 and len(star.values(self.path, text, self.number)) == 1
 
     def _number(self, word: bytes) -> int:
+        word = _WHOLE.sub(b"", word)
         digits = word[1:] if word[:1] in b"+-" else word
         if not digits.isdigit() or len(digits) > DIGITS:
             found = f"{star.text(word[:40])!r} where a whole number belongs"
@@ -253,21 +308,30 @@ def _numbers(block: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int3
     return None
 
 
-def _head(path: Path, file: BinaryIO) -> tuple[bytes, list[bytes], int, int, bool, bool]:
+def _head(
+    path: Path, file: BinaryIO, wanted: bytes | None
+) -> tuple[bytes, list[bytes], int, int, bool, bool, bytes]:
     """What stands before the rows, the columns, and the lines and bytes of that; whether the head is as
-    RELION reads it; and whether there is no row."""
+    RELION reads it; whether there is no row; and the name of the block."""
     labels: list[bytes] = []
     around = _Around(path)
     start = number = 0
     kind: star.Kind = "text"
+    name = b""
     for line in star.lines(path, file):
         kind = line.kind
-        if CLASS in labels and kind not in ("label", "comment", "blank"):
+        if (
+            CLASS in labels
+            and (wanted is None or name == wanted)
+            and kind not in ("label", "comment", "blank")
+        ):
             break  # the first row, or what stands behind an empty table
         if kind == "row":
+            if name == PARTICLES and CLASS not in labels:
+                raise InputError(path, "_rlnClassNumber", "no such column in data_particles", star.OTHER)
             star.row_values(path, line)
         elif kind in ("block", "loop"):
-            labels = []
+            labels, name = [], line.block
         elif kind == "label":
             labels.append(star.as_bytes(star.label(line)))
             if labels[-1] in labels[:-1]:
@@ -276,9 +340,9 @@ def _head(path: Path, file: BinaryIO) -> tuple[bytes, list[bytes], int, int, boo
         around.add(line)
         start += len(line.raw)
         number = line.number
-    if CLASS not in labels:
+    if CLASS not in labels or (wanted is not None and name != wanted):
         raise InputError(path, "_rlnClassNumber", "no such column", star.OTHER)
-    return b"".join(around.lines), labels, number, start, around.plain, kind != "row"
+    return b"".join(around.lines), labels, number, start, around.plain, kind != "row", name
 
 
 class _Around:
@@ -302,30 +366,42 @@ class _Around:
             raise InputError(self.path, "particles", found, star.OTHER)
 
 
-def _blocks(path: Path, file: BinaryIO) -> Iterator[bytes]:
-    """Whole lines, about `BLOCK` bytes at a time."""
-    rest = b""
-    while block := file.read(BLOCK):
-        cut = block.rfind(b"\n") + 1
-        if not cut:
-            if len(rest) + len(block) > max(BLOCK, star.LONGEST):
-                raise InputError(path, "particle row", f"longer than {star.LONGEST >> 20} MiB", star.OTHER)
-            rest += block
+def _blocks(path: Path, file: io.BufferedReader) -> Iterator[tuple[bytearray, int]]:
+    """Whole lines, about `BLOCK` bytes at a time: a buffer, and how many of its bytes they are.
+
+    The buffer is the same each time: memory that is asked for anew costs more than reading into it.
+    """
+    buffer, held = bytearray(BLOCK), 0  # bytes at its beginning, of a line that has not ended yet
+    while read := file.readinto(memoryview(buffer)[held:]):
+        end = held + read
+        cut = buffer.rfind(b"\n", held, end) + 1
+        if cut:
+            yield buffer, cut
+            rest = buffer[cut:end]
+            held = len(rest)
+            buffer[:held] = rest
             continue
-        yield rest + block[:cut]
-        rest = block[cut:]
-    if rest:
-        yield rest
+        held = end
+        if held >= max(BLOCK, star.LONGEST):
+            raise InputError(path, "particle row", f"longer than {star.LONGEST >> 20} MiB", star.OTHER)
+        if held == len(buffer):
+            buffer = buffer + bytes(len(buffer))
+    if held:
+        yield buffer, held
 
 
-def _tail(path: Path, file: BinaryIO, at: int | None, number: int) -> tuple[bytes, bool]:
-    """What stands behind the table, as RELION reads it, and whether it stood like that in the file."""
+def _tail(path: Path, file: BinaryIO, at: int | None, number: int, block: bytes) -> tuple[bytes, bool]:
+    """What stands behind the table of `block`, as RELION reads it, and whether it stood like that."""
     around = _Around(path, in_rows=True)
     if at is not None:
         file.seek(at)
         # The end of the table is for `star.lines` the end of a table of one row, so that it tells strays.
         before = b"loop_\n_a\n_b\na b\n"
         for line in star.lines(path, _Joined(before, file)):
+            if line.kind == "block" and line.block == PARTICLES:
+                if block != PARTICLES:
+                    raise _LaterError
+                raise InputError(path, "data_particles", "a second such block", star.OTHER)
             if line.number > before.count(b"\n"):
                 around.add(line._replace(number=line.number - before.count(b"\n") + number))
     return b"".join(around.lines), around.plain

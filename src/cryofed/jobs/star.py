@@ -85,6 +85,8 @@ def values(path: Path, line: bytes, number: int) -> list[bytes]:
         double, single, comment, plain = match.groups()
         if comment is not None:
             break
+        if (double and b'"' in double) or (single and b"'" in single):
+            raise InputError(path, f"line {number}", "a quote within quotes", OTHER)
         if plain is not None and plain[:1] in (b'"', b"'"):
             raise InputError(path, f"line {number}", "a quote that is not closed", OTHER)
         found.append(next(part for part in (double, single, plain) if part is not None))
@@ -93,12 +95,12 @@ def values(path: Path, line: bytes, number: int) -> list[bytes]:
 
 def row_values(path: Path, line: Line) -> list[bytes]:
     """The values of a row, as many as there are columns."""
-    found = values(path, line.raw, line.number)
-    if len(found) == 1 and line.width == 2:
-        found.append(b"")  # RELION reads and once wrote a name with nothing behind it
-    if len(found) != line.width:
-        raise InputError(path, f"line {line.number}", f"{len(found)} values for {line.width} columns", OTHER)
-    return found
+    row = values(path, line.raw, line.number)
+    if len(row) == 1 and line.width == 2:
+        row.append(b"")  # RELION reads and once wrote a name with nothing behind it
+    if len(row) != line.width:
+        raise InputError(path, f"line {line.number}", f"{len(row)} values for {line.width} columns", OTHER)
+    return row
 
 
 def refuse_stray(path: Path, line: Line) -> None:
@@ -144,8 +146,8 @@ def read_block(path: Path, name: str) -> Table | None:
                 if held > MOST_VALUES:
                     raise InputError(path, f"data_{name}", f"over {MOST_VALUES:,} values", OTHER)
             elif line.kind == "pair":
-                found = values(path, line.raw, line.number)[1:2]
-                _new(path, table, line).append(text(found[0]) if found else "")
+                rest = values(path, line.raw, line.number)[1:2]
+                _new(path, table, line).append(text(rest[0]) if rest else "")
             refuse_stray(path, line)
     if table and len({len(column) for column in table.values()}) > 1:
         raise InputError(path, f"data_{name}", "a list and a loop in one block", OTHER)
@@ -192,12 +194,17 @@ def loop_text(name: str, columns: Mapping[str, Sequence[str]]) -> str:
 
 
 def clean(line: Line) -> bytes:
-    """A line as RELION reads it: no CR, nothing before a name, no comment among rows."""
+    """A line as RELION reads it: no CR, nothing before a name or right behind it, no comment among rows."""
     if line.kind in ("blank", "row"):
         return line.raw.rstrip(b"\r\n") + b"\n"
     if line.kind == "comment" and line.width:
         return b""
-    return line.raw.removeprefix(b"\xef\xbb\xbf").lstrip().rstrip(b"\r\n") + b"\n"
+    raw = line.raw.removeprefix(b"\xef\xbb\xbf").lstrip().rstrip(b"\r\n") + b"\n"
+    if line.kind == "block":
+        return raw if raw.split() == [raw.rstrip(b" \n")] else raw.split()[0] + b"\n"
+    if line.kind == "label" and b"#" in raw.split()[0]:
+        return raw.replace(b"#", b" #", 1)  # RELION takes away the letter before it
+    return raw
 
 
 def text(value: bytes) -> str:

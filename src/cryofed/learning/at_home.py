@@ -68,6 +68,7 @@ def facts(tried: LocalModel) -> dict[str, float | int]:
     return {
         "examples": tried.examples,
         "steps": tried.steps,
+        "share": tried.share,
         "held_out_projects": len(tried.before),
         "held_out_examples": sum(p.examples for p in tried.before),
         "auc_before": round(mean_auc(tried.before), 4),

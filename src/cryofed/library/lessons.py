@@ -63,8 +63,8 @@ def lessons_folder() -> Path:
     return Path(home) / "cryofed" / "learnt"
 
 
-def read_selection(source: Path) -> Decided:
-    """What `--learn-from` names: a Select job of RELION or CryoSPARC, a saved review, or a table.
+def read_selection(source: Path, option: str = "--learn-from") -> Decided:
+    """What an option names: a Select job of RELION or CryoSPARC, a saved review, or a table.
 
     Raises:
         InputError: it is none of these, or no person's selection.
@@ -76,12 +76,12 @@ def read_selection(source: Path) -> Decided:
         table = read_decisions(source / FILE)
         return Decided(source=source, job=table.job, kept=table.kept)
     if not source.is_dir():
-        raise InputError(source, "--learn-from", "no such file or folder", WAYS)
+        raise InputError(source, option, "no such file or folder", WAYS)
     found = relion.read(source) or cryosparc.read(source)
     if found is None:
-        raise InputError(source, "--learn-from", "no selection of a person", WAYS)
+        raise InputError(source, option, "no selection of a person", WAYS)
     if isinstance(found, Passed):
-        raise InputError(source, "--learn-from", found.reason, "name a selection that a person made")
+        raise InputError(source, option, found.reason, "name a selection that a person made")
     return Decided(source=source, job=found.job, kept=found)
 
 
@@ -108,8 +108,8 @@ def scores_learnt(
         good, bad = own.counts(decided)
         if not good and not bad:
             raise InputError(said.source, "--learn-from", "none of its classes has a score here", WAYS)
-        told = f"learnt from {said.source}: {good} kept, {bad} rejected in this job"
-        return after(scores, own.taught(decided), decided), first.cut, told
+        words = f"learnt from {said.source}: {good} kept, {bad} rejected in this job"
+        return after(scores, own.taught(decided), decided), first.cut, words
     kept = lesson_of(said, other, model, policy, again=again)
     if kept is None:
         return scores, first.cut, ""
@@ -177,8 +177,8 @@ def model_hash(model: Path | None) -> str:
 
 def lessons() -> list[KeptLesson]:
     """All that was learnt at this site, the latest last; unreadable files are left out."""
-    found = [read_lesson(path) for path in lessons_folder().glob("*.json")]
-    return sorted((one for one in found if one), key=lambda one: one.learnt_at)
+    all_of_them = [read_lesson(path) for path in lessons_folder().glob("*.json")]
+    return sorted((one for one in all_of_them if one), key=lambda one: one.learnt_at)
 
 
 def forget(key: str) -> KeptLesson:
@@ -232,10 +232,10 @@ def read_lesson(path: Path) -> KeptLesson | None:
 
 def earlier_selection(project: Path, job: ClassJob) -> PastSelection | None:
     """The latest selection that a person made of another classification of the same project."""
-    found = [*relion.find(project)] if relion.is_project(project) else []
-    found += [*cryosparc.find(project)] if cryosparc.is_project(project) else []
+    selections = [*relion.find(project)] if relion.is_project(project) else []
+    selections += [*cryosparc.find(project)] if cryosparc.is_project(project) else []
     own = {file.resolve() for file in job.files.values()}
-    past = [one for one in found if isinstance(one, PastSelection) and not own & _places(one.job)]
+    past = [one for one in selections if isinstance(one, PastSelection) and not own & _places(one.job)]
     return max(past, key=lambda one: one.made_at, default=None)
 
 

@@ -88,7 +88,7 @@ def insert_job(
 ) -> int:
     """A row of `jobs` and one of `pictures`, with the prepared and the wide images; the job's number."""
     sql.execute("INSERT OR IGNORE INTO projects (name) VALUES (?)", (project,))
-    told = features(job).astype("<f4").tobytes()
+    numbers = features(job).astype("<f4").tobytes()
     shown, wide = (images.astype("<f2").tobytes() for images in ready)
     table = np.stack([getattr(job.classes, name) for name in COLUMNS], axis=1).astype("<f8")
     row = {
@@ -102,9 +102,9 @@ def insert_job(
         "pixel_size_angstrom": job.pixel_size_angstrom,
         "mask_diameter_angstrom": job.mask_diameter_angstrom,
         "preparation": PREPARATION,
-        "stored_hash": stored_hash(told, shown, wide),
+        "stored_hash": stored_hash(numbers, shown, wide),
         "classes": table.tobytes(),
-        "features": told,
+        "features": numbers,
         "images": shown,
     }
     marks = ", ".join(f":{name}" for name in row)

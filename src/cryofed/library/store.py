@@ -198,16 +198,16 @@ class Library:
         return bytes(row[0])
 
     def _decided(self) -> dict[str, bool]:
-        found = self.sql.execute("SELECT name, held_out FROM projects WHERE held_out IS NOT NULL")
-        return {name: bool(flag) for name, flag in found}
+        projects = self.sql.execute("SELECT name, held_out FROM projects WHERE held_out IS NOT NULL")
+        return {name: bool(flag) for name, flag in projects}
 
     def _undecided(self) -> dict[str, str]:
         """Labelled projects that are still to be decided: name to mark, the least hash of its pictures."""
-        found = self.sql.execute(
+        projects = self.sql.execute(
             "SELECT projects.name, min(content_hash) FROM projects JOIN jobs ON project = projects.id"
             " JOIN labellings ON job = jobs.id WHERE held_out IS NULL GROUP BY projects.id"
         )
-        return dict(found.fetchall())
+        return dict(projects.fetchall())
 
     def _settle(self) -> None:
         if not self._undecided():

@@ -16,6 +16,7 @@ FEATURES = (
     "contrast_in_job",  # log2 of an average's deviation over the job's median, if the scale is one
 )
 LIMIT = 4.0  # every feature is clipped to ± this
+FEW = 8  # averages whose pixels are held in 64 bits at a time
 ONE_BY_ONE = 0.05  # quartile distance of log (highest - lowest) below which each average has its own scale
 
 
@@ -44,7 +45,7 @@ def contrast_in_job(averages: Images) -> NDArray[np.float64]:
     pictures have all the same lowest and highest value, and nothing is told. Flat averages are unknown.
     """
     lowest, highest = averages.min(axis=(1, 2)), averages.max(axis=(1, 2))
-    span, deviation = np.asarray(highest - lowest, np.float64), averages.std(axis=(1, 2), dtype=np.float64)
+    span, deviation = np.asarray(highest - lowest, np.float64), _deviation(averages)
     lively = np.isfinite(span) & (span > 0) & (deviation > 0)
     result = np.full(len(averages), np.nan)
     if not lively.any():
@@ -53,6 +54,15 @@ def contrast_in_job(averages: Images) -> NDArray[np.float64]:
     if high - low >= ONE_BY_ONE:
         result[lively] = np.log2(deviation[lively] / np.median(deviation[lively]))
     return result
+
+
+def _deviation(averages: Images) -> NDArray[np.float64]:
+    """`(n,)` standard deviations, a few averages at a time: in 64 bits all of them would need much memory."""
+    parts = [
+        averages[first : first + FEW].std(axis=(1, 2), dtype=np.float64)
+        for first in range(0, len(averages), FEW)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -71,6 +71,17 @@ def write(job: ClassJob, selection: Selection, folder: Path, _final: Path) -> No
     write_csv(job, selection, folder / "classes.csv")
 
 
+def next_steps(_job: ClassJob, final: Path) -> list[tuple[str, str]]:
+    """Result groups are imported by a job of the same project."""
+    return [
+        (
+            "In the job Import Result Group, give this as the path; connect its particles to the next job",
+            str(final / "particles_selected.csg"),
+        ),
+        ("The averages that were kept come back in the same way", str(final / "templates_selected.csg")),
+    ]
+
+
 def write_rows(path: Path, rows: Rows, chosen: NDArray[np.int64]) -> None:
     """The chosen rows, in this order, as a `.cs` of the same fields; it is read back and counted.
 
@@ -116,10 +127,10 @@ def group_text(kind: str, word: str, slots: Mapping[str, str], count: int, versi
 def _version(job: ClassJob) -> str:
     """The version of CryoSPARC that made the job."""
     try:
-        told = read_json(job.files["templates"].with_name("job.json"))
+        document = read_json(job.files["templates"].with_name("job.json"))
     except InputError:
         return VERSION
-    version = str(told.get("version", "")) if isinstance(told, dict) else ""
+    version = str(document.get("version", "")) if isinstance(document, dict) else ""
     return version if re.fullmatch(r"v[0-9]+(\.[0-9]+){1,3}", version) else VERSION
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.reading import read_text
 
 FILE = "decisions.tsv"
 JOB = "# job: "  # the line that says of which job the table speaks, seen from the table's own folder
 COLUMNS = ("class_number", "label")
 LABELS = {"1": True, "0": False}
-LARGEST = 10_000_000  # bytes; no job has so many classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,7 @@ def read_decisions(path: Path) -> Decisions:
     Raises:
         InputError: it is no such table, or says nothing.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(path, "table", "over 10 MB", "give a table of class number and label")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(path, "table", error.strerror or str(error), "name a file you may read") from None
-    except UnicodeDecodeError:
-        raise InputError(path, "table", "no text", "give a table of class number and label") from None
+    lines = read_text(path, "table of class_number and label").splitlines()
     named = [line.removeprefix(JOB).strip() for line in lines if line.startswith(JOB)]
     rows = list(csv.reader((line for line in lines if line and not line.startswith("#")), delimiter="\t"))
     kept = _kept(path, rows)

@@ -33,3 +33,11 @@ def write(job: ClassJob, selection: Selection, folder: Path, _final: Path) -> No
     if job.particle_rows is not None:
         write_particles(job.particle_rows, folder / "particles.star", job.classes.number[kept].tolist())
     write_csv(job, selection, folder / "classes.csv")
+
+
+def next_steps(job: ClassJob, final: Path) -> list[tuple[str, str]]:
+    """The kept stack, and the particles where there are any."""
+    steps = [("Open the kept averages", str(final / "kept.mrcs"))]
+    if job.particle_rows is not None:
+        steps.append(("Go on with the particles of the kept classes", str(final / "particles.star")))
+    return steps

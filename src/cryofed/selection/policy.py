@@ -38,8 +38,10 @@ class Policy:
     as typed. A class under
     `min_particles` is not scored. A selection that loses more than the share `max_loss` of the particles
     needs a person's word. With `keep_views` the best class of every view whose best score reaches
-    `view_floor` is kept.
+    `view_floor` is kept. `name` is what people call the policy (`policies.py` has those that have a name).
     """
+
+    name: str = "balanced"
 
     threshold: float = 0.4
     band: float = 0.1
@@ -83,7 +85,8 @@ class Selection:
     view: NDArray[np.int64]
     cut: float
     note: str = ""  # what a person must know before anything else
-    view_floor: float = 0.2
+    policy: str = "balanced"  # the name of the policy that made the cut
+    group: NDArray[np.int64] | None = None  # RELION's colour groups 1 to 6 that a person gave, 0 not kept
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -95,8 +98,8 @@ class Selection:
 
     @property
     def views(self) -> tuple[int, int]:
-        """Views of which at least one class is kept, and views of real particles in all."""
-        return views_kept(self.view, self.kept, self.score, self.view_floor)
+        """Views that count (`views.counted`) and have a kept class, and views that count in all."""
+        return views_kept(self.view, self.kept, self.score)
 
 
 def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selection:
@@ -121,18 +124,34 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
         view=view,
         cut=cut,
         note=_note(job, kept, score, policy),
-        view_floor=policy.view_floor,
+        policy=policy.name,
     )
 
 
 def job_cut(score: NDArray[np.float64], policy: Policy) -> float:
-    """The score from which a job's classes are kept."""
+    """The score from which a job's classes are kept: midway between the scores around it.
+
+    No class then sits on the cut, so that a rounded score cannot change its side. Only a threshold that was
+    typed stays as it is.
+    """
     if policy.band == 0:
         return policy.threshold
-    if only_junk(score, policy.least_odds):
-        return (1 + float(np.nanmax(score))) / 2
     cut = adaptive_cut(score, policy.threshold, policy.band)
-    return careful_cut(score, cut, policy.most_lost, policy.risk, policy.least_score)
+    if only_junk(score, policy.least_odds):
+        best = float(np.nanmax(score))
+        return cut if best < cut else (1 + best) / 2
+    return midway(score, careful_cut(score, cut, policy.most_lost, policy.risk, policy.least_score))
+
+
+def midway(score: NDArray[np.float64], cut: float) -> float:
+    """The middle of the lowest score from `cut` on and the highest below it; `cut` where one is missing."""
+    known = score[np.isfinite(score)]
+    above, below = known[known >= cut], known[known < cut]
+    if not len(above) or not len(below):
+        return cut
+    lowest, highest = float(above.min()), float(below.max())
+    middle = (lowest + highest) / 2
+    return middle if middle > highest else lowest  # two neighbours among floats have no middle
 
 
 def only_junk(score: NDArray[np.float64], least_odds: float) -> bool:
@@ -217,6 +236,15 @@ def loss(job: ClassJob, selection: Selection) -> float:
     weight = particles if job.total_particles is not None else np.ones(len(particles))
     total = float(weight.sum())
     return 1 - float(weight[selection.kept].sum()) / total if total else 0.0
+
+
+def too_much_lost(job: ClassJob, selection: Selection, max_loss: float) -> str:
+    """Why a selection needs a person's word before it is written; "" where it needs none."""
+    lost = loss(job, selection)
+    if lost <= max_loss:
+        return ""
+    what = "particles" if job.total_particles is not None else "classes"
+    return f"would throw away {100 * lost:.0f} % of the {what}, more than {100 * max_loss:.0f} %"
 
 
 def _reason(i: int, enough: NDArray[np.bool_], score: NDArray[np.float64], scores: Scores) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shutil import copyfile
 
 import numpy as np
 
@@ -53,14 +52,28 @@ def write(job: ClassJob, selection: Selection, folder: Path, final: Path) -> Non
     }
     _write(folder / "rank_model.star", "model_classes", ranked)
     _write(folder / "class_averages.star", "", chosen)
-    _write(folder / "backup_selection.star", "", {"rlnSelected": [str(int(kept)) for kept in selection.kept]})
+    selected = selection.kept if selection.group is None else selection.group
+    _write(folder / "backup_selection.star", "", {"rlnSelected": [str(int(value)) for value in selected]})
     particles = job.particle_rows or read_particles(job.files["data"])
-    if particles.plain:
-        copyfile(job.files["data"], folder / "rank_data.star")
-    else:
-        write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
+    write_particles(particles, folder / "rank_data.star", np.unique(particles.classes).tolist())
     write_particles(particles, folder / "particles.star", job.classes.number[selection.kept].tolist())
     _write_optimiser(job, folder / "rank_optimiser.star", final)
+
+
+def next_steps(job: ClassJob, final: Path) -> list[tuple[str, str]]:
+    """RELION's jobs that take the files; paths are seen from the project, as its windows want them."""
+    place = final.absolute().as_posix()
+    if "optimiser" in job.files:
+        source = job.files["optimiser"]
+        written = star.need_value(source, star.need_block(source, "optimiser_general"), "rlnModelStarFile")
+        place = _as_relion_writes(job, final, written)
+    return [
+        ("Input particles of the next job, for instance 3D initial model", f"{place}/particles.star"),
+        (
+            "To change it in RELION's own display: job Subset selection, Select classes from job",
+            f"{place}/rank_optimiser.star",
+        ),
+    ]
 
 
 def _write_optimiser(job: ClassJob, target: Path, final: Path) -> None:
@@ -79,9 +92,9 @@ def _write_optimiser(job: ClassJob, target: Path, final: Path) -> None:
                 out.write(star.as_bytes(f"_{named:<50} {star.quoted(names[named])}\n"))
             else:
                 out.write(star.clean(line))
-    found = star.need_block(target, "optimiser_general")
+    general = star.need_block(target, "optimiser_general")
     for column, name in names.items():
-        if star.need_value(target, found, column) != name:
+        if star.need_value(target, general, column) != name:
             raise InputError(source, f"_{column}", "not a list that can be changed", star.OTHER)
 
 

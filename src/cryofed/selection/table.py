@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cryofed.jobs.job import ClassJob
+from cryofed.selection.making import Making
 from cryofed.selection.policy import Selection
 
 
@@ -51,12 +52,38 @@ def reason_of(selection: Selection, index: int) -> str:
     return known if known or selection.kept[index] else f"below the cut {selection.cut:.2f}"
 
 
-def as_json(job: ClassJob, selection: Selection) -> dict[str, Any]:
-    """What `--json` prints: unknown numbers are null, never NaN. A `note` is there only if there is one."""
-    columns = ("class_number", "particles", "resolution_angstrom", "score", "kept", "reason")
+def as_json(
+    job: ClassJob, selection: Selection, *, making: Making | None = None, folder: Path | None = None
+) -> dict[str, Any]:
+    """What `--json` prints: unknown numbers are null, never NaN. `folder` is None where none was written."""
+    making = making or Making()
+    model = making.model
+    columns = (
+        "class_number",
+        "particles",
+        "resolution_angstrom",
+        "score",
+        "kept",
+        "reason",
+        "unsure",
+        "view",
+    )
     classes = [{name: getattr(row, name) for name in columns} for row in class_rows(job, selection)]
-    told = {"job": str(job.path), "kept": kept(job, selection), "classes": classes}
-    return {**told, "note": selection.note} if selection.note else told
+    views_kept, views = selection.views
+    return {
+        "job": str(job.path),
+        "read": job.read,
+        "model": {"name": model.name, "sha256": model.sha256, "learnt": model.learnt} if model else None,
+        "policy": selection.policy,
+        "cut": selection.cut,
+        "kept": kept(job, selection),
+        "total": {"classes": len(selection), "particles": job.total_particles},
+        "views": {"kept": views_kept, "all": views},
+        "note": selection.note,
+        "refused": making.refused,
+        "folder": str(folder.absolute()) if folder else None,
+        "classes": classes,
+    }
 
 
 def kept(job: ClassJob, selection: Selection) -> dict[str, int | None]:
@@ -68,13 +95,18 @@ def kept(job: ClassJob, selection: Selection) -> dict[str, int | None]:
 
 
 def summary(job: ClassJob, selection: Selection) -> str:
-    """One line: classes, particles and views kept, in numbers and percent."""
+    """One line: classes and particles kept, in numbers and percent, the cut, and what looks lost."""
     parts = [_share("classes", int(selection.kept.sum()), len(selection))]
     particles = kept(job, selection)["particles"]
     if particles is not None and job.total_particles is not None:
         parts.append(_share("particles", particles, job.total_particles))
-    parts.append(_share("views", *selection.views))
-    return "kept " + ", ".join(parts)
+    return f"kept {', '.join(parts)}; cut {selection.cut:.2f} ({selection.policy}){lost_views(selection)}"
+
+
+def lost_views(selection: Selection) -> str:
+    """Told only where something is lost: that nothing is lost is no praise of what was kept."""
+    found, views = selection.views
+    return f"; of {views} groups that look alike, {views - found} have no kept class" if found < views else ""
 
 
 def write_csv(job: ClassJob, selection: Selection, path: Path) -> None:
@@ -87,5 +119,5 @@ def write_csv(job: ClassJob, selection: Selection, path: Path) -> None:
             out.writerow([int(v) if isinstance(v, bool) else v for v in values])
 
 
-def _share(what: str, part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} {what} ({100 * part / whole if whole else 0:.0f} %)"
+def _share(unit: str, part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} {unit} ({100 * part / whole if whole else 0:.0f} %)"

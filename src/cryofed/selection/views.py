@@ -16,6 +16,9 @@ REACH = 0.75  # the outermost ring, in mask radii: behind it is mostly solvent
 BLUR_PX = 1.0  # of a prepared average; grain is no likeness
 SAME_VIEW = 0.75  # mean correlation from which two groups are one view; see benchmarks/views.py
 
+LIKELY = 0.2  # a score from which a class may be one of real particles
+FIRM = 0.8  # a score from which one class alone counts as a view
+
 
 def group_views(job: ClassJob, score: NDArray[np.float64], same: float = SAME_VIEW) -> NDArray[np.int64]:
     """Number of the view of every class, `(n,)` from 1, the best-scored view first; 0 where not scored."""
@@ -128,8 +131,20 @@ def average_linkage(alike: NDArray[np.float32], same: float) -> NDArray[np.int64
 
 
 def views_kept(
-    view: NDArray[np.int64], kept: NDArray[np.bool_], score: NDArray[np.float64], floor: float
+    view: NDArray[np.int64], kept: NDArray[np.bool_], score: NDArray[np.float64]
 ) -> tuple[int, int]:
-    """Views with a kept class, and views of real particles: a kept class, or a best score of `floor`."""
-    real = set(view[kept | (np.nan_to_num(score, nan=-1) >= floor)].tolist()) - {0}
-    return len(real & set(view[kept].tolist())), len(real)
+    """Views that count and have a kept class, and views that count."""
+    counts = counted(view, score)
+    return len(counts & set(view[kept].tolist())), len(counts)
+
+
+def counted(view: NDArray[np.int64], score: NDArray[np.float64]) -> set[int]:
+    """Numbers of the views that say something: two classes or more that may be good, or one that surely is.
+
+    A single soft class is as likely junk as a rare view, and junk alike in itself is no view: neither may
+    comfort ("all views kept") or alarm.
+    """
+    known = np.nan_to_num(score, nan=-1)
+    likely, times = np.unique(view[known >= LIKELY], return_counts=True)
+    firm = np.unique(view[known >= FIRM])
+    return (set(likely[times >= 2].tolist()) | set(firm.tolist())) - {0}

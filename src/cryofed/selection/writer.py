@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from cryofed.errors import OutputError
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.programs import TABLE, program
+from cryofed.selection.making import Making
 from cryofed.selection.policy import Selection
 from cryofed.selection.report import write_report
 
@@ -55,12 +57,12 @@ def write_selection(
     selection: Selection,
     out: Path,
     *,
-    model: str = "",
+    making: Making | None = None,
     beside: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Write the program's files and the report into `out`; return their paths.
 
-    `beside` holds further small files, name to text.
+    `making` is what the report tells beside the selection; `beside` holds further small files, name to text.
 
     Everything is written into a hidden folder beside `out`, which then becomes `out` in one step. Where
     `out` exists (an External job of RELION, for instance) its files are moved in, or none.
@@ -74,7 +76,7 @@ def write_selection(
         hidden = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         for name, text in (beside or {}).items():
             (hidden / name).write_text(text, encoding="utf-8")
-        _write_files(job, selection, hidden, target, model)
+        _write_files(job, selection, hidden, target, making)
         names = sorted(file.name for file in hidden.iterdir())
         _move(hidden, target, names)
     except OSError as error:
@@ -88,13 +90,33 @@ def write_selection(
     return [out / name for name in names]
 
 
-def _write_files(job: ClassJob, selection: Selection, folder: Path, final: Path, model: str) -> None:
+def write_refusal(job: ClassJob, selection: Selection, out: Path, making: Making) -> Path:
+    """Write the report alone into `out`, a folder that is made for it: what was refused can be looked at."""
+    report = out / REPORT
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_report(job, selection, report, final=out.absolute(), making=making)
+    except OSError as error:
+        raise OutputError(
+            report, "report", error.strerror or str(error), "name a folder where you may write"
+        ) from None
+    return report
+
+
+def refused_folder(out: Path) -> Path:
+    """Where the report of a refused selection goes: `job012_selected` becomes `job012_refused`."""
+    return free_folder(out.with_name(f"{re.sub('_selected(_[0-9]+)?$', '', out.name)}_refused"))
+
+
+def _write_files(
+    job: ClassJob, selection: Selection, folder: Path, final: Path, making: Making | None
+) -> None:
     """The program's files and, at the same time, the report: one mostly copies, the other mostly computes."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:
         native = pool.submit(program(job.program).writer.write, job, selection, folder, final)
-        write_report(job, selection, folder / REPORT, model=model)
+        write_report(job, selection, folder / REPORT, final=final, making=making)
         native.result()
 
 

@@ -59,7 +59,6 @@ class Memory:
         text = json.dumps(
             {"version": VERSION, "jobs": [asdict(r) for r in self.records.values()]},
             indent=1,
-            ensure_ascii=False,
         )
         write_whole(self.path, text.encode())
 
@@ -87,6 +86,9 @@ def open_memory(folder: Path) -> Memory:
         except BusyError as error:
             found = f"another watch runs here, process {error.args[1]}"
             raise OutputError(folder, "watch", found, "stop it first, or name --out") from None
+        for remains in folder.glob(".*.[0-9]*"):  # of a watch that was killed while it replaced a file
+            if remains.is_file():
+                remains.unlink(missing_ok=True)
         return Memory(path=path, records=_read(path), lock=lock.pop_all())
 
 

@@ -14,9 +14,9 @@ from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
 from cryofed.library.lessons import Decided, earlier_selection, scores_learnt
 from cryofed.scoring.scorer import Scores, score_job
-from cryofed.selection.policy import Policy, Selection, decide, loss
-from cryofed.selection.report import write_report
-from cryofed.selection.writer import free_folder, write_selection
+from cryofed.selection.making import Making, model_used
+from cryofed.selection.policy import Policy, Selection, decide, too_much_lost
+from cryofed.selection.writer import free_folder, write_refusal, write_selection
 from cryofed.watching.finished import Finished
 from cryofed.watching.memory import Outcome, Record
 
@@ -53,16 +53,15 @@ def select_one(job: Finished, content: str, out: Path, settings: Settings, keep:
     folder = free_folder(out / job.name)
     if folder.exists():
         folder.rmdir()  # empty; what appears there must appear as a whole
-    model = ", ".join(filter(None, [str(settings.model or "shipped"), learnt]))
-    why = _why_look(opened, selection, settings.policy)
+    making = Making(model=model_used(settings.model, learnt))
+    why = selection.note or too_much_lost(opened, selection, settings.policy.max_loss)
     record = _record(job, content, opened, selection)
     record = replace(record, folder=folder.relative_to(out).as_posix(), note=why, learnt=learnt)
     keep(record)
     if why:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_report(opened, selection, folder / "report.html", model=model)
+        write_refusal(opened, selection, folder, replace(making, refused=why))
     else:
-        write_selection(opened, selection, folder, model=model)
+        write_selection(opened, selection, folder, making=making)
     outcome: Outcome = "look" if why else "kept"
     record = replace(record, outcome=outcome, seconds=round(time.perf_counter() - begun, 2))
     keep(record)
@@ -104,15 +103,6 @@ def _after_expert(job: ClassJob, scores: Scores, settings: Settings) -> tuple[Sc
         return scores, 0.0, ""
     said = Decided(source=past.source, job=past.job, kept=past)
     return scores_learnt(job, scores, said, settings.model, settings.policy, again=False)
-
-
-def _why_look(job: ClassJob, selection: Selection, policy: Policy) -> str:
-    if selection.note:
-        return selection.note
-    lost = loss(job, selection)
-    if lost > policy.max_loss:
-        return f"{100 * lost:.0f} % of the particles would go, more than {100 * policy.max_loss:.0f} %"
-    return ""
 
 
 def _record(job: Finished, content: str, opened: ClassJob, selection: Selection) -> Record:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
 from cryofed import __version__
 from cryofed.disk.whole import write_whole
+from cryofed.selection.look import look_css
 from cryofed.watching.memory import Outcome, Record
 from cryofed.watching.select_one import now
 
@@ -26,14 +26,15 @@ WORDS: dict[Outcome, str] = {
 
 def write_summary(out: Path, project: Path, records: list[Record], trouble: str) -> None:
     """Replace the summary in the watch's folder."""
-    write_whole(out / FILE, summary_html(project, records, trouble).encode())
+    page = summary_html(project, records, trouble)
+    write_whole(out / FILE, page.encode("utf-8", "backslashreplace"))  # a folder's name need not be UTF-8
 
 
 def summary_html(project: Path, records: list[Record], trouble: str) -> str:
     """The page as text, the latest classification first."""
     latest = sorted(records, key=lambda r: (r.when, r.name), reverse=True)
     return Template(PAGE.read_text(encoding="utf-8")).substitute(
-        look=(files("cryofed.selection") / "look.css").read_text(encoding="utf-8"),
+        look=look_css(),
         project=escape(project.absolute().name),
         path=escape(str(project.absolute())),
         looked=_clock(now()),
@@ -55,7 +56,9 @@ def _tiles(records: list[Record]) -> str:
         (f"{particles:,}", "particles kept in all of them"),
         (f"{look:,}", "need a person"),
     ]
-    return "".join(f'<div class="tile"><strong>{n}</strong><span>{what}</span></div>' for n, what in numbers)
+    return "".join(
+        f'<div class="tile"><strong>{n}</strong><span>{label}</span></div>' for n, label in numbers
+    )
 
 
 def _row(r: Record) -> str:
@@ -73,7 +76,7 @@ def _row(r: Record) -> str:
     return (
         f'<tr><td>{name}{note}</td><td><span class="state {r.outcome}">{WORDS[r.outcome]}</span></td>'
         f'<td class="n">{f"{r.classes_kept} of {r.classes}" if decided else ""}</td><td>{share}</td>'
-        f'<td class="n">{f"{r.views_kept} of {r.views}" if decided else ""}</td>'
+        f'<td class="n">{r.views - r.views_kept if decided else ""}</td>'
         f'<td class="n">{r.unsure if decided else ""}</td><td>{_clock(r.when)}</td></tr>'
     )
 

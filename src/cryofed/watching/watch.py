@@ -59,11 +59,11 @@ class Watch:
         return waiting
 
     def _pass_by(self) -> None:
-        found = passed(self.project)
-        for name, why in found.items():
+        passed_now = passed(self.project)
+        for name, why in passed_now.items():
             if self.passed.get(name) != why:
                 say(f"{name}: passed by: {why}")
-        self.passed = found
+        self.passed = passed_now
 
     def run(self, interval_s: float) -> None:
         """Look until `stop` is set; a selection that has begun is finished first."""
@@ -108,10 +108,10 @@ class Watch:
         except OutputError:
             raise
         except Exception as error:  # whatever one job holds, the others must go on
-            what = str(error) if isinstance(error, CryoFedError) else f"{type(error).__name__}: {error}"
+            why = str(error) if isinstance(error, CryoFedError) else f"{type(error).__name__}: {error}"
             if not isinstance(error, CryoFedError):
                 say(traceback.format_exc().rstrip())
-            record = Record(name=job.name, content=content, outcome="broken", when=now(), note=what)
+            record = Record(name=job.name, content=content, outcome="broken", when=now(), note=why)
             self.memory.keep(record)
         say(line(record))
 
@@ -132,7 +132,8 @@ def line(record: Record) -> str:
     parts = [f"{record.classes_kept} of {record.classes} classes"]
     if record.particles and record.particles_kept is not None:
         parts.append(f"{100 * record.particles_kept / record.particles:.0f} % of the particles")
-    parts.append(f"{record.views_kept} of {record.views} views")
+    if lost := record.views - record.views_kept:
+        parts.append(f"none of {lost} of the {record.views} groups that look alike")
     learnt = f"; {record.learnt}" if record.learnt else ""
     if record.outcome == "look":
         return f"{record.name}: please look: {record.note}; nothing was written but a report{learnt}"

@@ -32,7 +32,7 @@ ENTER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>CryoFed</
 REFUSED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>CryoFed</title>
 <h1>Not this way</h1><p>{why}</p></html>"""
 
-USED = "This address works once, in one browser. Stop the command in the terminal and start it again."
+USED = "This address works once, in one browser. Press Enter in the terminal for a fresh one."
 
 
 class Gate:
@@ -44,6 +44,10 @@ class Gate:
         self.cookie_name = f"cryofed_{port}"  # cookies ignore the port, so the name carries it
         self._token: str | None = token
         self._session = secrets.token_urlsafe(32)
+
+    def renew(self, token: str) -> None:
+        """Let one more browser in, by this token; those that are in stay in."""
+        self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer strangers here; pass on what comes from the page."""

@@ -6,9 +6,10 @@ import secrets
 import socket
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI, Response
@@ -17,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from cryofed.errors import InputError
+from cryofed.selection.look import PALETTE
 from cryofed.web.gate import Gate
 
 STATIC = Path(__file__).parent / "static"
@@ -37,7 +39,11 @@ class Opening:
     @property
     def address(self) -> str:
         """What the person opens: valid for one browser."""
-        return f"http://127.0.0.1:{self.port}/?token={self.token}"
+        return self.at(self.token)
+
+    def at(self, token: str) -> str:
+        """The address with another token."""
+        return f"http://127.0.0.1:{self.port}/?token={token}"
 
 
 def open_port(port: int = 0) -> Opening:
@@ -63,6 +69,10 @@ def new_app(page: str) -> FastAPI:
     def start() -> Path:
         return STATIC / page
 
+    @app.get("/palette.css", response_class=FileResponse)
+    def palette() -> Path:
+        return PALETTE
+
     @app.get("/favicon.ico")
     def icon() -> Response:
         return Response(status_code=204)
@@ -71,7 +81,7 @@ def new_app(page: str) -> FastAPI:
     return app
 
 
-def guarded(app: FastAPI, opening: Opening) -> ASGIApp:
+def guarded(app: FastAPI, opening: Opening) -> Gate:
     """The application behind the gate of this address."""
     return Gate(app, opening.port, opening.token)
 
@@ -87,10 +97,17 @@ def server(app: ASGIApp) -> uvicorn.Server:
 def serve(
     app: FastAPI, *, port: int = 0, browser: bool = True, say: Callable[[str], None] | None = None
 ) -> None:
-    """Serve until Ctrl-C. Prints the address, and opens it unless `browser` is False."""
+    """Serve until Ctrl-C. Prints the address, and opens it unless `browser` is False.
+
+    Enter in the terminal prints a fresh address: whoever spent the first one in another browser, or closed
+    it, is not locked out of a page that runs.
+    """
     opening = open_port(port)
-    running = server(guarded(app, opening))
+    gate = guarded(app, opening)
+    running = server(gate)
     (say or _say)(opening.address)
+    if sys.stdin is not None and sys.stdin.isatty():
+        Thread(target=renew_at_enter, args=(gate, opening, sys.stdin, say or _say), daemon=True).start()
     if browser and not webbrowser.open(opening.address):
         print("No browser could be started; open the address above.", file=sys.stderr)
     try:
@@ -101,5 +118,14 @@ def serve(
         opening.listener.close()
 
 
+def renew_at_enter(gate: Gate, opening: Opening, keys: Iterable[str], say: Callable[[str], None]) -> None:
+    """A fresh one-time address for every line of the terminal; the one before is then worth nothing."""
+    for _ in keys:
+        token = secrets.token_urlsafe(24)
+        gate.renew(token)
+        say(opening.at(token))
+
+
 def _say(address: str) -> None:
-    print(f"{address}\nOpen this address in one browser on this machine; Ctrl-C ends.", flush=True)
+    told = "Open this address in one browser on this machine. Enter prints a fresh one, Ctrl-C ends."
+    print(f"{address}\n{told}", flush=True)

@@ -41,6 +41,10 @@ def test_a_plan_is_run_to_a_release_a_report_and_a_status(
     report = json.loads((home / "campaigns/0001/report.json").read_text())
     assert [line["plan"] for line in report["rounds"]] == [read_plan(plan).hash] * 2
     assert (home / "releases/0001/model.onnx").exists()
+    assert main(["federation", "status", str(plan), "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["current"] in [release["number"] for release in status["releases"]]
+    assert [len(campaign["rounds"]) for campaign in status["campaigns"]] == [2]
     assert main(["federation", "status", str(plan)]) == 0
     told = capsys.readouterr().out
     assert "campaign 1: 2 rounds" in told
@@ -99,16 +103,8 @@ def test_a_site_finishes_a_release_for_itself(tmp_path: Path, capsys: pytest.Cap
     library(tmp_path / "north.db", 0)
     release = first_release(tmp_path / "releases", initial_vector(0), {"origin": "untrained"}).path
     out = tmp_path / "personal"
-    words = [
-        "site",
-        "personalize",
-        str(release),
-        "--library",
-        str(tmp_path / "north.db"),
-        "--trust",
-        str(tmp_path),
-    ]
-    words += ["--from", str(release), "--epochs", "1", "--out", str(out)]
+    words = ["site", "personalize", str(release), "--library", str(tmp_path / "north.db")]
+    words += ["--model", str(release), "--epochs", "1", "--out", str(out), "--trust", str(tmp_path)]
     assert main(words) == 0
     told = capsys.readouterr().out
     # One project of 48 averages is held out: half of its one job cannot both choose and tell.

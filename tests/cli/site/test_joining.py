@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cryofed.cli.main import main
+from cryofed.trust.words import fingerprint_words
 
 pytest.importorskip("nvflare", reason="the engine of real sites is not installed: pip install '.[flare]'")
 
@@ -67,6 +68,28 @@ def test_approval_needs_the_fingerprint_that_the_site_reads_out(
     assert main(["federation", "approve", "plan.toml", "a/a.request.pem", "--fingerprint", other]) == 1
     assert "is not the one that was read out; nothing was signed" in capsys.readouterr().err
     assert not list(folder.glob("a/*.signed.pem"))
+
+
+def test_approval_takes_the_words_that_stand_for_the_fingerprint(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = joining("a", capsys)
+    words = fingerprint_words(told)
+    wrong = words.rsplit(" ", 1)[0] + " zebra zoo"
+    assert main(["federation", "approve", "plan.toml", "a/a.request.pem", "--fingerprint", wrong]) == 1
+    assert main(["federation", "approve", "plan.toml", "a/a.request.pem", "--fingerprint", words]) == 0
+    assert f"in words      {words}" in capsys.readouterr().err
+
+
+def test_both_sides_are_told_the_authority_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["federation", "provision", "plan.toml", "--invite"]) == 0
+    told = capsys.readouterr().out
+    words = fingerprint_words(re.findall(r"SHA256:[0-9A-F:]+", told)[-1])
+    assert words in told
+    invitation = "demo/flare/invitation.toml"
+    assert main(["site", "join", invitation, "--name", "a", "--organization", "Lab A", "--home", "a"]) == 0
+    assert f"or these words: {words}; else go no further" in capsys.readouterr().out
 
 
 def test_approval_refuses_a_name_that_the_plan_does_not_have(

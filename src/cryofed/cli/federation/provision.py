@@ -21,13 +21,15 @@ def run(options: argparse.Namespace) -> None:
     """Provision, and say what to send to the sites."""
     from cryofed.federation.agreement.plan_file import read_plan
     from cryofed.federation.engines.deployment import machines_of
+    from cryofed.trust.words import fingerprint_words
 
     plan = read_plan(options.plan)
     machines, home = machines_of(plan.engine), options.home or options.plan.parent / plan.name
     made = machines.invite(plan, home) if options.invite else machines.found(plan, home)
     print(f"send this invitation to every site: {made.path}")
     print(f"it holds agreement {made.version}, whose hash is {made.agreement}")
-    print("and read both fingerprints to them by telephone:")
-    print(f"  authority   {made.authority}")
-    print(f"  coordinator {made.coordinator}")
+    print("and read both fingerprints, or the words that stand for them, to them by telephone:")
+    for what, told in (("authority", made.authority), ("coordinator", made.coordinator)):
+        print(f"  {what:<11} {told}")
+        print(f"              {fingerprint_words(told)}")
     print("then, for each request that comes back: cryofed federation approve PLAN.toml NAME.request.pem")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 from cryofed.errors import InputError
 
@@ -12,6 +14,7 @@ from cryofed.errors import InputError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder, or the plan beside it."""
     parser.add_argument("home", type=Path, help="the federation's folder, or its PLAN.toml")
+    parser.add_argument("--json", action="store_true", help="print the same as JSON and nothing else")
     parser.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
 
 
@@ -31,11 +34,12 @@ def run(options: argparse.Namespace) -> None:
     current = current_release(home / "releases")
     if current is None:
         raise InputError(home, "releases", "none", "run the plan first: cryofed federation run PLAN.toml")
+    releases: list[dict[str, Any]] = []
+    campaigns: list[dict[str, Any]] = []
     for number in release_numbers(home / "releases"):
         release = read_release(home / "releases" / f"{number:04d}")
-        mark = "*" if number == current.number else " "
         origin = release.card.get("origin") or f"campaign {release.card.get('campaign')}"
-        print(f"{mark} release {number}  {release.hash[:12]}  {origin}")
+        releases.append({"number": number, "hash": release.hash, "origin": origin})
     for folder in sorted((home / "campaigns").glob("[0-9][0-9][0-9][0-9]")):
         lines = read_lines(folder / "rounds.jsonl")
         gate = folder / "gate.json"
@@ -43,8 +47,16 @@ def run(options: argparse.Namespace) -> None:
         if gate.exists():
             spoken = read_document(gate)
             state = "promoted" if spoken["promoted"] else "kept: " + "; ".join(spoken["stopped_by"])
-        print(f"campaign {int(folder.name)}: {len(lines)} rounds, {state}")
-        for line in lines:
+        campaigns.append({"number": int(folder.name), "state": state, "rounds": lines})
+    if options.json:
+        print(json.dumps({"current": current.number, "releases": releases, "campaigns": campaigns}))
+        return
+    for one in releases:
+        mark = "*" if one["number"] == current.number else " "
+        print(f"{mark} release {one['number']}  {one['hash'][:12]}  {one['origin']}")
+    for campaign in campaigns:
+        print(f"campaign {campaign['number']}: {len(campaign['rounds'])} rounds, {campaign['state']}")
+        for line in campaign["rounds"]:
             gone = {**line["refused"], **line["lost"]}
             auc = "-" if line["auc"] is None else f"{line['auc']:.4f}"
             missing = ", ".join(f"{s} ({why})" for s, why in sorted(gone.items()))

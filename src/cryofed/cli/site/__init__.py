@@ -79,8 +79,9 @@ def _join(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.deployment import machines_of
     from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
-    from cryofed.federation.engines.remote.invitation import engine_of
+    from cryofed.federation.engines.remote.invitation import engine_of, read_invitation
     from cryofed.federation.engines.remote.settings import SiteSettings, read_settings, write_settings
+    from cryofed.trust.words import fingerprint_words
 
     home = SiteHome(options.home)
     if options.file.suffix == ".pem":
@@ -104,9 +105,14 @@ def _join(options: argparse.Namespace) -> None:
     if waiting is not None:
         print("\n".join(described(waiting)) + "\n")
         agreement.accept(home, options)
-        print("compare by telephone, with the coordinator: authority and coordinator, as in the invitation")
+    invitation = read_invitation(options.file)
+    print("the coordinator must read to you, in numbers or words; else go no further:")
+    for what, key in (("authority", invitation.authority), ("coordinator", invitation.coordinator)):
+        print(f"  {what:<11} {key}")
+        print(f"              {fingerprint_words(key)}")
     print(f"send this file to the coordinator: {sent}")
     print(f"and read this key fingerprint to them by telephone: {told.fingerprint}")
+    print(f"or these words, which stand for it: {fingerprint_words(told.fingerprint)}")
     print(f"then: cryofed site join {told.name}.signed.pem --home {options.home}")
 
 

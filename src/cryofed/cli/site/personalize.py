@@ -24,10 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("release", type=Path, help="folder of the federation's release")
     parser.add_argument("--library", type=Path, required=True, help="this site's library")
     parser.add_argument(
-        "--from",
+        "--model",
         dest="origin",
         type=Path,
-        metavar="RELEASE",
         help="folder of the release that the federation began with (default: the one shipped)",
     )
     add_trust(parser)

@@ -128,16 +128,17 @@ def ask_gate(
     return decide(found, plan.gate), _calibration(answers, found)
 
 
-def _calibration(answers: Mapping[str, Numbers], found: Mapping[str, Measured]) -> dict[str, float]:
-    told = {name: answers[name].values for name in found if "0.slope" in answers[name].values}
-    total = sum(found[name].held_out for name in told)
+def _calibration(answers: Mapping[str, Numbers], sites: Mapping[str, Measured]) -> dict[str, float]:
+    fitted = {name: answers[name].values for name in sites if "0.slope" in answers[name].values}
+    total = sum(sites[name].held_out for name in fitted)
     return {
-        what: sum(
-            min(max(values[f"0.{what}"], low), high) * found[name].held_out for name, values in told.items()
+        parameter: sum(
+            min(max(values[f"0.{parameter}"], low), high) * sites[name].held_out
+            for name, values in fitted.items()
         )
         / total
-        for what, (low, high) in CALIBRATION_BOUNDS.items()
-        if told
+        for parameter, (low, high) in CALIBRATION_BOUNDS.items()
+        if fitted
     }
 
 

@@ -69,11 +69,11 @@ def differing(gates: Sequence[Mapping[str, Any]], rules: GateRules) -> dict[str,
     by more than `site_tolerance` apart. It is named after `ALWAYS` gates in a row, for a person to look at:
     it may lie, or have other data. Nothing follows by itself.
     """
-    found: dict[str, int] = {}
+    against: dict[str, int] = {}
     for name in gates[-1]["sites"] if gates else ():
         count = 0
         for gate in reversed(gates):
-            changes = {site: told["candidate"] - told["current"] for site, told in gate["sites"].items()}
+            changes = {site: pair["candidate"] - pair["current"] for site, pair in gate["sites"].items()}
             if name not in changes:
                 continue
             own, middle = changes[name], median(changes.values())
@@ -81,8 +81,8 @@ def differing(gates: Sequence[Mapping[str, Any]], rules: GateRules) -> dict[str,
                 break
             count += 1
         if count >= ALWAYS:
-            found[name] = count
-    return found
+            against[name] = count
+    return against
 
 
 def _decision(

@@ -137,11 +137,11 @@ class Plan:
         Not in it: comments, order in the file, places on a disk, tracking, and how the vectors are carried
         (engine, its table, the network): a campaign goes on at another address, or on another engine.
         """
-        told = asdict(self) | {"strategy": [self.strategy.name, dict(self.strategy.parameters)]}
+        agreed = asdict(self) | {"strategy": [self.strategy.name, dict(self.strategy.parameters)]}
         for name in ("tracking", "engine", "network", "tables"):
-            del told[name]
-        told["sites"] = [[site.name, site.max_examples] for site in self.sites]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+            del agreed[name]
+        agreed["sites"] = [[site.name, site.max_examples] for site in self.sites]
+        return hashlib.sha256(json.dumps(agreed, sort_keys=True).encode()).hexdigest()
 
     def table(self, kind: type[T]) -> T:
         """An engine's own table; its defaults where the plan has none."""

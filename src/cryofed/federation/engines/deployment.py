@@ -165,8 +165,8 @@ def deployment_of(name: str, path: Path | str = "plan", where: str = "engine") -
     Raises:
         InputError: there is none here; those that exist are named.
     """
-    found: Deployment = load_engine(name, path, where)
-    return found
+    engine: Deployment = load_engine(name, path, where)
+    return engine
 
 
 def machines_of(name: str) -> Machines:
@@ -175,10 +175,10 @@ def machines_of(name: str) -> Machines:
     Raises:
         FederationError: its sites are not.
     """
-    found = deployment_of(name).machines
-    if found is None:
+    machines = deployment_of(name).machines
+    if machines is None:
         raise FederationError(
             f"engine {name}: all its sites are on this machine, so there is nothing to found, join, start or "
             "stop; run the plan, or write an engine of real machines into it"
         )
-    return found
+    return machines

@@ -92,9 +92,9 @@ class Trainer:
 
 def training_settings(training: LocalTraining, **changes: Any) -> TrainingSettings:
     """The plan's training as the learner takes it, which knows nothing of rounds; `changes` come over it."""
-    told = asdict(training)
-    del told["last_rate"]
-    return TrainingSettings(**told | changes)
+    settings = asdict(training)
+    del settings["last_rate"]
+    return TrainingSettings(**settings | changes)
 
 
 class Named(Protocol):

@@ -13,16 +13,16 @@ from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.disk.whole import write_whole
 from cryofed.federation.telling.contribution import contributions
-from cryofed.selection.report import LOOK
+from cryofed.selection.look import look_css
 
 COLORS = ("#0b7a55", "#c1572b", "#2f6fb5", "#8e5aa8", "#b08800", "#5b6770", "#a3324f", "#3a8f9b")
 STYLE = """
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line)}
-th{color:var(--soft);font-weight:600}th:first-child,td:first-child{text-align:left}
+th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:left}
 .wide{overflow-x:auto}.key{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px}
 .key i{display:inline-block;width:12px;height:12px;border-radius:6px;margin-right:6px}
-.good{color:var(--keep)}.poor{color:var(--drop)}
+.good{color:var(--kept)}.poor{color:var(--rejected)}
 """
 
 
@@ -57,7 +57,7 @@ def page(facts: Mapping[str, Any]) -> str:
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>{title}</title><style>{LOOK.read_text(encoding='utf-8')}{STYLE}</style></head><body><main>",
+        f"<title>{title}</title><style>{look_css()}{STYLE}</style></head><body><main>",
         f"<h1>{title}</h1><p class='facts'>{told}</p>",
         _tiles(facts),
         _panel(
@@ -111,9 +111,10 @@ def _tiles(facts: Mapping[str, Any]) -> str:
     tiles = []
     if gate is not None:
         verdict = ("Promoted", "good") if gate["promoted"] else ("Kept", "poor")
-        what = "a new release" if gate["promoted"] else "the current release stays"
+        outcome = "a new release" if gate["promoted"] else "the current release stays"
         tiles.append(
-            f"<div class='tile'><strong class='{verdict[1]}'>{verdict[0]}</strong><span>{what}</span></div>"
+            f"<div class='tile'><strong class='{verdict[1]}'>{verdict[0]}</strong>"
+            f"<span>{outcome}</span></div>"
         )
         if gate["pooled_candidate"] is not None:
             change = f"from {gate['pooled_current']:.4f}"
@@ -121,7 +122,7 @@ def _tiles(facts: Mapping[str, Any]) -> str:
     sites = {site for report in rounds for site in report["accepted"]}
     missed = sum(len({**report["refused"], **report["lost"]}) for report in rounds)
     tiles.append(_tile(str(len(sites)), "sites sent updates", f"{missed} updates refused or lost"))
-    received = sum(told["bytes"] for report in rounds for told in report["accepted"].values())
+    received = sum(update["bytes"] for report in rounds for update in report["accepted"].values())
     seconds = sum(report["seconds"] for report in rounds)
     tiles.append(
         _tile(f"{received / 1e6:.1f}<small> MB</small>", "received", f"in {seconds:.0f} s of rounds")
@@ -129,8 +130,8 @@ def _tiles(facts: Mapping[str, Any]) -> str:
     return f"<div class='tiles'>{''.join(tiles)}</div>"
 
 
-def _tile(value: str, what: str, more: str) -> str:
-    return f"<div class='tile'><strong>{value}</strong><span>{what}</span><br><small>{more}</small></div>"
+def _tile(value: str, label: str, more: str) -> str:
+    return f"<div class='tile'><strong>{value}</strong><span>{label}</span><br><small>{more}</small></div>"
 
 
 def _panel(title: str, body: str, more: str = "") -> str:
@@ -143,9 +144,9 @@ def _series(rounds: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, 
     for report in rounds:
         if report["auc"] is not None:
             series["mean"].append((report["round"], report["auc"]))
-        for site, told in sorted(report["accepted"].items()):
-            if "auc" in told["metrics"]:
-                series.setdefault(site, []).append((report["round"], told["metrics"]["auc"]))
+        for site, update in sorted(report["accepted"].items()):
+            if "auc" in update["metrics"]:
+                series.setdefault(site, []).append((report["round"], update["metrics"]["auc"]))
     few = len(series) <= 13  # more lines than that nobody can follow
     return {name: line for name, line in series.items() if line and (few or name == "mean")}
 
@@ -170,7 +171,7 @@ def _rounds(rounds: Sequence[Mapping[str, Any]]) -> str:
                 report["round"],
                 f"{len(report['accepted'])} of {len(report['asked'])}",
                 "–" if report["auc"] is None else f"{report['auc']:.4f}",
-                f"{sum(told['bytes'] for told in report['accepted'].values()) / 1e6:.1f}",
+                f"{sum(update['bytes'] for update in report['accepted'].values()) / 1e6:.1f}",
                 f"{report['seconds']:.1f}",
                 ", ".join(f"{site}: {code}" for site, code in sorted(gone.items())),
             ]
@@ -178,29 +179,31 @@ def _rounds(rounds: Sequence[Mapping[str, Any]]) -> str:
     return _table(["round", "updates", "mean AUC", "MB received", "seconds", "refused or lost"], rows)
 
 
-def _contributions(told: Mapping[str, Any]) -> str:
-    if not told:
+def _contributions(shares: Mapping[str, Any]) -> str:
+    if not shares:
         return ""
     rows = [
         [site, f"{c['share']:.3f}", "–" if c["error"] is None else f"± {c['error']:.3f}", c["rounds"]]
-        for site, c in told.items()
+        for site, c in shares.items()
     ]
     return _table(["site", "share", "standard error", "rounds"], rows)
 
 
-def _matrix(told: Mapping[str, Any] | None) -> str:
-    if told is None:
+def _matrix(matrix: Mapping[str, Any] | None) -> str:
+    if matrix is None:
         return ""
-    rows = [[site, *(f"{value:.3f}" for value in line)] for site, line in sorted(told["auc"].items())]
-    head = ["evaluated by \\ model of", *told["models"]]
+    rows = [[site, *(f"{value:.3f}" for value in line)] for site, line in sorted(matrix["auc"].items())]
+    head = ["evaluated by \\ model of", *matrix["models"]]
     return _table(head, rows)
 
 
-def _statistics(told: Mapping[str, Mapping[str, float]] | None) -> str:
-    if told is None:
+def _statistics(statistics: Mapping[str, Mapping[str, float]] | None) -> str:
+    if statistics is None:
         return ""
     names = ("examples", "good", "jobs", "projects")
-    rows = [[site, *(f"{cells[n]:g}" if n in cells else "–" for n in names)] for site, cells in told.items()]
+    rows = [
+        [site, *(f"{cells[n]:g}" if n in cells else "–" for n in names)] for site, cells in statistics.items()
+    ]
     return _table(["site", *names], rows)
 
 

@@ -26,7 +26,7 @@ class Outcome:
 
     project: str
     source: Path
-    fate: str  # used, known (it is in the library already) or skipped
+    what: str  # as `--json` prints it: used, known (it is in the library already) or skipped
     reason: str = ""
     classes: int = 0  # with a label
     kept: int = 0
@@ -40,7 +40,7 @@ def harvest(selections: Iterable[Found], library: Library | None, *, keep: bool 
     same: dict[str, str] = {}  # project as found: project that holds one of its classifications already
     for one in selections:
         if isinstance(one, Passed):
-            yield Outcome(project=one.project, source=one.source, fate=SKIPPED, reason=one.reason)
+            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=one.reason)
             continue
         try:
             yield _take(one, library, keep, same)
@@ -48,14 +48,14 @@ def harvest(selections: Iterable[Found], library: Library | None, *, keep: bool 
             raise  # the library itself is ill
         except Exception as error:
             # A job of years ago can be broken in ways that no check foresees; the others must go on.
-            yield Outcome(project=one.project, source=one.source, fate=SKIPPED, reason=why(error))
+            yield Outcome(project=one.project, source=one.source, what=SKIPPED, reason=why(error))
     if library and keep:
         for project, into in same.items():
             library.unite(project, into)
 
 
 def _take(past: PastSelection, library: Library | None, keep: bool, same: dict[str, str]) -> Outcome:
-    known = Outcome(project=past.project, source=past.source, fate=KNOWN)
+    known = Outcome(project=past.project, source=past.source, what=KNOWN)
     if library and library.has_labelling(str(past.source), past.made_at):
         return known
     job = open_job(past.job)
@@ -69,7 +69,7 @@ def _take(past: PastSelection, library: Library | None, keep: bool, same: dict[s
             return known
         if keep:
             library.add(job, past.project, [said])
-    return Outcome(project=past.project, source=past.source, fate=USED, classes=labelled, kept=good)
+    return Outcome(project=past.project, source=past.source, what=USED, classes=labelled, kept=good)
 
 
 def _stored(library: Library, job: ClassJob) -> StoredJob | None:

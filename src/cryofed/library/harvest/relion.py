@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from cryofed.errors import InputError
 from cryofed.jobs import star
+from cryofed.jobs.reading import read_text, translated
 from cryofed.jobs.relion import class_number
 from cryofed.library.harvest.past import Found, Passed, PastSelection, why
 from cryofed.library.harvest.walk import job_folders
@@ -79,7 +81,8 @@ def read(folder: Path) -> Found | None:
     project = folder.absolute().parent.parent
     if folder.absolute().parent.name != "Select" or not is_project(project):
         return None
-    return _selection(project, str(project.resolve()), folder)
+    with translated(folder, "selection"):
+        return _selection(project, str(project.resolve()), folder)
 
 
 def _selection(project: Path, name: str, folder: Path) -> Found:
@@ -147,8 +150,7 @@ def _said(folder: Path) -> _Said:
     """What was said of the classes, from the file that says most."""
     backup, averages, grades = folder / BACKUP, folder / AVERAGES, folder / GRADES
     if grades.is_file():
-        rows = [line.split() for line in grades.read_text().splitlines()[1:] if line.strip()]
-        return _Said("grade", {int(number): float(grade) for number, grade in rows}, float("nan"), grades)
+        return _Said("grade", _graded(grades), float("nan"), grades)
     if backup.is_file():
         values = selected(backup)
         habit = "binary" if set(values.values()) <= {0.0, 1.0} else "relion-colour"
@@ -165,15 +167,31 @@ def _said(folder: Path) -> _Said:
     raise InputError(folder, "selection", f"neither {BACKUP} nor {AVERAGES}", "nothing was saved there")
 
 
+def _graded(grades: Path) -> dict[int, float]:
+    """Class number and grade of every line behind the first."""
+    found = {}
+    for line in read_text(grades, "table of grades").splitlines()[1:]:
+        words = line.split()
+        if not words:
+            continue
+        with translated(grades, f"line {line[:40]!r}", "give a class number and a grade from 1 to 5"):
+            number, grade = words
+            found[int(number)] = float(grade)
+    return found
+
+
 def selected(backup: Path) -> dict[int, float]:
     """What `backup_selection.star` says of every class: 0, 1 or the colour of the GUI, by class number."""
     column = star.need_column(backup, star.need_block(backup, ""), "rlnSelected")
-    try:
-        return dict(enumerate(map(float, column), start=1))
-    except ValueError as error:
-        raise InputError(
-            backup, "_rlnSelected", str(error)[:80], "nothing that can be read was saved"
-        ) from None
+    said = {}
+    for number, value in enumerate(column, start=1):
+        whole = re.fullmatch(r"(-?[0-9]{1,6})(\.0*)?", value)
+        if not whole:
+            raise InputError(
+                backup, "_rlnSelected", f"{value[:40]!r} of class {number}", "give 0, 1 or a colour up to 6"
+            )
+        said[number] = float(whole[1])
+    return said
 
 
 def job_score(folder: Path) -> float:
@@ -181,7 +199,7 @@ def job_score(folder: Path) -> float:
     path = folder / SCORE
     if not path.is_file():
         return 1.0
-    text = path.read_text().strip()
+    text = read_text(path, "score").strip()
     try:
         score = float(text)
     except ValueError:
@@ -218,5 +236,5 @@ def _pipeline_label(project: Path, folder: Path) -> dict[str, str]:
     table = star.read_block(project / PIPELINE, "pipeline_processes") or {}
     names = table.get("rlnPipeLineProcessName", [])
     labels = table.get("rlnPipeLineProcessTypeLabel", [])
-    found = dict(zip(names, labels, strict=False)).get(f"Select/{folder.name}/")
-    return {"job type": found} if found else {}
+    label = dict(zip(names, labels, strict=False)).get(f"Select/{folder.name}/")
+    return {"job type": label} if label else {}

@@ -8,28 +8,48 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cryofed.disk.whole import write_whole
+
+Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+Scale = Literal["none", "relion-colour", "grade"]  # habits of labelling, see library/labels.py
+MOST = {"none": 0, "relion-colour": 6, "grade": 5}
 
 
 class Draft(BaseModel):
     """Decisions on one gallery, saved or not. `hand`: 1 kept, -1 rejected, 0 left to the threshold.
 
     `revision` counts the changes that the command has taken; a page sends the one that it has seen last.
-    `learning`: whether the scores are those that the decisions taught, or the model's own.
+    `threshold` None is the automatic cut: another model's cut may differ. `learning`: whether the scores are
+    those that the decisions taught, or the model's own. `fewest`, `coarsest` and `ess` are limits on
+    particles, resolution in Å and effective sample size. `grade` is of the scale in use, 0 for none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     revision: Annotated[int, Field(ge=0)]
-    threshold: Annotated[float, Field(ge=0, le=1)]
+    threshold: Annotated[float, Field(ge=0, le=1)] | None
     hand: list[Annotated[int, Field(ge=-1, le=1)]]
     reason: list[Annotated[int, Field(ge=-1, le=99)]]
     saved: bool = False
     learning: bool = True
+    fewest: Limit = None
+    coarsest: Limit = None
+    ess: Limit = None
+    scale: Scale = "none"
+    grade: list[Annotated[int, Field(ge=0, le=6)]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _graded(self) -> Self:
+        """A draft that an earlier version kept has no grades; the scales end at 6 and 5."""
+        if not self.grade:
+            object.__setattr__(self, "grade", [0] * len(self.hand))
+        if max(self.grade, default=0) > MOST[self.scale]:
+            raise ValueError(f"grade: above {MOST[self.scale]}")
+        return self
 
 
 def state_folder() -> Path:
@@ -44,7 +64,7 @@ def read_draft(path: Path, n: int) -> Draft | None:
         draft = Draft.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None  # a draft is a convenience: an unreadable one is no reason to stop
-    return draft if len(draft.hand) == len(draft.reason) == n else None
+    return draft if len(draft.hand) == len(draft.reason) == len(draft.grade) == n else None
 
 
 def write_draft(path: Path, draft: Draft) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cryofed.errors import CryoFedError
 from cryofed.jobs.job import Images
 from cryofed.scoring.reasons import REASONS
 from cryofed.selection.taught import Teachable
+from cryofed.selection.views import FIRM, LIKELY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +25,9 @@ class Gallery:
     unknown; `reason` the likeliest fault in words, "" where there is none; `view` `(n,)` the group of
     similar averages from 1, 0 for none; `label` `(n,)` 1 kept, 0 rejected in an earlier selection, NaN
     for none; `start` `(n,)` what is kept at `threshold` before anyone decides; `pinned` `(n,)` why that is
-    not what the threshold alone says, "" where it is. A view counts when its best score reaches
-    `view_floor` or a class of it is kept. `dark`: protein is darker than its surroundings. `sort` is the
+    not what the threshold alone says, "" where it is. `policy` names what made the threshold, `cuts` has the
+    threshold of every policy with a name, and a selection that loses more than the share `max_loss` of the
+    particles is asked about. `dark`: protein is darker than its surroundings. `sort` is the
     order to begin with, a name of `order.js`.
     """
 
@@ -44,12 +47,16 @@ class Gallery:
     start: NDArray[np.bool_]
     pinned: tuple[str, ...]
     threshold: float
-    view_floor: float = 0.2
+    policy: str = ""
+    cuts: Mapping[str, float] = field(default_factory=dict)
+    max_loss: float = 1.0
     dark: bool = False
     sort: str = "score"
     source: tuple[str, ...] = ()  # the job of each class, where they come from several
     warnings: tuple[str, ...] = ()
     teachable: Teachable | None = None  # None: decisions teach nothing here
+    particle_images: Callable[[int], Images] | None = None  # some particles of the class at an index
+    ess: NDArray[np.float64] | None = None  # effective sample size of each class, where the program tells it
 
     def __post_init__(self) -> None:
         rows = ("number", "particles", "resolution_angstrom", "score", "unsure", "reason")
@@ -85,7 +92,11 @@ def as_message(gallery: Gallery, key: str, saving: dict[str, Any]) -> dict[str, 
         "pixelSize": gallery.pixel_size_angstrom,
         "radius": gallery.radius_px,
         "threshold": gallery.threshold,
-        "viewFloor": gallery.view_floor,
+        "hasParticles": gallery.particle_images is not None,
+        "policy": gallery.policy,
+        "cuts": dict(gallery.cuts),
+        "maxLoss": gallery.max_loss,
+        "views": {"likely": LIKELY, "firm": FIRM},
         "sort": gallery.sort,
         "warnings": list(gallery.warnings),
         "reasons": list(REASONS),
@@ -100,11 +111,12 @@ def as_message(gallery: Gallery, key: str, saving: dict[str, Any]) -> dict[str, 
         "reason": list(gallery.reason),
         "view": gallery.view.tolist(),
         "label": known(gallery.label),
+        "ess": known(gallery.ess) if gallery.ess is not None else [None] * len(gallery),
         "start": gallery.start.tolist(),
         "pinned": list(gallery.pinned),
     }
 
 
 def known(values: NDArray[np.float64]) -> list[float | None]:
-    """Numbers to four digits after the point; what is not finite is None."""
-    return [round(float(v), 4) if np.isfinite(v) else None for v in values]
+    """Numbers as they are, for a rounded score can change its side of the cut; what is not finite is None."""
+    return [float(v) if np.isfinite(v) else None for v in values]

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from cryofed.errors import CryoFedError
 from cryofed.jobs.job import ClassJob
+from cryofed.jobs.particle_images import particle_images
 from cryofed.jobs.programs import program
 from cryofed.library.harvest import relion
 from cryofed.library.harvest.past import PastSelection, labelling
 from cryofed.library.labels import Labelling
+from cryofed.library.lessons import by_index, read_selection
 from cryofed.library.pictures import content_hash
 from cryofed.library.reading import meaning
 from cryofed.library.rows import now
@@ -23,7 +25,9 @@ from cryofed.library.store import Library
 from cryofed.scoring.prepare import is_dark, job_radius_px
 from cryofed.scoring.reasons import REASONS
 from cryofed.selection.decisions import FILE, decisions_text
-from cryofed.selection.policy import Selection
+from cryofed.selection.making import Making, model_used
+from cryofed.selection.policies import NAMED
+from cryofed.selection.policy import Policy, Selection, decide, job_cut
 from cryofed.selection.taught import Teachable, unsure_after
 from cryofed.selection.writer import free_folder, write_selection
 from cryofed.web.review.gallery import Gallery
@@ -37,8 +41,10 @@ def gallery_of_job(
     selection: Selection,
     label: NDArray[np.float64],
     teachable: Teachable | None = None,
+    policy: Policy | None = None,
 ) -> Gallery:
     """What the page shows of a job that was scored and decided; `label` and `teachable` as in `Gallery`."""
+    policy = policy or Policy()
     by_threshold = selection.score >= selection.cut
     return Gallery(
         title=job.name,
@@ -49,6 +55,12 @@ def gallery_of_job(
         number=job.classes.number,
         particles=job.classes.particles,
         resolution_angstrom=job.classes.resolution_angstrom,
+        ess=job.class_ess,
+        particle_images=(
+            None
+            if job.particle_classes is None
+            else lambda i: particle_images(job, int(job.classes.number[i]))
+        ),
         score=selection.score,
         unsure=selection.unsure,
         reason=selection.reason,
@@ -60,7 +72,9 @@ def gallery_of_job(
             for r, k, t in zip(selection.reason, selection.kept, by_threshold, strict=True)
         ),
         threshold=selection.cut,
-        view_floor=selection.view_floor,
+        policy=selection.policy,
+        cuts={name: job_cut(selection.score, named) for name, named in NAMED.items()},
+        max_loss=policy.max_loss,
         dark=is_dark(job.averages),
         warnings=(*job.notes, selection.note) if selection.note else job.notes,
         teachable=teachable,
@@ -77,9 +91,17 @@ def describe(job: ClassJob) -> str:
     return " · ".join(parts)
 
 
-def earlier_labels(job: ClassJob, library: Path | None) -> NDArray[np.float64]:
-    """What a person said of the classes before, `(n,)` 1, 0 or NaN: in the library, else in the project."""
+def earlier_labels(job: ClassJob, library: Path | None, named: Path | None = None) -> NDArray[np.float64]:
+    """What a person said before, `(n,)` 1, 0 or NaN: as `named`, else in the library, else in the project.
+
+    Raises:
+        InputError: the selection that was named does not speak of these classes.
+    """
     nothing = np.full(len(job.classes), np.nan)
+    if named is not None:
+        for i, kept in by_index(read_selection(named, "--earlier"), job).items():
+            nothing[i] = kept
+        return nothing
     if library is not None and library.is_file():
         with Library(library) as opened:
             found = opened.find(content_hash(job))
@@ -110,7 +132,7 @@ def saving_of_job(
     out: Path,
     library: Path | None,
     *,
-    model: str,
+    making: Making,
     teachable: Teachable | None = None,
 ) -> Saving:
     """Saves into `out`, or beside it where that is taken, and labels into `library` where asked."""
@@ -122,9 +144,9 @@ def saving_of_job(
         numbers = {int(job.classes.number[i]): kept for i, kept in by_hand.items()}
         files = write_selection(
             job,
-            decided(learnt, decision),
+            decided(job, learnt, decision),
             folder,
-            model=model + told,
+            making=replace(making, model=replace(making.model, learnt=told) if making.model else None),
             beside={FILE: decisions_text(job, numbers, folder)} if numbers else None,
         )
         lines = [str(file) for file in files]
@@ -148,18 +170,41 @@ def taught(selection: Selection, decision: Decision, teachable: Teachable | None
     if not good or not bad:
         return selection, ""
     score = teachable.taught(by_hand)
-    told = f", learnt from {good} good and {bad} bad decisions by hand"
+    told = f"learnt from {good} good and {bad} bad decisions by hand"
     return replace(selection, score=score, unsure=unsure_after(score, by_hand)), told
 
 
-def decided(selection: Selection, decision: Decision) -> Selection:
+def outside(job: ClassJob, decision: Decision, i: int) -> str:
+    """The limit that a class lies outside of, in words; what is unknown lies outside of none."""
+    table = job.classes
+    if decision.fewest is not None and 0 <= table.particles[i] < decision.fewest:
+        return f"fewer than {decision.fewest:g} particles"
+    if decision.coarsest is not None and table.resolution_angstrom[i] > decision.coarsest:
+        return f"coarser than {decision.coarsest:g} Å"
+    if decision.ess is not None and job.class_ess is not None and job.class_ess[i] > decision.ess:
+        return f"ESS over {decision.ess:g}"
+    return ""
+
+
+def decided(job: ClassJob, selection: Selection, decision: Decision) -> Selection:
     """The selection as the person left it; a rejection by hand gives the person's reason."""
     reasons = []
     for i, kept in enumerate(decision.kept):
         own = decision.reason[i]
-        theirs = selection.reason[i] if not decision.by_hand[i] else BY_HAND
+        theirs = BY_HAND if decision.by_hand[i] else outside(job, decision, i) or selection.reason[i]
         reasons.append("" if kept else REASONS[own] if 0 <= own < len(REASONS) else theirs)
-    return replace(selection, kept=decision.kept, cut=decision.threshold, reason=tuple(reasons), note="")
+    group = None
+    if decision.scale == "relion-colour" and decision.grade is not None:
+        group = np.where(decision.kept, np.maximum(decision.grade, 1), 0)
+    return replace(
+        selection,
+        kept=decision.kept,
+        cut=decision.threshold,
+        reason=tuple(reasons),
+        note="",
+        policy="by hand",
+        group=group,
+    )
 
 
 def review_labelling(decision: Decision) -> Labelling:
@@ -175,11 +220,22 @@ def review_labelling(decision: Decision) -> Labelling:
     )
 
 
+def graded_labelling(decision: Decision) -> Labelling | None:
+    """The grades as labels of their own habit; None where no class has one."""
+    if decision.grade is None or not decision.grade.any():
+        return None
+    values = np.where(decision.grade > 0, decision.grade, np.nan).astype(np.float32)
+    return replace(review_labelling(decision), habit=decision.scale, values=values, made_at=now())
+
+
 def _keep_labels(job: ClassJob, decision: Decision, library: Path) -> str:
-    labels = review_labelling(decision)
+    labels, grades = review_labelling(decision), graded_labelling(decision)
+    if grades is not None:  # a grade says more than yes or no
+        labels = replace(labels, values=np.where(np.isfinite(grades.values), np.nan, labels.values))
+    said = [one for one in (labels, grades) if one is not None and np.isfinite(one.values).any()]
     with Library(library, create=True) as opened:
-        opened.add(job, project_of(job), [labels])
-    return f"{int(np.isfinite(labels.values).sum())} labels in {library}"
+        opened.add(job, project_of(job), said)
+    return f"{sum(int(np.isfinite(one.values).sum()) for one in said)} labels in {library}"
 
 
 def _past_selection(job: ClassJob) -> PastSelection | None:
@@ -188,10 +244,10 @@ def _past_selection(job: ClassJob) -> PastSelection | None:
     if job.program != "relion" or not relion.is_project(project):
         return None
     own = {file.resolve() for file in job.files.values()}
-    found = [
+    selections = [
         one for one in relion.find(project) if isinstance(one, PastSelection) and one.job.resolve() in own
     ]
-    return max(found, key=lambda one: one.made_at, default=None)
+    return max(selections, key=lambda one: one.made_at, default=None)
 
 
 def _person() -> str:
@@ -205,25 +261,30 @@ Progress = Callable[[str], object]
 
 
 def open_review(
-    path: Path, *, out: Path | None, library: Path | None, model: Path | None, say: Progress
+    job: ClassJob,
+    *,
+    policy: Policy | None = None,
+    out: Path | None,
+    library: Path | None,
+    model: Path | None,
+    say: Progress,
+    earlier: Path | None = None,
 ) -> tuple[Gallery, Saving]:
-    """Open, score and decide a job for review; `say` hears what is being done."""
-    from cryofed.jobs.opening import open_job
+    """Score and decide a job for review, as `cryofed select` would; `say` hears what is being done."""
     from cryofed.scoring.scorer import score_job
-    from cryofed.selection.policy import decide
     from cryofed.selection.writer import check_folder, default_folder
 
-    job = open_job(path)
+    policy = policy or Policy()
     target = out or reviewed(default_folder(job))
     check_folder(job, free_folder(target))
     say(f"scoring {len(job.classes)} classes of {job.name}")
-    scores = score_job(job, model, device="cpu")  # a page that stays open must not hold a graphics card
-    selection = decide(job, scores)
+    # A page that stays open must not hold a graphics card.
+    scores = score_job(job, model, policy.min_particles, device="cpu")
+    selection = decide(job, scores, policy)
     teachable = Teachable.of(scores, selection.score, selection.cut) if scores.pooled.shape[1] else None
-    gallery = gallery_of_job(job, selection, earlier_labels(job, library), teachable)
-    return gallery, saving_of_job(
-        job, selection, target, library, model=str(model or "shipped"), teachable=teachable
-    )
+    gallery = gallery_of_job(job, selection, earlier_labels(job, library, earlier), teachable, policy)
+    making = Making(model=model_used(model))
+    return gallery, saving_of_job(job, selection, target, library, making=making, teachable=teachable)
 
 
 def reviewed(default: Path) -> Path:

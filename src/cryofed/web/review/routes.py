@@ -20,12 +20,16 @@ from cryofed.web.review.gallery import Gallery, as_message, content_key, known
 from cryofed.web.review.pictures import RANGE, power_spectrum, quantize, thumbnails
 from cryofed.web.server import new_app
 
+PARTICLE = 96  # pixels of a particle's picture
 Labels = Literal["none", "hand", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the person decided. All `(n,)` in stack order; `reason` indexes `REASONS`, -1 for none given."""
+    """What the person decided. All `(n,)` in stack order; `reason` indexes `REASONS`, -1 for none given.
+
+    `fewest`, `coarsest`, `ess`, `scale` and `grade` are as in `Draft`; `grade` None is none.
+    """
 
     kept: NDArray[np.bool_]
     by_hand: NDArray[np.bool_]
@@ -33,6 +37,11 @@ class Decision:
     threshold: float
     labels: Labels  # which of them become labels of the library
     learning: bool = False  # whether the scores are those that the decisions by hand taught
+    fewest: float | None = None
+    coarsest: float | None = None
+    ess: float | None = None
+    scale: str = "none"
+    grade: NDArray[np.int64] | None = None
 
     @property
     def decided(self) -> dict[int, bool]:
@@ -80,7 +89,7 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
     forever = {"cache-control": "private, max-age=604800, immutable"}  # the address carries the key
 
     def fits(draft: Draft) -> None:
-        if not len(draft.hand) == len(draft.reason) == len(gallery):
+        if not len(draft.hand) == len(draft.reason) == len(draft.grade) == len(gallery):
             raise HTTPException(422, f"this gallery has {len(gallery)} averages; reload the page")
 
     @app.get("/review/gallery")
@@ -98,6 +107,21 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
         average = np.asarray(gallery.averages[index], np.float32)
         both = quantize(-average if gallery.dark else average).tobytes() + power_spectrum(average).tobytes()
         return Response(both, media_type="application/octet-stream", headers=forever)
+
+    @app.get("/review/particles/{index}")
+    def read_particles(index: int) -> Response:
+        if gallery.particle_images is None or not 0 <= index < len(gallery):
+            raise HTTPException(404, "no particles are known of it")
+        try:
+            images = gallery.particle_images(index)
+        except (CryoFedError, OSError) as error:
+            raise HTTPException(422, str(error)) from error
+        small = thumbnails(
+            images, images.shape[-1] / 2, dark=gallery.dark, side=min(PARTICLE, images.shape[-1])
+        )
+        return Response(
+            small.tobytes(), media_type="application/octet-stream", headers={"x-side": str(small.shape[-1])}
+        )
 
     @app.get("/review/draft")
     def see_draft() -> dict[str, Any]:
@@ -128,7 +152,7 @@ def review_app(gallery: Gallery, saving: Saving, drafts: Path | None = None) -> 
         try:
             revision = kept_drafts.write(
                 request.draft.model_copy(update={"saved": True}),
-                lambda: lines.extend(saving.save(decision_of(request))),
+                lambda: lines.extend(saving.save(decision_of(request, gallery.threshold))),
             )
         except StaleError as error:
             return JSONResponse({"draft": dumped(error.draft)}, status_code=409)
@@ -151,20 +175,26 @@ def lesson_message(teachable: Teachable, hand: NDArray[np.int64]) -> dict[str, A
     """
     decided = {int(i): bool(hand[i] > 0) for i in np.flatnonzero(hand)}
     good, bad = teachable.counts(decided)
-    told: dict[str, Any] = {"good": good, "bad": bad, "proposal": teachable.proposal(decided)}
+    message: dict[str, Any] = {"good": good, "bad": bad, "proposal": teachable.proposal(decided)}
     if not good or not bad:
-        return told | {"score": None, "unsure": None}
+        return message | {"score": None, "unsure": None}
     score = teachable.taught(decided)
-    return told | {"score": known(score), "unsure": unsure_after(score, decided).tolist()}
+    return message | {"score": known(score), "unsure": unsure_after(score, decided).tolist()}
 
 
-def decision_of(request: SaveRequest) -> Decision:
-    """The request as arrays."""
+def decision_of(request: SaveRequest, automatic: float) -> Decision:
+    """The request as arrays; `automatic` is the cut where the page has moved none."""
+    draft = request.draft
     return Decision(
         kept=np.asarray(request.kept, bool),
-        by_hand=np.asarray(request.draft.hand) != 0,
-        reason=np.asarray(request.draft.reason, np.int64),
-        threshold=request.draft.threshold,
+        by_hand=np.asarray(draft.hand) != 0,
+        reason=np.asarray(draft.reason, np.int64),
+        threshold=automatic if draft.threshold is None else draft.threshold,
         labels=request.labels,
-        learning=request.draft.learning,
+        learning=draft.learning,
+        fewest=draft.fewest,
+        coarsest=draft.coarsest,
+        ess=draft.ess,
+        scale=draft.scale,
+        grade=np.asarray(draft.grade, np.int64) if draft.scale != "none" else None,
     )

@@ -48,3 +48,21 @@ def test_a_store_on_the_disk_gives_what_flowers_own_gives(tmp_path: Path) -> Non
     store.delete(tree.object_id)
     assert len(store) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_sites_orders_share_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flwr.supercore.inflatable import inflatable_object
+
+    hashed: list[int] = []
+    plain = inflatable_object.get_object_id
+    monkeypatch.setattr(
+        inflatable_object, "get_object_id", lambda content: hashed.append(len(content)) or plain(content)
+    )
+    content = inside.records({"plan": "a"}, bytes(100_000))
+    with inside.sealing():
+        numbers = {
+            inside.sealed(inside.order_to(node, content, run=1, task=1, seconds=60.0))[0].object_id
+            for node in (7, 8, 9)
+        }
+    assert len(numbers) == 3
+    assert len([size for size in hashed if size > 100_000]) == 1

@@ -129,7 +129,8 @@ class Fleet:
         """Send the answer in this file, or the code of what went wrong. A late one is dropped."""
         data = mapped_bytes(path) if path is not None and path.stat().st_size else b""
         back = inside.Message(inside.records({"failure": failure}, data), reply_to=message)
-        tree, objects = inside.sealed(back)
+        with inside.sealing():
+            tree, objects = inside.sealed(back)
         asked = inside.PushMessagesRequest(
             node=inside.Node(node_id=node),
             messages_list=[inside.message_to_proto(inside.remove_content_from_message(back))],

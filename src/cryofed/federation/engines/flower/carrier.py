@@ -91,24 +91,25 @@ class FlowerCarrier:
         self._link.most_objects = parcels.most_objects(self._most_bytes)
         header = {"plan": self._plan, "cryofed": __version__}
         content, nodes = inside.records(header, order), self._link.door.nodes()
-        for name in sites:
-            if name not in nodes:
-                self._replies.append(_Reply(name, "", "site_gone"))
-                continue
-            life = self._link.door.life(name)
-            message = inside.order_to(
-                nodes[name], content, run=self._run, task=self._task, seconds=parcels.KEPT_S
-            )
-            tree, objects = inside.sealed(message)
-            session = self._state.start_session(self._run)
-            head = inside.remove_content_from_message(message)
-            stored, missing = self._state.store_message_and_object_tree(head, tree, session)
-            if not stored:
-                self._replies.append(_Reply(name, "", "site_gone"))
-                continue
-            for number in missing:
-                self._state.store_object(self._run, session, number, objects[number].deflate())
-            self._asked[message.metadata.message_id] = (name, life)
+        with inside.sealing():
+            for name in sites:
+                if name not in nodes or not self._laid_down(name, nodes[name], content):
+                    self._replies.append(_Reply(name, "", "site_gone"))
+
+    def _laid_down(self, name: str, node: int, content: Any) -> bool:
+        """The message to one site, and of what it points to all that is not there yet."""
+        life = self._link.door.life(name)
+        message = inside.order_to(node, content, run=self._run, task=self._task, seconds=parcels.KEPT_S)
+        tree, objects = inside.sealed(message)
+        session = self._state.start_session(self._run)
+        head = inside.remove_content_from_message(message)
+        stored, missing = self._state.store_message_and_object_tree(head, tree, session)
+        if not stored:
+            return False
+        for number in missing:
+            self._state.store_object(self._run, session, number, objects[number].deflate())
+        self._asked[message.metadata.message_id] = (name, life)
+        return True
 
     def answer(self, timeout_s: float) -> Answer | None:
         """The next answer that is here whole; a site that is silent for 20 s answers with `site_gone`."""
@@ -118,10 +119,10 @@ class FlowerCarrier:
             self._take_heads()
             self._look_for_new_lives()
             for reply in self._replies:
-                found = self._taken(reply)
-                if found is not None:
+                answer = self._taken(reply)
+                if answer is not None:
                     self._replies.remove(reply)
-                    return found
+                    return answer
             if (left := end - time.monotonic()) <= 0:
                 return None
             time.sleep(min(POLL_S, left))

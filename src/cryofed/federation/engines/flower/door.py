@@ -85,7 +85,7 @@ class Door:
     def _write_down(self, name: str, reason: str) -> None:
         """Once a minute: a site that is refused may try again every few seconds, for ever."""
         seconds = time.monotonic()
-        self._written = {told: last for told, last in self._written.items() if seconds - last < AGAIN_S}
+        self._written = {reason: last for reason, last in self._written.items() if seconds - last < AGAIN_S}
         if reason in self._written or len(self._written) >= MOST:
             return
         self._written[reason] = seconds

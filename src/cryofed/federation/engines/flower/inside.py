@@ -46,7 +46,9 @@ from flwr.supercore.inflatable.inflatable_object import (
     get_object_tree,
     get_object_type_from_object_content,
     iterate_object_tree,
-    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_object import (
+    no_object_id_recompute as sealing,
 )
 from flwr.supercore.interceptors.http.utils import add_headers
 from flwr.supercore.object_store.in_memory_object_store import InMemoryObjectStore
@@ -90,6 +92,7 @@ __all__ = [
     "message_to_proto",
     "public_key_to_bytes",
     "remove_content_from_message",
+    "sealing",
 ]
 
 _STATE = "flwr.server.superlink.linkstate.in_memory_linkstate.InMemoryLinkState"
@@ -250,10 +253,12 @@ def records(header: Mapping[str, str], data: Any) -> Any:
 
 
 def sealed(message: Any) -> tuple[Any, dict[str, Any]]:
-    """A message gets its number; the tree of its objects, and the objects by number, children first."""
-    with no_object_id_recompute():
-        message.metadata.__dict__["_message_id"] = message.object_id
-        return get_object_tree(message), get_all_nested_objects(message)
+    """A message gets its number; the tree of its objects, and the objects by number, children first.
+
+    Inside `with sealing()`, where what several messages share is hashed once.
+    """
+    message.metadata.__dict__["_message_id"] = message.object_id
+    return get_object_tree(message), get_all_nested_objects(message)
 
 
 def header_in(content: bytes) -> dict[str, Any] | None:

@@ -27,7 +27,7 @@ from cryofed.federation.site.answering import Site, SiteFunction
 from cryofed.trust.requests import Request
 
 _IDLE_S = 0.1
-_START_S = 120.0  # a learner imports what its function needs
+_START_S = 600.0  # a learner imports what its function needs, on a machine that may be busy
 
 
 @contextmanager

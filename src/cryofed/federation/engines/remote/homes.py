@@ -141,10 +141,10 @@ def check_folder(folder: Path) -> Path:
 
 def organization_name(text: str) -> str:
     """An organization as it stands in a certificate: `[A-Za-z0-9_]+`."""
-    found = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")[:64]
-    if not found:
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")[:64]
+    if not name:
         raise InputError("organization", "name", f"{text!r}", "give a name with letters or digits")
-    return found
+    return name
 
 
 @contextmanager

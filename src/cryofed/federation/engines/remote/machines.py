@@ -275,9 +275,9 @@ def _standing(name: str, kit: Path, identity: Identity) -> Standing:
     return Standing(name=name, processes=len(processes.running(kit)), certificate=certificate)
 
 
-def _wait(kit: Path, process: subprocess.Popen[bytes], ready: Callable[[], bool], what: str) -> None:
+def _wait(kit: Path, process: subprocess.Popen[bytes], ready: Callable[[], bool], who: str) -> None:
     try:
-        processes.wait_until(ready, process, START_S, what)
+        processes.wait_until(ready, process, START_S, who)
         processes.let_go(process)
     except FederationError as error:
         processes.stop([kit])

@@ -92,7 +92,8 @@ export function matrix(facts) {
     made.style.background = `hsl(165 ${20 + 35 * ((value - low) / span)}% ${88 - 34 * ((value - low) / span)}%)`;
     return made;
   };
-  card("matrix", h2("Every model at every site (AUC)"), table(["measured by", ...told.models.map((m) => (m === "common" ? "common model" : `of ${m}`))], Object.entries(told.auc).sort().map(([site, row]) => [site, ...row.map(cell)]), "matrix"));
+  card("matrix", h2("Every model at every site (AUC)"), table(["measured by", ...told.models.map((m) => (m === "common" ? "common model" : `of ${m}`))], Object.entries(told.auc).sort().map(([site, row]) => [site, ...row.map(cell)]), "matrix"),
+    make("p", { class: "key" }, make("span", {}, `darker: higher, from ${fixed(low, 3)} to ${fixed(low + span, 3)}`)));
 }
 
 export function contribution(facts) {
@@ -105,7 +106,7 @@ export function contribution(facts) {
     fill.style.width = `${(100 * Math.max(0, c.share)) / top}%`;
     return make("li", {}, make("span", {}, site), make("div", { class: "meter" }, fill), make("b", {}, `${c.share.toFixed(2)}${c.error === null ? "" : ` ± ${c.error.toFixed(2)}`}`));
   });
-  card("contribution", h2("Contribution to the model"), make("ul", { class: "shares" }, ...items));
+  card("contribution", h2("Contribution to the model"), make("ul", { class: "shares" }, ...items), make("p", { class: "key" }, make("span", {}, "bar: the site's share, the largest one full; ± its standard error")));
 }
 
 export function privacy(facts) {

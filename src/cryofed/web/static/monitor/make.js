@@ -9,7 +9,7 @@ export function make(name, attributes = {}, ...children) {
 }
 
 export function table(head, rows, kind = "") {
-  return make("div", { class: "scroll" }, make("table", { class: kind },
+  return make("div", { class: "scroll", tabindex: "0" }, make("table", { class: kind },
     make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => (cell instanceof HTMLTableCellElement ? cell : make("td", {}, cell))))))));
 }

@@ -1,25 +1,25 @@
 // Unsaved work: at once in this browser, a moment later beside the page on disk. Two pages of one job may be
 // open: the command counts revisions and refuses what was made from an older one; the page that is behind
 // takes over what changed there, keeps what was changed here, and says so.
+import { MANY, ONES } from "./decisions.js";
+
 const key = (gallery) => `cryofed.draft.${gallery.key}`;
 const JSON_HEADERS = { "content-type": "application/json" };
 const PAUSE = 250;  // ms without a change before the command hears of it
 
 // What changed from `base` to `mine`, put on top of `theirs`: class by class, mine where it changed here.
 export function merged(base, mine, theirs) {
-  const hand = [...theirs.hand], reason = [...theirs.reason];
-  mine.hand.forEach((value, i) => {
-    if (value === base.hand[i] && mine.reason[i] === base.reason[i]) return;
-    hand[i] = value;
-    reason[i] = mine.reason[i];
+  const both = { saved: false };
+  for (const name of ONES) both[name] = mine[name] === base[name] ? theirs[name] : mine[name];
+  for (const name of MANY) both[name] = [...theirs[name]];
+  mine.hand.forEach((_, i) => {
+    if (MANY.every((name) => mine[name][i] === base[name][i])) return;
+    for (const name of MANY) both[name][i] = mine[name][i];
   });
-  const pick = (name) => (mine[name] === base[name] ? theirs[name] : mine[name]);
-  const both = { threshold: pick("threshold"), learning: pick("learning"), hand, reason, saved: false };
   return { ...both, saved: theirs.saved && same(both, theirs) };
 }
 
-export const same = (a, b) => a.threshold === b.threshold && a.learning === b.learning
-  && a.hand.every((v, i) => v === b.hand[i]) && a.reason.every((v, i) => v === b.reason[i]);
+export const same = (a, b) => ONES.every((name) => a[name] === b[name]) && MANY.every((name) => a[name].every((v, i) => v === b[name][i]));
 
 export class Keeper {
   // taken: is called when the other page's changes were taken over, with how many classes they concern.
@@ -64,7 +64,7 @@ export class Keeper {
     const both = merged(this.base, mine, theirs);
     decisions.rebase(this.base, theirs);
     this.base = theirs;
-    const changed = both.hand.filter((v, i) => v !== mine.hand[i] || both.reason[i] !== mine.reason[i]).length;
+    const changed = both.hand.filter((_, i) => MANY.some((name) => both[name][i] !== mine[name][i])).length;
     const seen = !same(both, mine);
     decisions.takeDraft(both);
     this.#store();
@@ -131,8 +131,7 @@ export class Keeper {
   }
 
   #stored() {
-    const fits = (draft) => draft?.hand?.length === this.decisions.n && draft.reason?.length === this.decisions.n
-      && typeof draft.threshold === "number" && typeof draft.learning === "boolean";
+    const fits = (draft) => draft && ONES.every((name) => name in draft) && MANY.every((name) => draft[name]?.length === this.decisions.n);
     try {
       const { base, mine } = JSON.parse(localStorage.getItem(key(this.gallery)));
       return fits(base) && fits(mine) ? { base, mine } : null;

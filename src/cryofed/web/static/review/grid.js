@@ -1,8 +1,9 @@
 // The gallery: one tile per class, made once, moved when sorted, painted when seen.
+import { gradeName } from "./grades.js";
 import * as words from "./words.js";
 
 const TILE = `<canvas width="1" height="1" aria-hidden="true"></canvas>
-<span class="flags" aria-hidden="true"><span class="hand">hand</span><span class="next">decide next</span><span class="changed"></span><span class="unsure">unsure</span><span class="was"></span></span>
+<span class="flags" aria-hidden="true"><span class="grade"></span><span class="hand">hand</span><span class="next">decide next</span><span class="changed"></span><span class="unsure">unsure</span><span class="was"></span></span>
 <span class="mark" aria-hidden="true"><svg class="check-mark" viewBox="0 0 16 16"><path d="m3 8.5 3.4 3.3L13 4.8"/></svg><svg class="cross" viewBox="0 0 16 16"><path d="m4 4 8 8M12 4l-8 8"/></svg></span>
 <div class="level" aria-hidden="true"><i></i></div>
 <div class="line" aria-hidden="true"><span class="score"></span><span class="number"></span></div>
@@ -44,16 +45,16 @@ export class Grid {
       find(".number").textContent = this.gallery.source[i] ?? `#${number}`;
       find(".facts-line").textContent = `${words.short(this.gallery.particles[i])} · ${words.resolution(this.gallery.resolution[i])}`;
       find(".facts-line").title = `${words.count(this.gallery.particles[i])} particles, ${words.resolution(this.gallery.resolution[i])}`;
-      return { element, canvas: find("canvas"), reason: find(".reason"), was: find(".was"), score: find(".score"), level: find(".level i"), changed: find(".changed") };
+      return { element, canvas: find("canvas"), reason: find(".reason"), was: find(".was"), score: find(".score"), level: find(".level i"), changed: find(".changed"), grade: find(".grade") };
     });
   }
 
   // Writes only the tiles that differ from what they show.
   refresh() {
     const { decisions, gallery } = this;
-    this.tiles.forEach(({ element, reason, was, score, level, changed }, i) => {
+    this.tiles.forEach(({ element, reason, was, score, level, changed, grade }, i) => {
       const next = gallery.proposed === i;
-      const state = `${decisions.kept[i]} ${decisions.hand[i]} ${decisions.reason[i]} ${gallery.score[i]} ${gallery.unsure[i]} ${gallery.changed[i]} ${next}`;
+      const state = `${decisions.kept[i]} ${decisions.hand[i]} ${decisions.reason[i]} ${gallery.score[i]} ${gallery.unsure[i]} ${gallery.changed[i]} ${next} ${decisions.grade[i]}${decisions.scale} ${decisions.outside(i)}`;
       if (this.written[i] === state) return;
       this.written[i] = state;
       element.setAttribute("aria-selected", decisions.kept[i] ? "true" : "false");
@@ -63,12 +64,15 @@ export class Grid {
       level.style.width = `${(gallery.score[i] ?? 0) * 100}%`;
       element.toggleAttribute("data-unsure", gallery.unsure[i]);
       element.toggleAttribute("data-next", next);
+      grade.textContent = gradeName(decisions.scale, decisions.grade[i]);
+      grade.dataset.grade = decisions.scale === "relion-colour" ? decisions.grade[i] : "";
+      element.toggleAttribute("data-grade", decisions.grade[i] > 0);
       changed.textContent = words.changed(gallery, i);
       element.toggleAttribute("data-changed", gallery.changed[i] !== 0);
       const before = words.was(gallery, decisions, i);
       element.toggleAttribute("data-was", before !== "");
       was.textContent = before;
-      reason.textContent = words.why(gallery, decisions, i) || (gallery.view[i] > 0 ? `view ${gallery.view[i]}` : "");
+      reason.textContent = words.why(gallery, decisions, i);
     });
   }
 
@@ -96,6 +100,14 @@ export class Grid {
     this.#rove(i);
     this.tiles[i].element.focus({ preventScroll: true });
     if (scroll) this.tiles[i].element.scrollIntoView({ block: "nearest" });
+  }
+
+  // Shows a class without taking the focus from where the person types.
+  point(i) {
+    this.#rove(i);
+    this.tiles[i].element.scrollIntoView({ block: "center" });
+    this.element.querySelector(".found")?.classList.remove("found");
+    this.tiles[i].element.classList.add("found");
   }
 
   #rove(i) {

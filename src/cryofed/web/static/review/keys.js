@@ -3,7 +3,7 @@ import { ORDERS } from "./order.js";
 import { $, element } from "./panel.js";
 import { openMenu } from "./pointer.js";
 
-const MOUSE = [["Keep or reject", "Click"], ["A range, as the class clicked before", "Shift+Click"], ["Zoom and more", "Right click"]];
+const MOUSE = [["Keep or reject", "Click"], ["A range, as the class clicked before", "Shift+Click"], ["Zoom", "Double click"], ["Zoom and more", "Right click"]];
 
 export function bindings(page) {
   const { grid, decisions, zoom } = page;
@@ -28,6 +28,8 @@ export function bindings(page) {
       ["Reject this and all below", ["b"], () => page.rejectBelow(here())],
       ["Threshold down, up", ["[", "]"], (key) => page.moveThreshold(key === "[" ? -0.01 : 0.01)],
       ["Threshold back to the automatic cut", ["0"], () => decisions.setThreshold(page.gallery.threshold)],
+      ["Turn all decisions over", ["Shift+I"], () => decisions.invert()],
+      ["Grade of the scale in use", ["Shift+1", "…", "Shift+6"], null],
       ["Undo, redo", ["z", "Shift+Z"], (key) => (key === "z" ? decisions.undo() : decisions.redo())],
       ["Undo, redo", ["Ctrl+z", "Ctrl+Shift+Z", "Ctrl+y"], (key) => (key === "z" ? decisions.undo() : decisions.redo()), true],
     ]],
@@ -37,6 +39,7 @@ export function bindings(page) {
       ["Row down, up", ["ArrowDown", "ArrowUp"], (key) => go(row(key === "ArrowDown" ? 1 : -1))],
       ["Page down, up", ["PageDown", "PageUp"], (key) => go(row(key === "PageDown" ? grid.rows() : -grid.rows()))],
       ["First, last", ["Home", "End"], (key) => go(key === "Home" ? -1e9 : 1e9)],
+      ["Find a class by its number", ["/"], () => $("find").focus()],
       ["Next class the model is unsure of", ["u"], () => page.nextUnsure()],
       ...(page.gallery.teachable ? [
         ["The class whose decision would teach most", ["t"], () => page.learning.goToProposed()],
@@ -69,13 +72,17 @@ export function bindings(page) {
 }
 
 export function listen(page) {
+  const { decisions } = page;
   const table = new Map();
   for (const [, rows] of bindings(page)) for (const [, keys, act, anywhere] of rows) if (act) for (const key of keys) table.set(key, { act, anywhere });
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]:not(#zoom)") || !$("menu").hidden) return;
+    const digit = /^Digit([1-6])$/.exec(event.code);  // with Shift, event.key differs from keyboard to keyboard
+    if (digit && event.shiftKey && decisions.scale !== "none" && !event.target.matches?.("input, select")) { event.preventDefault(); page.grades.give(Number(digit[1])); return; }
     const found = table.get(named(event));
     if (!found) return;
     const target = event.target;
+    if (target.matches?.("input[type=number], input[type=search]") && !found.anywhere) return;  // these are typed into
     // What a control does itself comes first: lists take every key, sliders the long ones, buttons Space and Enter.
     if (target.matches?.("select") && !found.anywhere) return;
     if (target.matches?.("input") && !found.anywhere && (event.key.length > 1 || event.key === " ")) return;

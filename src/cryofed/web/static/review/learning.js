@@ -63,7 +63,7 @@ export class Learning {
     const { gallery, decisions } = this.page, { threshold } = decisions;
     for (let i = 0; i < decisions.n; i++) {
       const own = gallery.model.score[i], now = gallery.score[i];
-      const moved = this.on && !decisions.hand[i] && !gallery.pinned[i] && own !== null && (own >= threshold) !== (now >= threshold);
+      const moved = this.on && !decisions.hand[i] && !gallery.pinned[i] && !decisions.outside(i) && own !== null && (own >= threshold) !== (now >= threshold);
       gallery.changed[i] = moved ? (now >= threshold ? 1 : -1) : 0;
     }
   }

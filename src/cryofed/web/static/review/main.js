@@ -1,6 +1,7 @@
 // Opens the gallery and joins its parts.
 import { Decisions } from "./decisions.js";
 import { Keeper } from "./draft.js";
+import { Grades } from "./grades.js";
 import { Grid } from "./grid.js";
 import * as keys from "./keys.js";
 import { Learning } from "./learning.js";
@@ -28,6 +29,7 @@ class Page {
     this.panel = new Panel(gallery, this.decisions);
     this.grid = new Grid($("grid"), gallery, this.decisions, this.painter);
     this.zoom = new Zoom(this);
+    this.grades = new Grades(this);
     this.saving = new Saving(this);
     this.decisions.onChange(() => { this.keeper.remember(); this.#changed(); });
     this.#controls();
@@ -48,6 +50,7 @@ class Page {
     this.grid.refresh();
     this.panel.refresh();
     this.learning.refresh();
+    this.grades.refresh();
     if (this.zoom.isOpen()) this.zoom.refresh();
     $("unsaved").hidden = this.decisions.saved;
   }
@@ -98,6 +101,16 @@ class Page {
     $("keep-above").addEventListener("click", () => this.keepAbove(this.grid.focused));
     $("reject-below").addEventListener("click", () => this.rejectBelow(this.grid.focused));
     $("auto-cut").addEventListener("click", () => { decisions.setThreshold(this.gallery.threshold); $("threshold").focus(); });
+    $("turn").addEventListener("click", () => decisions.invert());
+    $("earlier").hidden = !this.gallery.label.some((label) => label !== null);
+    $("earlier").addEventListener("click", () => decisions.takeOver(this.gallery.label));
+    $("copy").addEventListener("click", () => this.#copy());
+    $("find").addEventListener("input", () => this.#find());
+    $("find").addEventListener("keydown", (event) => { if (event.key === "Enter" && this.#find()) this.grid.focus(this.grid.focused); });
+    $("skip").addEventListener("click", (event) => { event.preventDefault(); this.grid.focus(this.grid.focused); });
+    const narrow = matchMedia("(max-width: 760px)"), fold = () => { $("controls").open = !narrow.matches; };
+    narrow.addEventListener("change", fold);
+    fold();
     $("reset").addEventListener("click", () => decisions.forgetHand());
     $("undo").addEventListener("click", () => decisions.undo());
     $("redo").addEventListener("click", () => decisions.redo());
@@ -108,6 +121,25 @@ class Page {
       const button = event.target.closest("button");
       if (button) this.showSimilar(Number(button.dataset.first));
     });
+  }
+
+  async #copy() {
+    const { gallery, decisions, grid } = this;
+    const numbers = grid.shown.filter((i) => decisions.kept[i]).map((i) => gallery.number[i]).sort((a, b) => a - b);
+    try {
+      await navigator.clipboard.writeText(numbers.join(","));
+      this.tell(numbers.length ? `Copied the numbers of ${words.classes(numbers.length)}: ${numbers.join(",")}` : "No kept class is shown; nothing was copied.");
+    } catch { this.tell(`Copy by hand: ${numbers.join(",")}`); }
+  }
+
+  // Goes to the class of this number while it is typed; false where there is none.
+  #find() {
+    const typed = $("find").value.trim().replace(/^#/, ""), i = this.gallery.number.findIndex((n) => String(n) === typed);
+    $("find").setAttribute("aria-invalid", typed !== "" && i < 0);
+    if (i < 0) return false;
+    if (this.grid.position[i] < 0) this.look({ filter: "all" });
+    this.grid.point(i);
+    return true;
   }
 
   // How the gallery is looked at: order, filter, contrast, size. Changes no decision.

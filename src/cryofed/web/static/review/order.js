@@ -8,6 +8,7 @@ export const ORDERS = {
   disagreement: { name: "Disagreement, model and person", of: (g, d) => (i) => disagreement(g, d, i) },
   resolution: { name: "Resolution", of: (g) => (i) => (g.resolution[i] === null ? -Infinity : -g.resolution[i]) },
   particles: { name: "Particles", of: (g) => (i) => last(g.particles[i]) },
+  grade: { name: "Grade", of: (g, d) => (i) => (d.grade[i] ? -d.grade[i] : -99) },
   similarity: { name: "Similarity", of: (g) => similarity(g) },
   number: { name: "Class number", of: (g) => (i) => -g.number[i] },
 };

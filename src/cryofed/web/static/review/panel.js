@@ -1,4 +1,6 @@
 // The panel: live numbers, threshold with its histogram, order, filter, views.
+import { Groups } from "./groups.js";
+import { Limits } from "./limits.js";
 import { FILTERS, ORDERS } from "./order.js";
 import * as words from "./words.js";
 
@@ -18,7 +20,9 @@ export class Panel {
     $("auto-cut").textContent = `Back to the automatic ${gallery.threshold.toFixed(2)}`;
     this.bars = Array.from({ length: BINS }, () => document.createElement("i"));
     $("histogram").replaceChildren(...this.bars);
-    this.#views();
+    this.groups = new Groups(gallery, decisions);
+    this.limits = new Limits(gallery, decisions);
+    this.#policies();
     this.spokenTimer = 0;
   }
 
@@ -28,7 +32,8 @@ export class Panel {
     $("kept-classes").textContent = words.count(totals.classes);
     $("kept-particles").textContent = words.count(totals.particles);
     $("kept-share").textContent = totals.particles === null ? "unknown" : words.percent(totals.share);
-    $("kept-views").textContent = totals.allViews ? `${totals.views} of ${totals.allViews}` : "unknown";
+    $("lost-row").hidden = totals.views === totals.allViews;
+    $("lost-views").textContent = `${totals.allViews - totals.views} of ${totals.allViews}`;
     $("by-hand").textContent = words.count(totals.hand);
     $("particle-meter").style.width = `${100 * (totals.particles === null ? totals.classes / totals.all : totals.share)}%`;
     $("threshold").value = decisions.threshold;
@@ -40,7 +45,9 @@ export class Panel {
     $("redo").disabled = !decisions.future.length;
     $("reset").disabled = !totals.hand;
     $("auto-cut").hidden = decisions.threshold === this.gallery.threshold;
-    this.#markViews();
+    for (const button of $("policies").children) button.setAttribute("aria-pressed", decisions.threshold === Number(button.dataset.cut));
+    this.groups.refresh();
+    this.limits.refresh();
     clearTimeout(this.spokenTimer);  // a screen reader hears the last of a quick series
     this.spokenTimer = setTimeout(() => { $("spoken").textContent = words.spoken(totals); }, 400);
     return totals;
@@ -56,31 +63,15 @@ export class Panel {
     heights.forEach((h, k) => { this.bars[k].style.height = h ? `${Math.max(4, 100 * Math.sqrt(h / top))}%` : "0"; });
   }
 
-  #views() {
-    const members = new Map();
-    this.gallery.view.forEach((v, i) => { if (v > 0) members.set(v, [...(members.get(v) ?? []), i]); });
-    const best = (indices) => Math.max(...indices.map((i) => this.gallery.score[i] ?? 0));
-    this.views = [...members].filter(([, indices]) => best(indices) >= this.gallery.viewFloor).sort((a, b) => b[1].length - a[1].length || a[0] - b[0])
-      .slice(0, 40).map(([view, indices]) => {
-      const button = document.createElement("button");
-      button.append(element("b", String(view)), element("span", ""));
-      button.dataset.first = indices.reduce((a, b) => ((this.gallery.score[b] ?? 0) > (this.gallery.score[a] ?? 0) ? b : a));
-      const item = document.createElement("li");
-      item.append(button);
-      return { button, indices, item, view };
-    });
-    $("views").replaceChildren(...this.views.map((v) => v.item));
-    $("views-section").hidden = !this.views.length;
-  }
-
-  #markViews() {
-    for (const { button, indices, view } of this.views) {
-      const kept = indices.filter((i) => this.decisions.kept[i]).length;
-      button.lastChild.textContent = `${kept}/${indices.length}`;
-      button.dataset.lost = kept === 0;
-      button.title = kept ? `View ${view}: ${kept} of ${indices.length} classes kept` : `View ${view} is lost: none of its ${indices.length} classes is kept`;
-      button.setAttribute("aria-label", button.title);
-    }
+  // The cut of every policy that has a name, one click each.
+  #policies() {
+    $("policies").replaceChildren(...Object.entries(this.gallery.cuts).map(([name, cut]) => {
+      const button = element("button", `${name[0].toUpperCase()}${name.slice(1)} ${cut.toFixed(2)}`);
+      button.dataset.cut = cut;
+      button.addEventListener("click", () => this.decisions.setThreshold(cut));
+      return button;
+    }));
+    $("policies").hidden = !$("policies").children.length;
   }
 
   makeFilter(choose) {

@@ -3,6 +3,7 @@ import { $, element } from "./panel.js";
 
 export function listen(page) {
   const { grid, decisions } = page;
+  let before;  // the last step before a click that may be the first of two
   const at = (event) => {
     const tile = event.target.closest(".tile");
     return tile ? Number(tile.dataset.index) : -1;
@@ -13,10 +14,17 @@ export function listen(page) {
     if (event.shiftKey && page.anchor >= 0 && grid.position[page.anchor] >= 0) {
       decisions.set(grid.between(page.anchor, i), Boolean(decisions.kept[page.anchor]));
     } else {
+      if (event.detail < 2) before = decisions.mark;
       decisions.toggle(i);
       page.anchor = i;
     }
     grid.focus(i, false);
+  });
+  grid.element.addEventListener("dblclick", (event) => {
+    const i = at(event);
+    if (i < 0 || event.shiftKey) return;
+    decisions.backTo(before);  // its two clicks were no decision
+    page.zoom.open(i);
   });
   grid.element.addEventListener("contextmenu", (event) => {
     const i = at(event);

@@ -30,14 +30,40 @@ export class Saving {
       radio.disabled = radio.value === "none" ? !gallery.saving.files : !library;
       radio.checked = radio.value === first;  // the opt-in is asked for each time
     }
-    $("labels-hand").textContent = `Also keep as labels the ${words.count(totals.hand)} I set by hand`;
+    const graded = decisions.grade.reduce((sum, v) => sum + (v > 0), 0);
+    $("labels-hand").textContent = `Also keep as labels the ${words.count(totals.hand)} I set by hand${graded ? `, ${words.count(graded)} of them with their grade` : ""}`;
     $("labels-all").textContent = `Also keep all ${words.count(totals.all)} as labels: I have looked at every one`;
+    this.asked = "";
+    this.#ask("");
     $("save-dialog").showModal();
     $("save-go").focus();
   }
 
+  // Why a person should look again before this is saved; "" where nothing is unusual.
+  #doubt() {
+    const { gallery, decisions } = this.page, totals = decisions.totals();
+    if (!gallery.saving.files) return "";
+    if (!totals.classes) return "No class is kept: what is saved holds no particle.";
+    const lost = 1 - (totals.particles === null ? totals.classes / totals.all : totals.share);
+    const what = totals.particles === null ? "classes" : "particles";
+    return lost > gallery.maxLoss ? `${words.percent(lost)} of the ${what} would go, more than the ${words.percent(gallery.maxLoss)} that --max-loss allows.` : "";
+  }
+
+  #ask(doubt) {
+    $("save-doubt").textContent = doubt && `${doubt} Save it all the same?`;
+    $("save-doubt").hidden = !doubt;
+    $("save-go").textContent = doubt ? "Save all the same" : "Save";
+  }
+
   async #save() {
     const { decisions, gallery, keeper } = this.page;
+    const doubt = this.#doubt();
+    if (doubt && this.asked !== doubt) {
+      this.asked = doubt;
+      this.#ask(doubt);
+      $("save-cancel").focus();  // a second Enter, meant for the first question, saves nothing
+      return;
+    }
     $("save-trouble").hidden = true;
     $("save-go").disabled = true;
     $("save-go").textContent = "Saving…";
@@ -64,7 +90,7 @@ export class Saving {
       $("save-trouble").hidden = false;
     } finally {
       $("save-go").disabled = false;
-      $("save-go").textContent = "Save";
+      $("save-go").textContent = this.asked ? "Save all the same" : "Save";
     }
   }
 }

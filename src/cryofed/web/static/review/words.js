@@ -1,4 +1,6 @@
 // Numbers and states in words, the same on the tile, in the panel and for a screen reader.
+import { gradeName } from "./grades.js";
+
 const thousands = new Intl.NumberFormat("en-US");
 
 export const count = (n) => (n === null ? "unknown" : thousands.format(n));
@@ -20,6 +22,7 @@ export function tileName(gallery, decisions, i) {
     gallery.resolution[i] === null ? "" : `${gallery.resolution[i].toFixed(1)} ångström`,
     why(gallery, decisions, i),
     decisions.hand[i] ? "set by hand" : "",
+    decisions.grade[i] ? `grade ${gradeName(decisions.scale, decisions.grade[i])}` : "",
     gallery.unsure[i] ? "model unsure" : "",
     was(gallery, decisions, i),
     changed(gallery, i) && `${changed(gallery, i)}, learnt`,
@@ -32,7 +35,9 @@ export function tileName(gallery, decisions, i) {
 export function why(gallery, decisions, i) {
   if (decisions.reason[i] >= 0) return gallery.reasons[decisions.reason[i]];
   if (!decisions.hand[i] && gallery.pinned[i]) return gallery.pinned[i];
-  return decisions.kept[i] ? "" : gallery.reason[i];
+  if (decisions.kept[i]) return "";
+  return (!decisions.hand[i] && decisions.outside(i)) || gallery.reason[i]
+    || (!decisions.hand[i] && gallery.score[i] !== null ? "below the cut" : "");
 }
 
 export function was(gallery, decisions, i) {
@@ -65,6 +70,7 @@ export function changed(gallery, i) {
 export function spoken(totals) {
   const parts = [`${totals.classes} of ${totals.all} classes kept`];
   if (totals.particles !== null) parts.push(`${count(totals.particles)} particles, ${percent(totals.share)}`);
-  if (totals.allViews) parts.push(`${totals.views} of ${totals.allViews} views`);
+  const lost = totals.allViews - totals.views;  // that nothing is lost is no praise of what is kept
+  if (lost) parts.push(`${lost} of ${totals.allViews} groups that look alike have no kept class`);
   return parts.join(", ");
 }

@@ -14,6 +14,8 @@ export class Zoom {
     $("zoom-reject").addEventListener("click", () => page.decisions.set([this.index], false));
     $("zoom").addEventListener("click", (event) => { if (event.target === $("zoom")) this.close(); });
     $("zoom").addEventListener("close", () => page.grid.focus(this.index));
+    $("zoom-particles").hidden = !page.gallery.hasParticles;
+    $("zoom-load").addEventListener("click", () => this.#particles(this.index));
     const buttons = page.gallery.reasons.map((reason, k) => {
       const button = element("button", `${k + 1}  ${reason}`);
       button.addEventListener("click", () => this.reason(k));
@@ -32,6 +34,7 @@ export class Zoom {
     if (!this.isOpen()) $("zoom").showModal();
     $("zoom-next").focus();
     this.refresh();
+    this.#forget();
     await this.#draw(i);
     for (const step of [1, -1]) this.#fetch(this.page.grid.shown[this.page.grid.position[i] + step]);
   }
@@ -60,8 +63,9 @@ export class Zoom {
       ["Score", words.score(gallery.score[i]) + (gallery.unsure[i] ? " (unsure)" : "") + words.own(gallery, i)],
       ["Particles", words.count(gallery.particles[i])],
       ["Resolution", words.resolution(gallery.resolution[i])],
-      ["View", gallery.view[i] > 0 ? String(gallery.view[i]) : "–"],
-      ["Why", words.why(gallery, decisions, i) || "–"],
+      ...(gallery.ess[i] === null ? [] : [["ESS", gallery.ess[i].toFixed(2)]]),
+      ["Group", gallery.view[i] > 0 ? String(gallery.view[i]) : "–"],
+      ["Why", (words.why(gallery, decisions, i) || "–").replace(/^below the cut$/, `below the cut ${decisions.threshold.toFixed(2)}`)],
       ["Before", gallery.label[i] === null ? "no label" : gallery.label[i] >= 0.5 ? "kept" : "rejected"],
       ["Place", `${grid.position[i] + 1} of ${grid.shown.length}`],
     ];
@@ -94,7 +98,38 @@ export class Zoom {
     this.#rings(i);
   }
 
+  #forget() {
+    this.particles = null;
+    $("zoom-strip").replaceChildren();
+    $("zoom-particles-told").textContent = "";
+  }
+
+  async #particles(i) {
+    $("zoom-particles-told").textContent = "Reading…";
+    const answer = await fetch(`/review/particles/${i}?key=${this.page.gallery.key}`);
+    if (this.index !== i) return;
+    if (!answer.ok) { $("zoom-particles-told").textContent = (await answer.json()).detail; return; }
+    const side = Number(answer.headers.get("x-side")), bytes = new Uint8Array(await answer.arrayBuffer());
+    this.particles = { side, bytes };
+    const k = bytes.length / side ** 2;
+    $("zoom-particles-told").textContent = `${k} of ${words.count(this.page.gallery.particles[i])}, as picked`;
+    $("zoom-strip").replaceChildren(...Array.from({ length: k }, (_, n) => {
+      const canvas = document.createElement("canvas");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `Particle ${n + 1} of ${k}`);
+      return canvas;
+    }));
+    this.#paintParticles();
+  }
+
+  #paintParticles() {
+    if (!this.particles) return;
+    const { side, bytes } = this.particles;
+    [...$("zoom-strip").children].forEach((canvas, n) => this.page.painter.paint(canvas, bytes.subarray(n * side ** 2, (n + 1) * side ** 2), side));
+  }
+
   repaint() {
+    this.#paintParticles();
     if (!this.bytes) return;
     const { box } = this.page.gallery;
     this.page.painter.paint($("zoom-average"), this.bytes.subarray(0, box * box), box);

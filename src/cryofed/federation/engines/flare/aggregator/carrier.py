@@ -111,8 +111,8 @@ class FlareCarrier:
                 self._controller.broadcast(task, fl_ctx, targets=[site], min_responses=1)
 
     def _task_of(self, ref: str, size: int) -> Task:
-        told = {"plan": self._plan, "cryofed": __version__, "ref": ref, "bytes": size}
-        return Task(name=TASK, data=envelope(told), timeout=0, result_received_cb=self._received)
+        header = {"plan": self._plan, "cryofed": __version__, "ref": ref, "bytes": size}
+        return Task(name=TASK, data=envelope(header), timeout=0, result_received_cb=self._received)
 
     def answer(self, timeout_s: float) -> Answer | None:
         """The next answer; a site whose process is silent to two pings answers with `site_gone`."""

@@ -32,7 +32,7 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         super().__init__()
         refuse_references()
         self.registry = registry
-        self._told: dict[str, float] = {}  # reasons, and when they were last written down
+        self._written: dict[str, float] = {}  # reasons, and when they were last written down
         judge_keys(Holders(Path(registry)), self._write_down)
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
@@ -68,10 +68,10 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         """Once a minute: a site that is refused tries again every few seconds, for ever."""
         name, reason = _plain(name), "".join(letter for letter in reason[:300] if letter.isprintable())
         seconds = time.monotonic()
-        self._told = {told: last for told, last in self._told.items() if seconds - last < AGAIN_S}
-        if reason in self._told or len(self._told) >= MOST:
+        self._written = {reason: last for reason, last in self._written.items() if seconds - last < AGAIN_S}
+        if reason in self._written or len(self._written) >= MOST:
             return
-        self._told[reason] = seconds
+        self._written[reason] = seconds
         write_log(
             Path(self.registry).parent / REFUSALS, json.dumps({"time": now(), "site": name, "reason": reason})
         )

@@ -1,0 +1,75 @@
+"""OpenFL's aggregator and collaborator carry the vectors between real sites, without `fx` and workspaces.
+
+OpenFL averages nothing and keeps nothing: a round of its own is one order of ours, and its tensors are the
+order's bytes. Rounds, strategies, checkpoints and guards are ours, as with every engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryofed.federation.engines.remote.engine import RemoteEngine
+
+if TYPE_CHECKING:
+    from cryofed.federation.aggregator.carrier import Carrier
+    from cryofed.federation.aggregator.hooks import Hook
+    from cryofed.federation.agreement.plan import Plan
+    from cryofed.federation.engines.remote.machines import RemoteMachines
+    from cryofed.federation.site.answering import Site, SiteFunction
+
+# OpenFL writes a site's name among the marks of its tensors: these it uses itself.
+TAKEN = ("aggregator", "aggregated", "compressed", "delta", "metric", "model", "trained")
+
+
+class OpenFL(RemoteEngine):
+    """Fills `engines.deployment.Deployment`."""
+
+    name = "openfl"
+
+    @property
+    def machines(self) -> RemoteMachines:
+        """The server and the collaborators."""
+        from cryofed.federation.engines.openfl.machines import OpenFLMachines
+
+        return OpenFLMachines()
+
+    def check(self, plan: Plan, path: Path | str) -> None:
+        """Refuse masks, of which nothing is carried yet, and names of sites that mean something to OpenFL."""
+        from cryofed.errors import InputError
+
+        if plan.guard.mask != "none":
+            remedy = "engine openfl carries no masks: write none"
+            raise InputError(path, "guard.mask", plan.guard.mask, remedy)
+        for site in plan.site_names:
+            if site in TAKEN:
+                raise InputError(
+                    path, "sites.name", site, "OpenFL uses this word itself: choose another name"
+                )
+
+    def drive(
+        self,
+        plan: Plan,
+        home: Path,
+        tick: Callable[[], None] = lambda: None,
+        trial: str = "",
+        hooks: Sequence[Hook] = (),
+    ) -> None:
+        """One turn of the aggregator's process."""
+        from cryofed.federation.engines.remote.turns import drive
+
+        drive(self.machines, plan, home, tick, trial)
+
+    def rehearsal(
+        self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction, folder: Path
+    ) -> AbstractContextManager[Carrier] | None:
+        """The real server and the real collaborators in this process, over mutual TLS on its own port."""
+        self.machines.need()
+        from cryofed.federation.engines.openfl.rehearsal import rehearsed
+
+        return rehearsed(plan, sites, function, folder)
+
+
+OPENFL = OpenFL()

@@ -1,0 +1,36 @@
+"""The scores of a job as one picture: a dot for every scored class, and the cut."""
+
+from __future__ import annotations
+
+from cryofed.selection.table import ClassRow
+
+
+def strip(rows: list[ClassRow], cut: float) -> str:
+    """Every scored class as a dot along its score, as SVG; its area tells the particles."""
+    scored = [row for row in rows if row.score is not None]
+    most = max((row.particles or 1 for row in scored), default=1)
+    columns: dict[int, list[ClassRow]] = {}
+    for row in sorted(scored, key=lambda row: -(row.particles or 0)):
+        columns.setdefault(round((row.score or 0) * 80), []).append(row)
+    step = min(9.0, 66 / max(map(len, columns.values()), default=1))
+    dots = []
+    for column in columns.values():
+        for level, row in enumerate(column):
+            y = 40 + (-1) ** level * ((level + 1) // 2) * step
+            radius = 2.5 + 5 * ((row.particles or most) / most) ** 0.5
+            dots.append(
+                f'<circle class="{"k" if row.kept else "r"}" cx="{_x(row.score or 0):.1f}" cy="{y:.1f}"'
+                f' r="{radius:.1f}"><title>class {row.class_number}: {row.score:.2f}</title></circle>'
+            )
+    ticks = "".join(f'<text x="{_x(t):.0f}" y="98">{t:g}</text>' for t in (0, 0.25, 0.5, 0.75, 1))
+    above = sum((row.score or 0) >= cut for row in scored)
+    told = f"{above} of {len(scored)} scored classes lie at or above the cut {cut:.2f}"
+    return (
+        f'<svg viewBox="0 0 1000 104" role="img" aria-label="{told}">'
+        f'<path class="axis" d="M{_x(0):.0f} 82H{_x(1):.0f}"/><path class="cut" d="M{_x(cut):.1f} 2V82"/>'
+        f'{"".join(dots)}{ticks}<text class="cutname" x="{_x(cut):.0f}" y="98">cut {cut:.2f}</text></svg>'
+    )
+
+
+def _x(score: float) -> float:
+    return 20 + 960 * score

@@ -1,0 +1,25 @@
+"""A fingerprint as twelve English words, which two people can read to each other by telephone.
+
+The words stand for its first 128 bits: to find another key with the same words takes 2^128 trials. The last
+word holds a checksum, so that a word that was misheard is noticed at once. The list (BIP-39) has 2,048 words
+that differ in their first four letters.
+"""
+
+from __future__ import annotations
+
+import re
+
+BITS = 128
+
+
+def fingerprint_words(fingerprint: str) -> str:
+    """The words of `SHA256:AB:CD:…`."""
+    from mnemonic import Mnemonic
+
+    digest = bytes.fromhex(fingerprint.removeprefix("SHA256:").replace(":", ""))
+    return str(Mnemonic("english").to_mnemonic(digest[: BITS // 8]))
+
+
+def same_words(told: str, fingerprint: str) -> bool:
+    """Compare as people type them: case, commas, hyphens and blanks do not matter."""
+    return re.findall("[a-z]+", told.lower()) == fingerprint_words(fingerprint).split()
