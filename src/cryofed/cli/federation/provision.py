@@ -28,9 +28,8 @@ def run(options: argparse.Namespace) -> None:
     made = machines.invite(plan, home) if options.invite else machines.found(plan, home)
     print(f"send this invitation to every site: {made.path}")
     print(f"it holds agreement {made.version}, whose hash is {made.agreement}")
-    print("and read both fingerprints to them by telephone, or the words that stand for them:")
-    print(f"  authority   {made.authority}")
-    print(f"              {fingerprint_words(made.authority)}")
-    print(f"  coordinator {made.coordinator}")
-    print(f"              {fingerprint_words(made.coordinator)}")
+    print("and read both fingerprints, or the words that stand for them, to them by telephone:")
+    for what, told in (("authority", made.authority), ("coordinator", made.coordinator)):
+        print(f"  {what:<11} {told}")
+        print(f"              {fingerprint_words(told)}")
     print("then, for each request that comes back: cryofed federation approve PLAN.toml NAME.request.pem")

@@ -106,9 +106,10 @@ def _join(options: argparse.Namespace) -> None:
         print("\n".join(described(waiting)) + "\n")
         agreement.accept(home, options)
     invitation = read_invitation(options.file)
-    for what, one in (("authority", invitation.authority), ("coordinator", invitation.coordinator)):
-        print(f"the coordinator must read to you, as {what}: {one}")
-        print(f"or these words: {fingerprint_words(one)}; else go no further")
+    print("the coordinator must read to you, in numbers or words; else go no further:")
+    for what, key in (("authority", invitation.authority), ("coordinator", invitation.coordinator)):
+        print(f"  {what:<11} {key}")
+        print(f"              {fingerprint_words(key)}")
     print(f"send this file to the coordinator: {sent}")
     print(f"and read this key fingerprint to them by telephone: {told.fingerprint}")
     print(f"or these words, which stand for it: {fingerprint_words(told.fingerprint)}")

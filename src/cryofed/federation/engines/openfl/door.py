@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Lock
 
 from cryofed import __version__
-from cryofed.errors import FederationError, InputError
+from cryofed.errors import FederationError
 from cryofed.federation.engines.openfl.words import SILENT_S, printable
 from cryofed.trust.keys import key_fingerprint, same_fingerprint
-from cryofed.trust.members import Member, now, read_members
+from cryofed.trust.members import Member, Registry, now
 
 AGAIN_S = 60.0  # how soon the same refusal is written down again
 MOST = 50  # refusals written down in this time, certificates and lives remembered
@@ -41,10 +41,9 @@ class Door:
     """The registry decides at every call, as it is now: it is read again whenever its file has changed."""
 
     def __init__(self, registry: Path, refusals: Path) -> None:
-        self._registry, self._refusals = registry, refusals
+        self._registry, self._refusals = Registry(registry), refusals
         self._guard = Lock()
         self._members: dict[str, Member] = {}
-        self._changed = 0
         self._keys: dict[
             bytes, tuple[str, datetime]
         ] = {}  # by certificate: its key's fingerprint, its last day
@@ -119,15 +118,7 @@ class Door:
         return known
 
     def _refresh(self) -> None:
-        try:
-            changed = self._registry.stat().st_mtime_ns
-            if changed == self._changed:
-                return
-            self._members = read_members(self._registry)
-            self._changed = changed
-        except (OSError, InputError):
-            self._members = {}  # a registry that cannot be read approves nobody
-            self._changed = 0
+        self._members = self._registry.live()
 
     def _write_down(self, name: str, reason: str) -> None:
         """Once a minute: a site that is refused may try again every few seconds, for ever."""
