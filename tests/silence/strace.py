@@ -61,9 +61,13 @@ def run(
     arguments: list[object],
     *,
     home: Path,
+    script: str = "",
     until: Callable[[subprocess.Popen[bytes], Path], None] | None = None,
 ) -> Deeds:
-    """Run `cryofed ARGUMENTS` under strace in `folder`; with `until`, end it by Ctrl-C when that returns."""
+    """Run `cryofed ARGUMENTS`, or a script, under strace in `folder`.
+
+    With `until`, end it by Ctrl-C when that returns.
+    """
     program = shutil.which("strace")
     if program is None:
         pytest.skip("strace is not installed")
@@ -75,7 +79,12 @@ def run(
     environment["OMP_NUM_THREADS"] = "1"  # threads that wait for one another make a busy machine slower still
     calls = f"trace={','.join(SENDING + MAKING)}"
     strace = [program, "-f", "-y", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(log)]
-    command = [*strace, sys.executable, "-m", "cryofed", *map(str, arguments)]
+    command = [
+        *strace,
+        sys.executable,
+        *(["-c", script] if script else ["-m", "cryofed"]),
+        *map(str, arguments),
+    ]
     with printed.open("wb") as out:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=out, stderr=out, start_new_session=True

@@ -28,6 +28,23 @@ SECONDS = float(
 )  # that a command stays which would stay for ever
 LOOPBACK = {"127.0.0.1", "::1"}
 Maker = Callable[..., Path]
+# A campaign over an engine of real machines, all of it on this one: founded, started, run and stopped.
+FEDERATION = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from cryofed.federation.agreement.plan_file import read_plan
+from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.releases.first import begin_releases
+
+path, engine = Path(sys.argv[1]), deployment_of(sys.argv[2])
+plan = replace(read_plan(path), engine=engine.name)
+home = path.parent / plan.name
+begin_releases(home, plan, untrained=True)
+with engine.here(plan, {site.name: Path(site.library) for site in plan.sites}, home) as running:
+    engine.run(running, path, home)
+"""
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="strace is Linux's")
 
@@ -106,7 +123,7 @@ def test_an_embedded_campaign(home: Path, work: Path) -> None:
 def test_a_federation_speaks_to_this_machine_alone(home: Path, work: Path, engine: str, package: str) -> None:
     pytest.importorskip(package)
     plan = small_plan(work, steps=400)
-    done = run(work, ["federation", "run", plan, "--from-scratch", "--engine", engine], home=home)
+    done = run(work, [plan, engine], home=home, script=FEDERATION)
     assert done.addresses <= LOOPBACK | {"0.0.0.0", "::"}  # the server listens where the plan says
     assert done.outside(work, home / ".cache/matplotlib", home / ".config/matplotlib") == []
 
