@@ -56,31 +56,28 @@ class FederationError(CryoFedError):
     """A campaign, round or site cannot go on; the message says what to do."""
 
 
-class WireError(FederationError):
+class CodedError(FederationError):
+    """A refusal with one word for reports and counts; the code is all that travels."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+
+    @property
+    def code(self) -> str:
+        """One word for reports and counts."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)
+
+
+class WireError(CodedError):
     """Bytes from another machine that are refused; the code is all that travels back."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
 
-    @property
-    def code(self) -> str:
-        """One word for reports and counts."""
-        return str(self.args[0])
-
-    def __str__(self) -> str:
-        return "{}: {}".format(*self.args)
-
-
-class GuardError(FederationError):
+class GuardError(CodedError):
     """The site's own guards refuse to train or to send; the code is all that leaves."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
 
-    @property
-    def code(self) -> str:
-        """One word for reports and counts."""
-        return str(self.args[0])
-
-    def __str__(self) -> str:
-        return "{}: {}".format(*self.args)
+class AgreementError(CodedError):
+    """An order, or an answer, that the site's accepted agreement does not cover."""

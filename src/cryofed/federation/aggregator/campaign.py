@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cryofed.disk.documents import read_document, write_document
+from cryofed.disk.lines import read_lines
 from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError
 from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
@@ -27,6 +28,7 @@ from cryofed.federation.releases.store import (
     promote,
     read_release,
     release_numbers,
+    sound_release,
     write_release,
 )
 from cryofed.federation.wire.orders import Numbers, order
@@ -48,11 +50,18 @@ class Campaign:
 
 
 def run_campaign(
-    home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook] = (), *, patient: bool = False
+    home: Path,
+    plan: Plan,
+    carrier: Carrier,
+    hooks: Sequence[Hook] = (),
+    *,
+    patient: bool = False,
+    agreement: str = "",
 ) -> Campaign:
     """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
 
-    Called by every engine where its aggregator is. `patient`: see `open_rounds`.
+    Called by every engine where its aggregator is. `patient`: see `open_rounds`. `agreement`: hash of the one
+    that the sites have accepted.
 
     Raises:
         FederationError: no release to start from, a round without quorum, another run in this folder.
@@ -77,7 +86,7 @@ def run_campaign(
         tell(hooks, "gate", told)
         release = start
         if decision.promoted:
-            facts = _facts(rounds, start, plan, told)
+            facts = _facts(rounds, start, plan, told) | {"agreement": agreement}
             release = _release(releases, candidate, facts, start.path)
         write_document(folder / "gate.json", told)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
@@ -113,6 +122,7 @@ def ask_gate(
     """
     both = np.concatenate([candidate, current.vector])  # in this order; see `measured`
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
+    asked = replace(asked, acknowledged=dict(rounds.acknowledged))
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
     found = measured(answers, plan)
     return decide(found, plan.gate), _calibration(answers, found)
@@ -156,7 +166,7 @@ def _start(releases: Path, folder: Path, plan: Plan) -> Release:
     """The current release; for a campaign that goes on, the one that it was begun with."""
     note = folder / "start.json"
     if note.exists():
-        return read_release(releases / f"{read_document(note)['release']:04d}")
+        return sound_release(releases / f"{read_document(note)['release']:04d}")
     current = current_release(releases)
     if current is None:
         raise FederationError(f"{releases}: no release to start from; make the first one before")
@@ -168,6 +178,9 @@ def _start(releases: Path, folder: Path, plan: Plan) -> Release:
 
 def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("metric", "pooled_candidate", "pooled_current")
+    accepted = [report["accepted"] for report in read_lines(rounds.folder / "rounds.jsonl")]
+    counts = {site: told["examples"] for sites in accepted for site, told in sites.items()}
+    cell = plan.gate.min_cell
     return {
         "parent": start.hash,
         "parent_release": start.number,
@@ -178,7 +191,21 @@ def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) 
         "strategy": plan.strategy.name,
         "gate": {name: gate[name] for name in kept} | {"sites": len(gate["sites"])},
         "calibration": gate["calibration"],
+        "participants": sorted(counts),
+        "examples": sum(count // cell * cell for count in counts.values()),  # no finer than the gate's cell
+        "privacy": _privacy(plan),
     }
+
+
+def _privacy(plan: Plan) -> str:
+    """What the plan promises; each site's own ledger has what was spent, and may promise more."""
+    guard = plan.guard
+    if not guard.private:
+        return "none is promised by the plan"
+    return (
+        f"DP-SGD at every site: noise {guard.noise_multiplier:g} at clip {guard.sample_norm:g} per class "
+        f"average; at most epsilon {guard.max_epsilon:g} over all campaigns, by each site's own ledger"
+    )
 
 
 def _release(releases: Path, vector: Vector, facts: Mapping[str, Any], like: Path) -> Release:

@@ -11,7 +11,7 @@ import numpy as np
 from cryofed.federation.aggregator.proportion import InProportion
 from cryofed.federation.strategies.blocks import gram
 from cryofed.federation.wire.orders import Order
-from cryofed.federation.wire.updates import Update
+from cryofed.federation.wire.updates import NO_AUDIT, Update
 from cryofed.learning.vector import Vector, vector_hash
 
 GRAM_SITES = 32  # inner products of all pairs are kept for at most this many sites
@@ -88,6 +88,8 @@ def _facts(update: Update, updates: InProportion) -> dict[str, Any]:
         "bytes": updates.spool.sent_bytes(update.site),
         "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
     }
+    if update.audit_hash != NO_AUDIT:
+        facts |= {"audit": update.audit_hash, "acknowledged": updates.spool.acknowledged(update.site)}
     if counted < update.examples:
         facts["declared"] = update.examples
     if factor < 1:

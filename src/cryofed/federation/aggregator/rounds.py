@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cryofed.disk.lines import append_line
+from cryofed.disk.lines import append_line, read_lines
 from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError, WireError
 from cryofed.federation.aggregator.admission import Expected, admit
@@ -36,7 +36,7 @@ from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.strategies.strategy import Strategy
 from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer, Order, order
-from cryofed.federation.wire.parcels import unpack_update
+from cryofed.federation.wire.parcels import acknowledgement, unpack_update
 from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Layout, Vector, vector_hash
 
@@ -92,6 +92,9 @@ class Rounds:
             Progress(state=self.strategy.start(start), previous=start, identity=identity)
         )
         repair_report(folder / "rounds.jsonl", self.progress)
+        self.acknowledged: dict[str, str] = {}  # by site, its last update that counted; sites hear of it
+        for report in read_lines(folder / "rounds.jsonl"):
+            self._acknowledge(report)
         self._attempts = load_attempts(folder / "attempts.json", self.round_number)
         self.spool = Spool(folder / "spool")
         self._tell("resumed" if known else "started", {"round": self.round_number, "plan": plan.hash})
@@ -136,6 +139,7 @@ class Rounds:
                 )
             message = self.strategy.message(self.progress.state)
             sent = order("train", number, message, **self.hashes)
+            sent = replace(sent, acknowledged=dict(self.acknowledged))
             self.spool.keep_only(number, sent.model_hash)
             self._attempts = self._attempts.next(number)
             attempt = self._attempts.current
@@ -165,7 +169,7 @@ class Rounds:
                 return code
             now.refused.pop(answer.site, None)
             now.lost.pop(answer.site, None)
-            self.spool.add(update, len(answer.data))
+            self.spool.add(update, len(answer.data), acknowledgement(answer.data, update.audit_hash))
             self._note_quorum()
             self._tell("update_accepted", facts | {"examples": update.examples, **update.metrics})
             return None
@@ -220,10 +224,16 @@ class Rounds:
             report["seconds"] = round(self._clock() - now.began, 3)
             self.progress = self._saved(self.progress.after(state, report, self.plan.rounds.patience))
             append_line(self.folder / "rounds.jsonl", report)
+            self._acknowledge(report)
             self._tell("round_closed", report)
             if self.finished:
                 self._tell("finished", {"round": state.round_number, "why": self.progress.stopped or "all"})
             return True
+
+    def _acknowledge(self, report: Mapping[str, Any]) -> None:
+        for site, told in report["accepted"].items():
+            if "acknowledged" in told:
+                self.acknowledged[site] = told["acknowledged"]
 
     def _drawn(self, there: Sequence[str], attempt: int) -> Sequence[str]:
         """The sites to ask: the same for the same seed, round, attempt and presence."""

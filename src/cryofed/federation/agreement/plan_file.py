@@ -35,6 +35,10 @@ def plan_of(document: Mapping[str, Any], path: Path | str = "plan") -> Plan:
     told = {name: _table(name, document[name], path) for name in engines if name in document}
     plan = replace(plan, tables={name: table for name, table in told.items() if table != type(table)()})
     _check_sites(plan, path)
+    if plan.profile != "open":
+        raise InputError(
+            path, "profile", plan.profile, "write open: the others are not carried by any engine yet"
+        )
     load_engine(plan.engine, path).check(plan, path)
     return plan
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from cryofed.disk.logs import write_log
-from cryofed.errors import CryoFedError, GuardError, TrainingError, WireError
+from cryofed.errors import (
+    AgreementError,
+    CryoFedError,
+    InputError,
+    WireError,
+)
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.rules import GuardRules, stricter
+from cryofed.federation.site.guard.ledger import ledger_of, statement
 from cryofed.federation.site.guard.pipeline import guard
 from cryofed.federation.site.memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
+from cryofed.federation.site.outbox import Outbox, failure_code
 from cryofed.federation.site.statistics import MOST_DIGITS, Grid, local_statistics
 from cryofed.federation.site.trainer import Trainer, one_thread
 from cryofed.federation.strategies.registry import make_strategy
@@ -23,7 +30,7 @@ from cryofed.federation.wire.bounds import LOGIT, LOSS, MODELS
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, Numbers, Order, pack_numbers, unpack_order
 from cryofed.federation.wire.parcels import pack_update
-from cryofed.federation.wire.updates import Update
+from cryofed.federation.wire.updates import NO_AUDIT, Update
 from cryofed.learning.learner import evaluate, layout
 from cryofed.learning.personalize import FEWEST, calibrated
 from cryofed.learning.vector import Layout, Vector
@@ -108,6 +115,7 @@ class Site:
     source: Source
     folder: Path | None = None  # for what strategies keep, the log and the ledger; None keeps nothing
     policy: GuardRules = field(default_factory=GuardRules)  # what may leave; the stricter wins
+    outbox: Outbox | None = None  # None: the site is in the coordinator's own process
     device: str = "cpu"  # where it computes, as `learning.device` names it; the same bits on a CPU only
 
 
@@ -116,11 +124,35 @@ SiteFunction = Callable[[Buffer, Plan, Site], Answer]
 
 def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     """Answer an order. What goes wrong travels as a code only; the site's log has the words."""
+    found = _answer(data, plan, site)
+    if site.outbox is None:
+        return found
+    try:
+        site.outbox.release(found, data, _facts(plan, site, bool(found.data)))
+    except CryoFedError as error:  # what is not agreed, or cannot be written down, does not leave
+        _log(site, str(error))
+        return Answer(
+            site=site.name, failure=failure_code(error) if isinstance(error, AgreementError) else "audit"
+        )
+    return found
+
+
+def _facts(plan: Plan, site: Site, sent: bool) -> dict[str, Any]:
+    """What stands beside each message in the audit."""
+    rules = stricter(plan.guard, site.policy)
+    told: dict[str, Any] = {"guard": asdict(rules), "privacy": None}
+    if rules.private and sent and site.folder is not None:
+        spends = ledger_of(site.folder, site.source.anchor).spends(site.source.name)
+        told["privacy"] = asdict(statement(spends))
+    return told
+
+
+def _answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     try:
         return Answer(site=site.name, data=_answered(data, plan, site))
     except CryoFedError as error:
         _log(site, str(error))
-        return Answer(site=site.name, failure=_code(error))
+        return Answer(site=site.name, failure=failure_code(error))
     except Exception:  # our bug must cost the site its round, not the federation its campaign
         _log(site, traceback.format_exc())
         return Answer(site=site.name, failure="crashed")
@@ -132,20 +164,13 @@ def _log(site: Site, text: str) -> None:
         write_log(site.folder / "site.log", text)
 
 
-def _code(error: CryoFedError) -> str:
-    if isinstance(error, WireError):
-        return f"site-{error.code}"
-    if isinstance(error, GuardError):
-        return f"guard-{error.code}"
-    return "no_training" if isinstance(error, TrainingError) else "site_error"
-
-
 def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
     order = unpack_order(data, MODELS * layout().size)
     if order.plan_hash != plan.hash:
         raise WireError("plan", "the order is of another plan than this site's")
     if order.layout_hash != layout().hash:
         raise WireError("layout", "the order is for another network than this site's")
+    _hear(order, site)
     with one_thread():
         if order.task == "train":
             known = last_answer(site.folder, data)
@@ -159,6 +184,15 @@ def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
         values=values,
     )
     return pack_numbers(numbers)
+
+
+def _hear(order: Order, site: Site) -> None:
+    """A cut audit is told in the site's log, and by `site audit verify`; work goes on."""
+    if site.outbox is not None:
+        try:
+            site.outbox.hear(order.acknowledged.get(site.name))
+        except InputError as error:
+            _log(site, str(error))
 
 
 def _told(order: Order, plan: Plan, site: Site) -> Mapping[str, float]:
@@ -192,6 +226,7 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         examples=len(labelled),
         steps=trainer.steps,
         metrics=metrics,
+        audit_hash=NO_AUDIT if site.outbox is None else site.outbox.seal(),
     )
     # Batches hold every average once before any twice.
     seen = min(len(labelled), trainer.steps * plan.training.batch)

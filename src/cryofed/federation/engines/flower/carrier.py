@@ -164,15 +164,18 @@ class FlowerCarrier:
 
     def _look_for_new_lives(self) -> None:
         """A site's process that was started again knows nothing of the order that the one before had."""
+        nodes = self._link.door.nodes()
         for number, (site, life) in list(self._asked.items()):
-            if self._link.door.life(site) != life:
+            if site not in nodes or self._link.door.life(site) != life:
                 del self._asked[number]
                 self._state.delete_messages({number})
                 self._link.store.delete(number)
-                self._replies.append(_Reply(site, "", "site_gone"))
+                self._replies.append(_Reply(site, "", "site_gone" if site in nodes else "revoked"))
 
     def _taken(self, reply: _Reply) -> Answer | None:
         """The answer, its objects dropped; None while some are still to come."""
+        if reply.number and reply.site not in self._link.door.nodes():
+            return self._dropped(reply, "revoked")  # since it began to send
         if not reply.failure:
             came = {self._link.store.came(one.object_id) for one in inside.iterate_object_tree(reply.tree)}
             if None not in came and False in came:

@@ -34,10 +34,11 @@ from cryofed.federation.engines.flare.envelopes import (
 )
 from cryofed.federation.engines.flare.inside import engine_of
 from cryofed.federation.engines.flare.transfer import Offer
-from cryofed.federation.engines.remote.homes import TRANSFER
+from cryofed.federation.engines.remote.homes import TRANSFER, Home
 from cryofed.federation.engines.remote.segments import must_give_way, write_presence
 from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer
+from cryofed.trust.members import Registry
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
 PING_EVERY_S = 3.0
@@ -57,6 +58,7 @@ class FlareCarrier:
         self._controller, self._abort, self._folder = controller, abort, folder
         self._segment = segment
         self._plan = plan  # as TOML; a site reads it before it works
+        self._registry = Registry(Home(folder).registry)
         self._most_bytes = 0
         # FLARE's threads and those of arrivals put answers in, each for the task that it belongs to.
         self._guard = threading.Lock()
@@ -77,7 +79,8 @@ class FlareCarrier:
         if must_give_way(self._folder, self._segment):
             raise SegmentEndError("gave way to the next segment")
         self._check_abort()
-        taking_part = [client.name for client in self._engine.get_clients()]
+        out = self._registry.revoked()
+        taking_part = [client.name for client in self._engine.get_clients() if client.name not in out]
         there = self._ping(taking_part)
         try:
             # In a segment's first seconds the sites' processes are starting and their learners import torch.
@@ -116,8 +119,11 @@ class FlareCarrier:
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
             self._check_abort()
+            self._expel()
             try:
-                return self._answers.get(timeout=min(left, 0.1))
+                found = self._answers.get(timeout=min(left, 0.1))
+                out = found.site in self._registry.revoked()
+                return Answer(site=found.site, failure="revoked") if out else found
             except queue.Empty:
                 self._arrivals.hurry()
                 if time.monotonic() - self._pinged > PING_EVERY_S:
@@ -169,6 +175,12 @@ class FlareCarrier:
         with self._guard:
             if self._tasks.get(answer.site) is task and self._waiting.pop(answer.site, None) is not None:
                 self._answers.put(answer)
+
+    def _expel(self) -> None:
+        """Wait no longer for a site that was revoked meanwhile."""
+        for site in self._registry.revoked() & {*self._waiting}:
+            self._arrivals.stop(site)
+            self._arrived(self._tasks[site], Answer(site=site, failure="revoked"))
 
     def _look_for_dead(self) -> None:
         tasks, silent = self._tasks, list(self._waiting)
