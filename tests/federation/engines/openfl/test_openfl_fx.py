@@ -37,7 +37,14 @@ from cryofed.federation.engines.remote.invitation import InvitationFile
 
 def invitation(port: int = 8102) -> InvitationFile:
     return InvitationFile(
-        federation="toys", engine="openfl", host="localhost", port=port, authority="a", cryofed="1"
+        federation="toys",
+        engine="openfl",
+        host="localhost",
+        port=port,
+        authority="a",
+        coordinator="b",
+        agreement="c",
+        cryofed="1",
     )
 
 
