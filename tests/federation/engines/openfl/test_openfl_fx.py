@@ -43,7 +43,7 @@ def invitation(port: int = 8102) -> InvitationFile:
         port=port,
         authority="a",
         coordinator="b",
-        agreement="{}",
+        agreement="c",
         cryofed="1",
     )
 

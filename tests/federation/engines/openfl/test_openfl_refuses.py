@@ -233,6 +233,20 @@ def test_who_is_revoked_or_renewed_is_out_at_once(served: Served) -> None:
     assert served.carrier.present() == ["alpha"]
 
 
+def test_a_site_that_is_revoked_while_it_works_is_not_waited_for(served: Served) -> None:
+    client = served.client("alpha")
+    number = opened(served, b"order", "alpha", "beta")
+    client.beat()
+    MACHINES.revoke(PLAN, served.federation, "alpha")
+    found = served.carrier.answer(5.0)
+    assert found is not None
+    assert (found.site, found.failure) == ("alpha", "revoked")
+    with pytest.raises(RefusedError, match="alpha was revoked on"):
+        send(client, number, answer(number, b"x"))
+    assert served.carrier.answer(0.1) is None
+    assert served.carrier.present() == []
+
+
 def test_of_two_processes_of_one_site_the_last_one_stays(served: Served) -> None:
     first, second = served.client("alpha"), served.client("alpha")
     first.beat()

@@ -90,11 +90,15 @@ class OpenFLCarrier:
         self.dismiss()
 
     def _next(self, seconds: float) -> Answer | None:
+        revoked = self._waiting & self._link.door.revoked()
+        if revoked:  # at once; what it has sent and still sends is dropped
+            return Answer(site=min(revoked), failure="revoked")
         try:
-            return self._link.desk.answers.get(timeout=seconds)
+            found = self._link.desk.answers.get(timeout=seconds)
         except queue.Empty:
             gone = next((site for site in sorted(self._waiting) if self._silent(site)), None)
             return None if gone is None else Answer(site=gone, failure="site_gone")
+        return None if found.site in self._link.door.revoked() else found
 
     def _silent(self, site: str) -> bool:
         """Whether a site should have called: ours do while they work, OpenFL's own program does not."""

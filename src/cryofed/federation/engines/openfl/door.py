@@ -43,7 +43,6 @@ class Door:
     def __init__(self, registry: Path, refusals: Path) -> None:
         self._registry, self._refusals = Registry(registry), refusals
         self._guard = Lock()
-        self._members: dict[str, Member] = {}
         self._keys: dict[
             bytes, tuple[str, datetime]
         ] = {}  # by certificate: its key's fingerprint, its last day
@@ -58,11 +57,13 @@ class Door:
             DoorError: no approved site, an expired certificate, another version, or an earlier process.
         """
         with self._guard:
-            self._refresh()
             key, last_day = self._key(caller.certificate)
-            member = next((m for m in self._members.values() if same_fingerprint(m.fingerprint, key)), None)
+            known = self._registry.members().values()
+            member = next((m for m in known if same_fingerprint(m.fingerprint, key)), None)
             if member is None or member.role != "site":
                 reason = f"key {key[:26]}… is not in the registry; approve its request first"
+            elif member.revoked:
+                reason = f"{member.name} was revoked on {member.revoked[:10]}"
             else:
                 reason = self._reason(member, last_day, caller)
             if member is None or reason:
@@ -80,8 +81,13 @@ class Door:
         """Approved sites that have called lately."""
         since = time.monotonic() - SILENT_S
         with self._guard:
-            self._refresh()
-            return {name for name, seen in self._seen.items() if seen > since and name in self._members}
+            live = self._registry.live()
+            return {name for name, seen in self._seen.items() if seen > since and name in live}
+
+    def revoked(self) -> set[str]:
+        """Sites that take part no more."""
+        with self._guard:
+            return self._registry.revoked()
 
     def _reason(self, member: Member, last_day: datetime, caller: Caller) -> str:
         if last_day < datetime.now(UTC):
@@ -116,9 +122,6 @@ class Door:
                 self._keys.clear()
             self._keys[certificate] = known
         return known
-
-    def _refresh(self) -> None:
-        self._members = self._registry.live()
 
     def _write_down(self, name: str, reason: str) -> None:
         """Once a minute: a site that is refused may try again every few seconds, for ever."""
