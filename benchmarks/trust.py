@@ -27,6 +27,7 @@ from cryofed.trust.attestation.binding import Exact
 from cryofed.trust.attestation.evidence import Evidence, IntelQuote, SnpReport
 from cryofed.trust.attestation.policy import IntelPolicy, Policy, SnpPolicy
 from cryofed.trust.attestation.verifying import verify
+from cryofed.trust.keys import key_fingerprint
 from cryofed.trust.masks.fixed_point import FixedPoint
 from cryofed.trust.masks.ledger import MaskLedger
 from cryofed.trust.masks.masking import gather, unmask
@@ -41,7 +42,7 @@ def group(folder: Path, count: int, numbers: int) -> list[Member]:
     keys = {f"site-{index:03}": Ed25519PrivateKey.generate() for index in range(count)}
     rules = MaskRules(
         campaign=MODEL,
-        identities={name: key.public_key() for name, key in keys.items()},
+        identities={name: key_fingerprint(key.public_key()) for name, key in keys.items()},
         min_sites=3,
         numbers=numbers,
         fixed=FixedPoint(max_norm=10.0, max_weight=1e6, max_sites=100),

@@ -52,7 +52,7 @@ echo "== each lab joins: only the request and the answer cross"
 for number in 1 2; do
   lab=lab-$(echo ab | cut -c$number)
   cp "$folder/agg/demo/flare/invitation.toml" "$folder/$lab/"
-  on "$lab" "$cryofed" site join invitation.toml --name "site-$number" --organization "$lab" --library library.db \
+  on "$lab" "$cryofed" site join invitation.toml --name "site-$number" --organization "$lab" --library library.db --yes \
     | tee "$folder/$lab/told.txt"
   cp "$folder/$lab/site/site-$number.request.pem" "$folder/agg/"
   told=$(grep -o 'SHA256:.*' "$folder/$lab/told.txt" | tail -n 1) # the site's own key, by telephone

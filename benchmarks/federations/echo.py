@@ -43,4 +43,4 @@ if __name__ == "__main__":
     from cryofed.federation.engines.remote.learner_child import serve
 
     name = Path(sys.argv[1]).parent.name
-    serve(lambda data, plan: echo(data, name))
+    serve(lambda data, _: echo(data, name))

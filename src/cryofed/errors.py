@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+
+# What a system says of a place, and a person can act on; any other OSError is our bug.
+_OF_PLACES = frozenset(
+    getattr(errno, name)
+    for name in (
+        *(
+            "EACCES",
+            "EDQUOT",
+            "EEXIST",
+            "EFBIG",
+            "EIO",
+            "EISDIR",
+            "ELOOP",
+            "EMFILE",
+            "ENAMETOOLONG",
+            "ENFILE",
+        ),
+        *("ENODEV", "ENOENT", "ENOSPC", "ENOTDIR", "ENOTEMPTY", "EPERM", "EROFS", "ESTALE", "ETXTBSY"),
+    )
+)
 
 
 def printable(text: str) -> str:
@@ -26,6 +47,15 @@ class InputError(CryoFedError):
 
 class OutputError(InputError):
     """A place that cannot be written, or that already holds something worth keeping."""
+
+
+def of_place(error: OSError) -> OutputError | None:
+    """The same in one line, where it is about a place: a full disk, a lost right, a file for a folder."""
+    if (error.filename is None and error.errno != errno.ENOSPC) or error.errno not in _OF_PLACES:
+        return None
+    where = str(error.filename or "disk")
+    remedy = "give another place, or free this one: space, rights, and what stands in its way"
+    return OutputError(where, "file or folder", error.strerror or type(error).__name__, remedy)
 
 
 class BusyError(CryoFedError):
@@ -56,31 +86,28 @@ class FederationError(CryoFedError):
     """A campaign, round or site cannot go on; the message says what to do."""
 
 
-class WireError(FederationError):
+class CodedError(FederationError):
+    """A refusal with one word for reports and counts; the code is all that travels."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(code, detail)
+
+    @property
+    def code(self) -> str:
+        """One word for reports and counts."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return "{}: {}".format(*self.args)
+
+
+class WireError(CodedError):
     """Bytes from another machine that are refused; the code is all that travels back."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
 
-    @property
-    def code(self) -> str:
-        """One word for reports and counts."""
-        return str(self.args[0])
-
-    def __str__(self) -> str:
-        return "{}: {}".format(*self.args)
-
-
-class GuardError(FederationError):
+class GuardError(CodedError):
     """The site's own guards refuse to train or to send; the code is all that leaves."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(code, detail)
 
-    @property
-    def code(self) -> str:
-        """One word for reports and counts."""
-        return str(self.args[0])
-
-    def __str__(self) -> str:
-        return "{}: {}".format(*self.args)
+class AgreementError(CodedError):
+    """An order, or an answer, that the site's accepted agreement does not cover."""

@@ -33,7 +33,7 @@ NAMES = ("alpha", "beta", "gamma")
 PLAN = Plan(
     name="blobs",
     rounds=RoundRules(count=1),
-    training=LocalTraining(steps=1, batch=16),
+    training=LocalTraining(steps=2, batch=16),
     sites=tuple(EnrolledSite(name=name) for name in NAMES[:2]),
 )
 

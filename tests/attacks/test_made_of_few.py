@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.federation.labelled_blobs import source
@@ -11,6 +12,7 @@ from cryofed.errors import InputError
 from cryofed.federation.agreement.plan import LocalTraining, Plan
 from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.agreement.rules import GuardRules
+from cryofed.federation.agreement.site_policy import WorkRules
 from cryofed.federation.site.answering import Site, answer
 from cryofed.federation.wire.orders import order, pack_order
 from cryofed.learning.learner import initial_vector, layout
@@ -22,12 +24,44 @@ from cryofed.learning.learner import initial_vector, layout
 )
 def test_what_counts_is_the_averages_that_the_batches_held(steps: int, batch: int, failure: str) -> None:
     """The site has 60 averages and sends nothing that is made of fewer than 50."""
-    plan = Plan(training=LocalTraining(steps=steps, batch=batch, optimizer="sgd", learning_rate=1e-3))
+    training = LocalTraining(steps=steps, batch=batch, optimizer="sgd", learning_rate=1e-3)
+    site = Site(name="alpha", source=source(0), policy=GuardRules(min_examples=50))
+    assert failure_of(training, site) == failure
+
+
+def failure_of(training: LocalTraining, site: Site) -> str:
+    plan = Plan(training=training)
     made = order(
         "train", 1, initial_vector(0), plan_hash=plan.hash, start_hash="0" * 64, layout_hash=layout().hash
     )
-    site = Site(name="alpha", source=source(0), policy=GuardRules(min_examples=50))
-    assert answer(pack_order(made), plan, site).failure == failure
+    return answer(pack_order(made), plan, site).failure
+
+
+@pytest.mark.parametrize(("steps", "batch", "failure"), [(1, 1, "guard-few-examples"), (1, 32, "")])
+def test_a_site_without_a_policy_file_sends_nothing_that_one_average_made(
+    steps: int, batch: int, failure: str
+) -> None:
+    training = LocalTraining(steps=steps, batch=batch, optimizer="sgd", learning_rate=1e-3)
+    assert failure_of(training, Site(name="alpha", source=source(0))) == failure
+
+
+@pytest.mark.parametrize(
+    ("asked", "allowed", "failure"),
+    [
+        ({"steps": 5}, {"max_steps": 4}, "guard-work"),
+        ({"batch": 33}, {"max_batch": 32}, "guard-work"),
+        ({"learning_rate": 0.01}, {"max_learning_rate": 0.009}, "guard-work"),
+        ({"optimizer": "sgd"}, {"optimizers": "adamw"}, "guard-work"),
+        ({"steps": 10_000}, {"max_steps": 10_000, "max_seconds": 1.0}, "guard-seconds"),
+        ({}, {}, ""),
+    ],
+)
+def test_a_plan_that_asks_for_more_work_than_the_policy_allows_gets_nothing(
+    asked: dict[str, Any], allowed: dict[str, Any], failure: str
+) -> None:
+    training = LocalTraining(**({"steps": 2, "batch": 20} | asked))
+    site = Site(name="alpha", source=source(0), work=WorkRules(**allowed))
+    assert failure_of(training, site) == failure
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ HOSTILE = ("/../../..", "../" * 20 + "x", *ALMOST)
 HASHES = ("plan_hash", "start_hash", "layout_hash", "model_hash", "payload_sha256")
 
 
-def forged(data: bytes, **changes: str) -> bytes:
+def forged(data: bytes, **changes: object) -> bytes:
     length = int.from_bytes(data[8:12], "big")
     text = canonical(json.loads(data[12 : 12 + length]) | changes)
     return MAGIC + len(text).to_bytes(4, "big") + text + data[12 + length :]
@@ -40,6 +40,25 @@ def an_order(plan: Plan) -> bytes:
 def test_no_order_names_anything_but_a_hash(field: str, text: str) -> None:
     with pytest.raises(WireError, match="schema"):
         unpack_order(forged(an_order(Plan()), **{field: text}), 10**7)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"../alpha": "0" * 64}, {"Alpha": "0" * 64}, {"alpha": "0" * 63}, {"alpha": 1}, {"alpha": None}, []],
+)
+def test_what_an_order_acknowledges_is_hashes_by_site(told: object) -> None:
+    with pytest.raises(WireError, match="schema"):
+        unpack_order(forged(an_order(Plan()), acknowledged=told), 10**7)
+    assert unpack_order(forged(an_order(Plan()), acknowledged={"alpha": "0" * 64}), 10**7).acknowledged
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_update_carries_a_seal_that_is_no_hash(text: str, tmp_path: Path) -> None:
+    sites = toy.toys({"alpha": "honest"}, tmp_path)
+    made = order("train", 1, toy.START, plan_hash="0" * 64, start_hash="1" * 64, layout_hash=toy.LAYOUT.hash)
+    data = bytes(toy.answer(pack_order(made), toy.plan(("alpha",)), sites["alpha"]).data)
+    with pytest.raises(WireError, match="schema"):
+        unpack_update(forged(data, audit_hash=text), toy.LAYOUT.size)
 
 
 def test_a_start_hash_that_climbs_writes_nothing(tmp_path: Path) -> None:

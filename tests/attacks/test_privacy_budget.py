@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +11,19 @@ import numpy as np
 import pytest
 from tests.federation.labelled_blobs import labelled
 
-from cryofed.disk.documents import read_document
 from cryofed.errors import GuardError
+from cryofed.federation.site.answering import LibraryFile
+from cryofed.federation.site.guard.anchors import LEDGER, user_place
+from cryofed.federation.site.guard.charging import charge
 from cryofed.federation.site.guard.contents import content_hash, keep_records, records_of
-from cryofed.federation.site.guard.ledger import Ledger, Spend, ledger_of
+from cryofed.federation.site.guard.ledger import Ledger, Spend, Statement
 from cryofed.federation.site.guard.noise import secret_seed
+from cryofed.federation.wire.orders import order
+from cryofed.jobs.job import ClassJob, ClassTable
+from cryofed.learning.learner import initial_vector
 from cryofed.library.labelled import Labelled
+from cryofed.library.labels import Labelling
+from cryofed.library.store import Library
 
 DATA = labelled(40, 0)
 
@@ -61,33 +70,131 @@ def test_the_same_averages_under_another_name_spend_from_the_same_budget(
     assert other.runs == 1
 
 
-def test_a_library_takes_its_ledger_along_into_a_second_sites_folder(tmp_path: Path) -> None:
-    pytest.importorskip("dp_accounting")
-    anchor = tmp_path / "library.db.privacy"
-    first = ledger_of(tmp_path / "one", anchor)
-    first.charge(spend(tmp_path / "one", DATA, "library"), 0)
-    second = ledger_of(tmp_path / "two", anchor)
-    assert second.path == first.path.resolve()
-    assert second.charge(spend(second.path.parent, DATA, "library"), 0).runs == 2
+def library(path: Path, seed: int = 0) -> Path:
+    """A library of one job: eight blobs and their labels."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices((64, 64)) - 32
+    averages = rng.normal(size=(8, 64, 64)) + np.exp(-(x**2 + y**2) / 128)
+    job = ClassJob(
+        program="images",
+        path=path,
+        name="job",
+        averages=averages.astype(np.float32),
+        classes=ClassTable.unknown(8),
+    )
+    values = np.arange(8) % 2
+    labels = Labelling(
+        habit="binary", source="test", made_at="2026-01-01T00:00:00+00:00", values=values.astype(np.float32)
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Library(path, create=True) as made:
+        made.add(job, "project", [labels])
+    return path
 
 
-@pytest.mark.parametrize("deed", ["deleted", "put back", "begun anew"])
-def test_a_ledger_that_was_deleted_or_put_back_refuses(tmp_path: Path, deed: str) -> None:
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's own place of this test."""
     pytest.importorskip("dp_accounting")
-    anchor, folder = tmp_path / "library.db.privacy", tmp_path / "site"
-    paid = spend(folder, DATA, "library")
-    ledger_of(folder, anchor).charge(paid, 0)
-    path = folder / "ledger.jsonl"
-    earlier = path.read_bytes()
-    ledger_of(folder, anchor).charge(paid, 0)
-    if deed == "deleted":
-        path.unlink()
-    else:
-        path.write_bytes(earlier if deed == "put back" else b"")
-    before = read_document(anchor)
-    with pytest.raises(GuardError, match=r"ledger: .* must never be deleted or put back"):
-        ledger_of(folder, anchor).charge(paid, 0)
-    assert read_document(anchor) == before
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return user_place()
+
+
+def pay(folder: Path, file: Path) -> Statement:
+    """One private training of a library at a site."""
+    made = order("train", 1, initial_vector(0), plan_hash="c" * 64, start_hash="0" * 64, layout_hash="a" * 64)
+    source = LibraryFile(file)
+    return charge(folder, source, source.labelled(None), made, rate=1.0, noise=4.0, steps=2, most=0.0)
+
+
+def moved(file: Path, to: Path) -> Path:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.move(file, to))
+
+
+def copied(file: Path, to: Path) -> Path:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(file, to))
+
+
+# What an operator may do with the library between two trainings, and where the second one is done.
+DODGES: dict[str, Callable[[Path, Path], tuple[Path, Path]]] = {
+    "nothing": lambda file, folder: (file, folder),
+    "copied": lambda file, folder: (copied(file, folder.parent / "elsewhere/copy.db"), folder),
+    "renamed": lambda file, folder: (moved(file, file.with_name("other.db")), folder),
+    "second site": lambda file, folder: (file, folder.parent / "second"),
+    "copied to a second site": lambda file, folder: (
+        copied(file, folder.parent / "second/library.db"),
+        folder.parent / "second",
+    ),
+    "harvested anew": lambda file, folder: (
+        library(folder.parent / "new/library.db"),
+        folder.parent / "second",
+    ),
+    "site's folder moved": lambda file, folder: (file, moved(folder, folder.with_name("moved"))),
+}
+
+
+@pytest.mark.parametrize("dodge", DODGES)
+def test_whatever_becomes_of_the_file_the_averages_pay_from_one_budget(
+    tmp_path: Path, place: Path, dodge: str
+) -> None:
+    file, folder = library(tmp_path / "one/library.db"), tmp_path / "one/work"
+    first = pay(folder, file)
+    second = pay(*reversed(DODGES[dodge](file, folder)))
+    assert (first.runs, second.runs) == (1, 2)
+    assert second.epsilon > first.epsilon
+
+
+# And with the ledger, before a second training.
+DEEDS: dict[str, Callable[[Path, bytes], object]] = {
+    "deleted": lambda folder, _: (folder / LEDGER).unlink(),
+    "emptied": lambda folder, _: (folder / LEDGER).write_bytes(b""),
+    "put back": lambda folder, earlier: (folder / LEDGER).write_bytes(earlier),
+    "the whole folder deleted": lambda folder, _: shutil.rmtree(folder),
+    "put back with its records": lambda folder, earlier: (
+        shutil.rmtree(folder / "records"),
+        (folder / LEDGER).write_bytes(earlier),
+    ),
+}
+
+
+@pytest.mark.parametrize("kept", ["library", "user", "both"])
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_ledger_that_was_deleted_or_put_back_refuses(
+    tmp_path: Path, place: Path, deed: str, kept: str
+) -> None:
+    """One of the two anchors is enough: the library may be an old copy, or the user's place be gone."""
+    file, folder = library(tmp_path / "library.db"), tmp_path / "site"
+    before = file.read_bytes()
+    pay(folder, file)
+    earlier = (folder / LEDGER).read_bytes()
+    pay(folder, file)
+    DEEDS[deed](folder, earlier)
+    if kept == "library":
+        shutil.rmtree(place)
+    elif kept == "user":
+        file.write_bytes(before)
+    for _ in range(2):
+        with pytest.raises(GuardError, match=r"ledger: .* must never be deleted or put back"):
+            pay(folder, file)
+
+
+def test_two_ledgers_of_one_set_of_averages_are_added_up(tmp_path: Path, place: Path) -> None:
+    """Both were spent from before either knew of the other: on two machines, or by two users."""
+    one, two = library(tmp_path / "one/library.db"), library(tmp_path / "two/library.db")
+    pay(tmp_path / "one/work", one)
+    shutil.move(place, tmp_path / "aside")
+    assert pay(tmp_path / "two/work", two).runs == 1
+    shutil.copytree(tmp_path / "aside", place, dirs_exist_ok=True)
+    assert len([*place.glob("*.json")]) == 2
+    assert pay(tmp_path / "two/work", two).runs == 3
+    assert pay(tmp_path / "one/work", one).runs == 4
+
+
+def test_other_averages_have_a_budget_of_their_own(tmp_path: Path, place: Path) -> None:
+    pay(tmp_path / "work", library(tmp_path / "one.db"))
+    assert pay(tmp_path / "work", library(tmp_path / "two.db", seed=5)).runs == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 31, b"\0" * 33])
@@ -113,9 +220,8 @@ def test_after_a_corrected_label_the_same_order_gives_other_noise(
     from cryofed.federation.agreement.rules import GuardRules
     from cryofed.federation.site.answering import InMemory, Site
     from cryofed.federation.site.trainer import Trainer
-    from cryofed.federation.wire.orders import order
     from cryofed.learning import private
-    from cryofed.learning.learner import initial_vector, layout
+    from cryofed.learning.learner import layout
 
     seeds: list[int] = []
 

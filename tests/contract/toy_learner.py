@@ -9,8 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.engines.remote.learner_child import serve
+from cryofed.federation.engines.remote.learner_child import plan_in, serve
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer
 
@@ -32,7 +31,8 @@ def main(home: Path) -> None:
     sys.modules["cryofed.federation.site.answering"] = stand_in
     from tests.contract import toy
 
-    def reply(data: Buffer, plan: Plan) -> Answer:
+    def reply(data: Buffer, text: str) -> Answer:
+        plan = plan_in(text)
         told = json.loads((home / "toy.json").read_text())
         source = toy.Toy(told["target"], told["behaviour"], told["seconds"])
         return toy.answer(data, plan, Site(home.name, source, home / "toy"))  # type: ignore[arg-type]

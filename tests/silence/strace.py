@@ -63,10 +63,12 @@ def run(
     home: Path,
     script: str = "",
     until: Callable[[subprocess.Popen[bytes], Path], None] | None = None,
+    status: int = 0,
 ) -> Deeds:
     """Run `cryofed ARGUMENTS`, or a script, under strace in `folder`.
 
     With `until`, end it by Ctrl-C when that returns.
+    `status`: with which the command ends.
     """
     program = shutil.which("strace")
     if program is None:
@@ -93,13 +95,13 @@ def run(
             if until is not None:
                 until(process, printed)
                 _interrupt(process)
-            status = process.wait(800)
+            ended = process.wait(800)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     text = printed.read_text()
-    assert status == 0, text
+    assert ended == status, text
     shutil.rmtree(short, ignore_errors=True)
     return deeds(log.read_text(errors="replace").replace(short, str(folder / "tmp")), folder)
 

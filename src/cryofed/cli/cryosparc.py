@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
+from cryofed.cli.model import add_model, checked_model
 from cryofed.cli.policy_options import add_policy, policy_of
 
 T = TypeVar("T")
@@ -27,11 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     parser.add_argument("--force", action="store_true", help="select whatever is lost")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be selected, create nothing")
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Score the classification's files, then have CryoSPARC select."""
+    options.model = checked_model(options)
     from cryofed.errors import InputError
     from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from cryofed import __version__
 from cryofed.cli.examples import STATUS, epilog
-from cryofed.errors import CryoFedError
+from cryofed.errors import CryoFedError, of_place
 
 # name: what it does. Its file is cryofed/cli/<name>.py, with `add_arguments(parser)` and `run(options)`.
 COMMANDS = {
@@ -48,6 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        told = of_place(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        return 1
 
 
 def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cryofed.cli.model import add_model, checked_model
 from cryofed.cli.policy_options import add_policy, policy_of
 
 
@@ -20,12 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep_views", type=_yes, default=False, help="Yes keeps the best class of every view"
     )
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
+    parser.add_argument("--own_model", type=_yes, default=False, help="Yes: as --own-model")
     _fail_on_wrong_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Select, and leave the files by which RELION knows how it went."""
+    options.model = checked_model(options)
     from cryofed.selection.external import AbortError, follow
 
     folder = Path(options.outname)

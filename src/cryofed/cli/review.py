@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from cryofed.cli.model import add_model, checked_model
 from cryofed.cli.policy_options import add_policy, add_sizes, opened, policy_of
 
 # What is learnt from a decision is too small a product to share among threads; they only wait for each other.
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     add_sizes(parser)
     parser.add_argument("--out", type=Path, help="folder to save into (default: a new one beside the job)")
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
     parser.add_argument(
         "--earlier",
         type=Path,
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, then serve until Ctrl-C."""
+    options.model = checked_model(options)
     from rich.console import Console
 
     from cryofed import web

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.model import add_model, checked_model
 from cryofed.cli.policy_options import add_policy, add_sizes, opened, policy_of, review_command
 from cryofed.errors import InputError
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_policy(parser)
     parser.add_argument("--force", action="store_true", help="write the selection whatever it loses")
     add_sizes(parser)
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Open, check the place, score, decide, write, tell."""
+    options.model = checked_model(options)
     from threading import Thread
 
     from cryofed.scoring.scorer import load_ahead

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.model import add_model, checked_model
 from cryofed.cli.policy_options import add_policy, policy_of
 
 OUT = "CryoFed"  # in the project: paths stay relative to it, so that RELION can continue from them
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="look once and end, for cron")
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     add_policy(parser)
-    parser.add_argument("--model", type=Path, help="another model.onnx than the one that CryoFed ships")
+    add_model(parser)
     parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch until SIGTERM or Ctrl-C; the selection that has begun is finished first."""
+    options.model = checked_model(options)
     import signal
 
     from cryofed.errors import InputError

@@ -28,6 +28,13 @@ def read_chain(path: Path) -> list[dict[str, Any]]:
     return _read(path)[0]
 
 
+def read_sealed(path: Path) -> list[dict[str, Any]]:
+    """All records with their seals (`PREVIOUS`), oldest first; see `read_chain`."""
+    content = path.read_bytes() if path.exists() else b""
+    count = len(read_chain(path))
+    return [json.loads(line) for line in content.split(b"\n")[:count]]
+
+
 def head(path: Path) -> str:
     """The seal over all records, which the next one will carry."""
     return _read(path)[1]
@@ -71,7 +78,7 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], str, int]:
             record = json.loads(line)
             if record.pop(PREVIOUS) != digest.hexdigest():
                 raise ValueError(PREVIOUS)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise altered(path, number) from None
         records.append(record)
         digest.update(line + b"\n")

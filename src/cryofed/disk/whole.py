@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cryofed.errors import OutputError
@@ -48,6 +49,27 @@ def replace_whole(path: Path, fill: Callable[[Path], None]) -> None:
         raise OutputError(path, "file", found, "free some space, or give the rights to write there") from None
     finally:
         temporary.unlink(missing_ok=True)  # there only where the above failed
+        _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    """Take away what processes left beside this file that were killed while they wrote it."""
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        head = f".{path.name}."
+        for entry in entries:
+            number = entry.name.removeprefix(head)
+            if entry.name.startswith(head) and number.isdigit() and not _lives(int(number)):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's; or no process has this number
+        return True
+    return True
 
 
 def mapped_bytes(path: Path) -> memoryview:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import InputError
-from cryofed.scoring.reasons import UNKNOWN
+from cryofed.scoring.reasons import REASONS, UNKNOWN
 
 Floats = NDArray[np.floating]
 Target = tuple[NDArray[np.float32], NDArray[np.bool_]]  # in [0, 1], and yes or no
@@ -47,6 +47,12 @@ class Labelling:
         if len(known) and not (known.min() >= low and known.max() <= high):
             found = f"{known.min():g} to {known.max():g}"
             raise InputError(self.source, f"{self.habit} labels", found, f"give {low:g} to {high:g}")
+        if not 0 <= self.job_score <= 1:
+            raise InputError(self.source, "job score", f"{self.job_score:g}", "give 0 to 1")
+        if self.reasons is not None and not ((self.reasons >= UNKNOWN) & (self.reasons < len(REASONS))).all():
+            raise InputError(
+                self.source, "reasons", "an index of no reason", f"give {UNKNOWN} to {len(REASONS) - 1}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from cryofed.library.pictures import PREPARATION, HalfImages
 from cryofed.scoring.features import features
 
 COLUMNS = tuple(column.name for column in fields(ClassTable))
+BYTES = 8 * len(COLUMNS)  # of one class in `jobs.classes`
 
 STORED_JOB = (
     "SELECT jobs.id, projects.name, program, jobs.name, path, content_hash, added_at, box,"
@@ -47,8 +49,20 @@ class StoredJob:
     labellings: tuple[Labelling, ...]
 
 
+_WORDS, _NUMBER, _MAYBE = (str,), (int, float), (int, float, type(None))
+_JOB_KINDS = (int, *[_WORDS] * 6, _NUMBER, _MAYBE, _MAYBE, bytes)  # of `STORED_JOB`
+_LABELLING_KINDS = (*[_WORDS] * 3, int, _NUMBER, bytes, bytes)  # of `LABELLING` without its job
+
+
 def stored_job(row: tuple[Any, ...], labellings: tuple[Labelling, ...]) -> StoredJob:
-    """From a row of `STORED_JOB`."""
+    """From a row of `STORED_JOB`.
+
+    Raises:
+        ValueError, TypeError: it is none, or the labels are of other classes.
+    """
+    _check_kinds(row, _JOB_KINDS)
+    if any(len(said.values) != len(row[-1]) // BYTES for said in labellings):
+        raise ValueError("labels of another number of classes")
     names = [name for name in StoredJob.__slots__ if name not in ("classes", "labellings")]
     return StoredJob(
         **dict(zip(names, row[:-1], strict=True)), classes=class_table(row[-1]), labellings=labellings
@@ -56,8 +70,14 @@ def stored_job(row: tuple[Any, ...], labellings: tuple[Labelling, ...]) -> Store
 
 
 def class_table(blob: bytes) -> ClassTable:
-    """From the float64 array of the schema."""
+    """From the float64 array of the schema.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
     number, particles, *rest = np.frombuffer(blob, "<f8").reshape(-1, len(COLUMNS)).T
+    if not (np.abs([number, particles]) < 2**53).all():
+        raise ValueError("numbers of classes or particles that are none")
     resolution, distribution, rotation, translation = rest
     return ClassTable(
         number=number.astype(np.int64),
@@ -70,7 +90,15 @@ def class_table(blob: bytes) -> ClassTable:
 
 
 def labelling(row: tuple[Any, ...]) -> Labelling:
-    """From a row of `LABELLING` without its job."""
+    """From a row of `LABELLING` without its job.
+
+    Raises:
+        ValueError, TypeError: it is none.
+        InputError: values outside their scale.
+    """
+    _check_kinds(row, _LABELLING_KINDS)
+    if len(row[-2]) != 4 * len(row[-1]):
+        raise ValueError("labels and reasons of unequal number")
     habit, source, made_at, review, job_score, labels, reasons = row
     return Labelling(
         habit=habit,
@@ -81,6 +109,13 @@ def labelling(row: tuple[Any, ...]) -> Labelling:
         values=np.frombuffer(labels, "<f4"),
         reasons=np.frombuffer(reasons, np.int8),
     )
+
+
+def _check_kinds(row: tuple[Any, ...], kinds: Sequence[Any]) -> None:
+    """SQLite keeps any kind of value in any column."""
+    for value, kind in zip(row, kinds, strict=True):
+        if not isinstance(value, kind):
+            raise TypeError(f"a value of another kind: {str(value)[:20]!r}")
 
 
 def insert_job(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from cryofed.errors import InputError
 
 APPLICATION_ID = 0x43727946  # "CryF": tells a library from any other SQLite file
 PAGE_SIZE = 32768  # bytes; a job's pictures are one value of about a megabyte
+LONGEST = 2**29  # bytes of one value: a job of ten thousand classes has a third of that
 MAPPED = 2**31 - 65536  # bytes read without a copy: an epoch takes two thirds of the CPU time
 
 # Arrays are little-endian, C order, one row per class in stack order:
@@ -62,8 +64,16 @@ STEPS = (
         UNIQUE (job, habit, source, made_at, labels)
     );
     """,
+    """
+    CREATE TABLE privacy (  -- one row: where the privacy ledger is, and the seal over all that it held
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        ledger TEXT NOT NULL,
+        seal TEXT NOT NULL
+    );
+    """,
 )
 VERSION = len(STEPS)
+_STATISTICS = {(f"sqlite_stat{number}", "table") for number in (1, 4)}  # of somebody's ANALYZE; numbers only
 
 
 def connect(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -74,6 +84,8 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
     """
     if not create and not path.is_file():
         raise InputError(path, "library", "no such file", "harvest into it first, or correct the path")
+    if not create and path.stat().st_size == 0:  # to SQLite, a new database
+        raise InputError(path, "library", "an empty file", "restore it from a backup, or remove it")
     if not path.parent.is_dir():
         raise InputError(path.parent, "folder of the library", "no such folder", "make it first")
     connection = None
@@ -104,6 +116,8 @@ def migrate(connection: sqlite3.Connection, to: int = VERSION) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -112,6 +126,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version > VERSION:
         found = f"schema version {version}, this CryoFed knows {VERSION}"
         raise InputError(path, "library", found, "update CryoFed")
+    if application and (odd := _odd_tables(connection, version)):
+        remedy = "restore the file from a backup; nothing of it was used"
+        raise InputError(path, "library", f"{odd[:80]!r} is not as CryoFed makes it", remedy)
     if not application:
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -121,3 +138,17 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute(f"PRAGMA mmap_size = {MAPPED}")
     if version < VERSION:
         migrate(connection)
+
+
+def _odd_tables(connection: sqlite3.Connection, version: int) -> str:
+    """The first table, index, view or trigger that is not of this version's schema, or is missing; else "".
+
+    A trigger or a view would be the file's own program, and a changed table another meaning.
+    """
+    told = "SELECT name, type, tbl_name, sql FROM sqlite_schema WHERE NOT (type = 'index' AND sql IS NULL)"
+    found = set(connection.execute(told))
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh, version)
+        known = set(fresh.execute(told))
+    found = {row for row in found if (row[0], row[1]) not in _STATISTICS}
+    return next((str(row[0]) for row in sorted(found ^ known, key=str)), "")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,9 @@ class Project:
     averages: int
     labelled: int
     good: int
+
+
+_EXPONENT = np.uint16(0x7C00)  # of a float16
 
 
 class Library:
@@ -89,36 +93,43 @@ class Library:
 
     def find(self, content_hash: str) -> int | None:
         """The number of the job with these pictures (`pictures.content_hash`)."""
-        row = self.sql.execute("SELECT id FROM jobs WHERE content_hash = ?", (content_hash,)).fetchone()
+        row = self.row("SELECT id FROM jobs WHERE content_hash = ?", content_hash)
         return None if row is None else int(row[0])
+
+    def row(self, query: str, *values: object) -> tuple[Any, ...] | None:
+        """The first row of a query."""
+        with self._sound():
+            found: tuple[Any, ...] | None = self.sql.execute(query, values).fetchone()
+        return found
 
     def has_labelling(self, source: str, made_at: str) -> bool:
         """Whether this act of labelling was brought in before."""
-        query = "SELECT 1 FROM labellings WHERE source = ? AND made_at = ?"
-        return self.sql.execute(query, (source, made_at)).fetchone() is not None
+        return (
+            self.row("SELECT 1 FROM labellings WHERE source = ? AND made_at = ?", source, made_at) is not None
+        )
 
     def jobs(self, job_id: int | None = None) -> list[StoredJob]:
         """All jobs in the order they came, or the one asked for."""
         said: dict[int, list[Labelling]] = {}
-        for job, *row in self.sql.execute(rows.LABELLING, (job_id,)):
-            said.setdefault(job, []).append(rows.labelling(tuple(row)))
-        found = self.sql.execute(rows.STORED_JOB, (job_id,)).fetchall()
-        if job_id is not None and not found:
-            raise InputError(self.path, "job", str(job_id), "no such job in this library")
-        return [rows.stored_job(row, tuple(said.get(row[0], ()))) for row in found]
+        with self._sound():
+            for job, *row in self.sql.execute(rows.LABELLING, (job_id,)):
+                said.setdefault(job, []).append(rows.labelling(tuple(row)))
+            found = self.sql.execute(rows.STORED_JOB, (job_id,)).fetchall()
+            if job_id is not None and not found:
+                raise InputError(self.path, "job", str(job_id), "no such job in this library")
+            return [rows.stored_job(row, tuple(said.get(row[0], ()))) for row in found]
 
     def images(self, job_id: int) -> NDArray[np.float16]:
         """The prepared averages of a job, `(n, 64, 64)`."""
-        return np.frombuffer(self._blob("images", "jobs", job_id), "<f2").reshape(-1, SIDE, SIDE)
+        return self._array("images", job_id, "<f2", (SIDE, SIDE))
 
     def features(self, job_id: int) -> NDArray[np.float32]:
         """The features of a job, `(n, F)`."""
-        return np.frombuffer(self._blob("features", "jobs", job_id), "<f4").reshape(-1, len(FEATURES))
+        return self._array("features", job_id, "<f4", (len(FEATURES),))
 
     def wide(self, job_id: int) -> NDArray[np.float16]:
         """The averages of a job as kept for preparing again and for showing, `(n, 96, 96)`."""
-        side = pictures.WIDE_SIDE
-        return np.frombuffer(self._blob("wide", "pictures", job_id), "<f2").reshape(-1, side, side)
+        return self._array("wide", job_id, "<f2", (pictures.WIDE_SIDE, pictures.WIDE_SIDE))
 
     def thumbnail(self, job_id: int, class_number: int) -> bytes:
         """One class average as a PNG of 96 × 96 pixels."""
@@ -132,13 +143,14 @@ class Library:
         Classes without particles are left out: nobody looks at them. The first call decides for good
         which of the projects so far are held out.
         """
-        self._settle()
-        renew(self.sql)
-        fate = self._decided()
-        jobs = [job for job in self.jobs() if job.labellings]
-        chosen = [job for job in jobs if held_out is None or fate[job.project] is held_out]
-        side, pictures_of = (pictures.WIDE_SIDE, self.wide) if wide else (SIDE, self.images)
-        return gather(chosen, side, pictures_of, self.features)
+        with self._sound():
+            self._settle()
+            renew(self.sql)
+            fate = self._decided()
+            jobs = [job for job in self.jobs() if job.labellings]
+            chosen = [job for job in jobs if held_out is None or fate[job.project] is held_out]
+            side, pictures_of = (pictures.WIDE_SIDE, self.wide) if wide else (SIDE, self.images)
+            return gather(chosen, side, pictures_of, self.features)
 
     def unite(self, project: str, into: str) -> bool:
         """Let the jobs of one project belong to another, where the first has not been decided yet.
@@ -160,11 +172,12 @@ class Library:
     def projects(self) -> list[Project]:
         """The projects by name."""
         jobs = self.jobs()
-        decided = self._decided()
-        fate = {**split.held_out(decided, self._undecided()), **decided}
+        with self._sound():
+            decided = self._decided()
+            fate = {**split.held_out(decided, self._undecided()), **decided}
+            meant = [meaning(job) for job in jobs]
         counts: dict[str, list[int]] = {}
-        for job in jobs:
-            known, _, good, _ = meaning(job)
+        for job, (known, _, good, _) in zip(jobs, meant, strict=True):
             more = (1, len(job.classes), int(known.sum()), int(good[known].sum()))
             counts[job.project] = [a + b for a, b in zip(counts.get(job.project, [0] * 4), more, strict=True)]
         return [
@@ -182,20 +195,48 @@ class Library:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of the block or nothing of it, also when the process is killed."""
-        self.sql.execute("BEGIN IMMEDIATE")
+        with self._sound():
+            self.sql.execute("BEGIN IMMEDIATE")
         try:
-            yield self.sql
+            with self._sound():
+                yield self.sql
         except BaseException:
-            self.sql.execute("ROLLBACK")
+            with suppress(sqlite3.Error):
+                self.sql.execute("ROLLBACK")
             raise
-        self.sql.execute("COMMIT")
+        with self._sound():
+            self.sql.execute("COMMIT")
 
-    def _blob(self, column: str, table: str, job_id: int) -> bytes:
-        key = "id" if table == "jobs" else "job"
-        row = self.sql.execute(f"SELECT {column} FROM {table} WHERE {key} = ?", (job_id,)).fetchone()
-        if row is None:
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """A file that is damaged, crafted, full or locked is one line, whatever SQLite or NumPy say of it."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            remedy = "give a library on a local, writable disk with room, that nothing else holds"
+            raise InputError(self.path, "library", " ".join(str(error).split()), remedy) from error
+        except (sqlite3.Error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            found = f"damaged ({' '.join(str(error).split())[:100]})"
+            remedy = "restore it from a backup; `cryofed library verify` says more"
+            raise InputError(self.path, "content", found, remedy) from error
+
+    def _array(self, column: str, job_id: int, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
+        """A stored array with one row for each class of the job."""
+        found = self.row(
+            f"SELECT {column}, length(classes) FROM jobs LEFT JOIN pictures ON job = jobs.id"
+            " WHERE jobs.id = ?",
+            job_id,
+        )
+        if found is None:
             raise InputError(self.path, "job", str(job_id), "no such job in this library")
-        return bytes(row[0])
+        with self._sound():
+            blob, length = found
+            if not isinstance(blob, bytes):
+                raise TypeError(f"{column} of job {job_id} are no bytes")
+            array = np.frombuffer(blob, kind)
+            if not _sound_numbers(array):
+                raise ValueError(f"{column} of job {job_id} hold what is no number")
+            return array.reshape(length // rows.BYTES, *shape)
 
     def _decided(self) -> dict[str, bool]:
         projects = self.sql.execute("SELECT name, held_out FROM projects WHERE held_out IS NOT NULL")
@@ -216,6 +257,13 @@ class Library:
             fate = split.held_out(self._decided(), self._undecided())
             new = [(flag, name) for name, flag in fate.items()]
             sql.executemany("UPDATE projects SET held_out = ? WHERE name = ?", new)
+
+
+def _sound_numbers(array: NDArray[Any]) -> bool:
+    """Whether pictures are finite; a feature may be NaN, which says unknown, and not infinite."""
+    if array.dtype == np.float16:  # by its exponent: ten times as fast as `isfinite`
+        return bool((array.view(np.uint16) & _EXPONENT).max(initial=0) < _EXPONENT)
+    return not np.isinf(array).any()
 
 
 def _check_length(labelling: Labelling, n: int) -> None:

@@ -39,8 +39,8 @@ def verify(library: Library) -> list[str]:
         ):
             if (labels, reasons) != (4 * n, n):
                 problems.append(f"labels {number}: {labels} and {reasons} bytes for {n} classes")
-    except sqlite3.DatabaseError as error:
-        return [f"the file is damaged: {error}"]
+    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+        return [f"the file is damaged: {' '.join(str(error).split())}"]
     return problems
 
 
@@ -52,6 +52,8 @@ def _wrong_job(row: tuple[Any, ...]) -> list[str]:
         "images": (images, 2 * SIDE**2),
         "wide": (wide or b"", 2 * WIDE_SIDE**2),
     }
+    if odd := [name for name, (blob, _) in sizes.items() if not isinstance(blob, bytes)]:
+        return [f"{name} are no bytes" for name in odd]
     problems = [
         f"{name} has {len(blob)} bytes for {n} classes"
         for name, (blob, size) in sizes.items()
@@ -69,7 +71,12 @@ def merge(library: Library, other: Path) -> tuple[int, int]:
     """
     if other.resolve() == library.path.resolve():
         raise InputError(other, "library", "the same file", "give another library")
-    Library(other).close()  # it exists, is a library, and is brought to this version's tables
+    with Library(other) as opened:  # brings it to this version's tables
+        opened.jobs()
+        if problems := verify(opened):
+            raise InputError(
+                other, "content", problems[0], "restore it from a backup; nothing was brought in"
+            )
     sql = library.sql
     sql.execute("ATTACH ? AS other", (str(other),))
     try:

@@ -104,7 +104,7 @@ def test_a_site_finishes_a_release_for_itself(tmp_path: Path, capsys: pytest.Cap
     release = first_release(tmp_path / "releases", initial_vector(0), {"origin": "untrained"}).path
     out = tmp_path / "personal"
     words = ["site", "personalize", str(release), "--library", str(tmp_path / "north.db")]
-    words += ["--model", str(release), "--epochs", "1", "--out", str(out)]
+    words += ["--trust", str(tmp_path), "--model", str(release), "--epochs", "1", "--out", str(out)]
     assert main(words) == 0
     told = capsys.readouterr().out
     # One project of 48 averages is held out: half of its one job cannot both choose and tell.

@@ -27,7 +27,7 @@ PLAN = Plan(
     gate=GateRules(site_tolerance=0.05, cross_site=True),
     sites=tuple(EnrolledSite(name=name) for name in ("alpha", "beta")),
 )
-SHORT = replace(PLAN, rounds=RoundRules(count=1), training=LocalTraining(steps=1, batch=16))
+SHORT = replace(PLAN, rounds=RoundRules(count=1), training=LocalTraining(steps=2, batch=16))
 
 
 def campaign(home: Path, plan: Plan = PLAN) -> Campaign:

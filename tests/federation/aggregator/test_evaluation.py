@@ -65,8 +65,8 @@ def test_every_site_measures_the_common_model_and_what_each_site_made(tmp_path: 
     assert list(told["auc"]) == ["alpha", "beta"]
     held_out = THERE["beta"].source.labelled(held_out=True)
     expected = [evaluate(vector, held_out).auc for vector in (common, made_by_alpha)]
-    assert abs(expected[0] - expected[1]) > 0.01  # so that one is not taken for the other
-    assert told["auc"]["beta"][:2] == pytest.approx(expected, abs=1e-3)
+    assert abs(expected[0] - expected[1]) > 0.06  # so that one is not taken for the other
+    assert told["auc"]["beta"][:2] == pytest.approx(expected, abs=0.0251)  # in steps of one of 20 averages
 
 
 def test_a_site_that_falls_silent_is_not_asked_again_and_has_no_row(tmp_path: Path) -> None:

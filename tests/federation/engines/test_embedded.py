@@ -32,11 +32,11 @@ from cryofed.learning.learner import initial_vector, layout
 def test_two_workers_train_to_the_same_bits_as_one_process(tmp_path: Path) -> None:
     plan = Plan(
         rounds=RoundRules(count=2),
-        training=LocalTraining(steps=1, batch=8),
+        training=LocalTraining(steps=2, batch=16),
         tables={"embedded": EmbeddedRules(workers=2)},
         sites=tuple(EnrolledSite(name=name) for name in ("alpha", "beta", "gamma")),
     )
-    sites = {name: Site(name=name, source=source(seed, 30)) for seed, name in enumerate(plan.site_names)}
+    sites = {name: Site(name=name, source=source(seed, 40)) for seed, name in enumerate(plan.site_names)}
     found = []
     for inline in (True, False):
         folder = tmp_path / str(inline)

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
+from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.site.answering import InMemory, Site
 from cryofed.federation.telling.comparison import Course, Row, alone, follow, mean_and_spread, table
 from cryofed.learning.learner import evaluate, initial_vector, layout
@@ -37,7 +38,12 @@ def blobs(n: int, seed: int) -> Labelled:
 
 def sites(folder: Path) -> dict[str, Site]:
     return {
-        name: Site(name=name, source=InMemory(train=blobs(16, i), held_out=blobs(8, 9)), folder=folder / name)
+        name: Site(
+            name=name,
+            source=InMemory(train=blobs(16, i), held_out=blobs(8, 9)),
+            folder=folder / name,
+            policy=GuardRules(min_examples=1),
+        )
         for i, name in enumerate(("a", "b"))
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cryofed.trust.keys import key_fingerprint
 from cryofed.trust.masks.fixed_point import FixedPoint
 from cryofed.trust.masks.ledger import MaskLedger
 from cryofed.trust.masks.masking import Secrets, Total, check_masked, gather, unmask
@@ -55,7 +56,7 @@ def group(folder: Path, count: int, numbers: int, min_sites: int = 3) -> tuple[l
     }
     rules = MaskRules(
         campaign=CAMPAIGN,
-        identities={name: key.public_key() for name, key in keys.items()},
+        identities={name: key_fingerprint(key.public_key()) for name, key in keys.items()},
         min_sites=min_sites,
         numbers=numbers,
         fixed=FIXED,

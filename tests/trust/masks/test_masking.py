@@ -176,7 +176,7 @@ def test_offers_that_were_swapped_replayed_or_left_out_are_refused(tmp_path: Pat
     replayed = [replace(offer, call=older.hash) for offer in offers]
     refused(replayed, "s00 answers another call")
     # A signed key that gives the same secret with everyone.
-    null = Offer("s03", call.hash, bytes(32), b"")
+    null = Offer("s03", call.hash, bytes(32), b"", offers[3].identity)
     null = replace(null, signature=sign(sites[3].member.identity, null.signed()))
     refused([*offers[:3], null], "offers a key that is no key")
     # And the good ones still serve: a refusal has burnt nothing.
@@ -241,7 +241,7 @@ def test_rules_that_would_not_protect_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="masks protect from 3 sites on"):
         replace(rules, min_sites=2)
     with pytest.raises(ValueError, match="2 sites, agreed are 3 to 64"):
-        MaskRules(campaign=CAMPAIGN, identities={"a": 1, "b": 2}, min_sites=3, numbers=10, fixed=FIXED)
+        MaskRules(campaign=CAMPAIGN, identities={"a": "1", "b": "2"}, min_sites=3, numbers=10, fixed=FIXED)
     with pytest.raises(ValueError, match="bits are left for fractions"):
         FixedPoint(max_norm=1e6, max_weight=1e6, max_sites=1000)
     with pytest.raises(FederationError, match="2 sites are present"):

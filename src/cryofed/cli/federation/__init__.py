@@ -10,6 +10,7 @@ SUBCOMMANDS = {
     "new": "write a commented plan",
     "provision": "found a federation of real sites: authority, aggregator, invitation",
     "approve": "sign a site's request after comparing its key fingerprint",
+    "revoke": "let a site take part no more, at once",
     "start": "start the aggregator",
     "run": "run one campaign, or several, or go on with one that was stopped",
     "compare": "run plans or strategies side by side over seeds, beside pooled data and each site alone",

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--invite",
         action="store_true",
-        help="only write the invitation anew, after a change of the plan",
+        help="after a change of the plan: sign the new agreement and write the invitation anew",
     )
     parser.add_argument("--home", type=Path, help="the federation's folder (default: beside the plan)")
 
@@ -27,6 +27,10 @@ def run(options: argparse.Namespace) -> None:
     machines, home = machines_of(plan.engine), options.home or options.plan.parent / plan.name
     made = machines.invite(plan, home) if options.invite else machines.found(plan, home)
     print(f"send this invitation to every site: {made.path}")
-    print(f"and read this authority fingerprint to them by telephone: {made.authority}")
-    print(f"or these words, which stand for it: {fingerprint_words(made.authority)}")
+    print(f"it holds agreement {made.version}, whose hash is {made.agreement}")
+    print("and read both fingerprints to them by telephone, or the words that stand for them:")
+    print(f"  authority   {made.authority}")
+    print(f"              {fingerprint_words(made.authority)}")
+    print(f"  coordinator {made.coordinator}")
+    print(f"              {fingerprint_words(made.coordinator)}")
     print("then, for each request that comes back: cryofed federation approve PLAN.toml NAME.request.pem")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryofed.cli.model import add_trust, checked_release
 from cryofed.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,16 +18,20 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """List, show, promote, rollback."""
+    """List, show, verify, promote, rollback."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, purpose, function in (
         ("list", "every release with its parent and who promoted it", _list),
         ("show", "one release: lineage, how it was made, what the gate measured", _show),
+        ("verify", "hold releases against their signatures, and say what these say", _verify),
         ("promote", "make a release the current one, by hand", _promote),
         ("rollback", "go back to the current release's parent", _rollback),
     ):
         child = commands.add_parser(name, help=purpose, description=purpose)
-        child.add_argument("home", type=Path, help="the federation's folder, or its PLAN.toml")
+        where = "the federation's folder, or its PLAN.toml" + (", or a release's" if name == "verify" else "")
+        child.add_argument("home", type=Path, help=where)
+        if name == "verify":
+            add_trust(child)
         if name in ("show", "promote"):
             child.add_argument("number", type=int, help="of the release")
         if name in ("promote", "rollback"):
@@ -91,6 +97,28 @@ def _show_gate(campaigns: Path, number: Any) -> None:
             f"         {name}: {site['current']:.4f} -> {site['candidate']:.4f} "
             f"on {site['held_out']} held-out averages"
         )
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from cryofed.federation.releases.signing import own_signer
+    from cryofed.federation.releases.store import release_numbers, sound_release
+
+    if (options.home / "model.onnx").exists():
+        _say(options.home, checked_release(options.home, options))
+        return
+    folder = _releases(options.home)
+    if not own_signer(folder.parent):
+        raise InputError(folder.parent, "signing key", "none", "give a release's folder, and --trust")
+    for number in release_numbers(folder):
+        sound_release(folder / f"{number:04d}")
+        print(f"release {number}: signed by {own_signer(folder.parent)}, unchanged")
+
+
+def _say(folder: Path, told: Mapping[str, Any]) -> None:
+    print(f"release {told['release']} in {folder}: signed by the pinned key, and unchanged")
+    for name, value in told.items():
+        if name != "release":
+            print(f"  {name:<14} {', '.join(value) if isinstance(value, list) else value}")
 
 
 def _promote(options: argparse.Namespace) -> None:

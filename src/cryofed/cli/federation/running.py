@@ -107,9 +107,9 @@ class Display:
             self.progress.update(self.rounds, completed=facts["round"] - 1)
         elif event == "round_started":
             self.progress.update(self.answers, completed=0, total=len(facts["asked"]), note="")
-        elif event in ("update_accepted", "update_refused", "site_lost"):
+        elif event in ("update_accepted", "site_trained", "update_refused", "site_lost"):
             self.progress.advance(self.answers)
-            if event != "update_accepted":
+            if "reason" in facts:
                 self.progress.console.print(f"round {facts['round']}: {facts['site']} {facts['reason']}")
         elif event == "round_failed":
             missing = ", ".join(f"{site} {why}" for site, why in facts["missing"].items())

@@ -87,8 +87,15 @@ def _sites(rounds: Sequence[Facts]) -> Table:
     table = _table("sites, last update", ["site", "round", "examples", "norm", *metrics])
     for site, (number, update) in sorted(last.items()):
         values = [_shown(update["metrics"].get(name)) for name in metrics]
-        table.add_row(site, str(number), str(update["examples"]), f"{update['norm']:.3f}", *values)
+        table.add_row(site, str(number), *_own(update), *values)
     return table
+
+
+def _own(update: Facts) -> tuple[str, str]:
+    """Examples and norm of a site; under masks nobody knows them."""
+    if "norm" not in update:
+        return "masked", "masked"
+    return str(update["examples"]), f"{update['norm']:.3f}"
 
 
 def _matrix(matrix: Facts) -> Table:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryofed.cli.site import personalize, policy
+from cryofed.cli.site import agreement, audit, personalize, policy
 from cryofed.errors import InputError
 from cryofed.learning.device import DEVICES
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Join, start, stop, status, policy, personalize."""
+    """Join, start, stop, status, agreement, audit, policy, personalize."""
     commands = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
     join = commands.add_parser(
         "join",
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     join.add_argument(
         "--renew", action="store_true", help="a new key and certificate for a site that has joined"
     )
+    agreement.add_consent(join)
     join.set_defaults(run_subcommand=_join)
     start = commands.add_parser("start", help="connect to the aggregator and work for its rounds")
     start.add_argument("--foreground", action="store_true", help="do not return; for systemd and containers")
@@ -47,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stop.set_defaults(run_subcommand=_stop)
     status = commands.add_parser("status", help="say whether this site runs, and until when it may")
     status.set_defaults(run_subcommand=_status)
+    agreed = commands.add_parser("agreement", help="show, compare or accept what the federation agrees on")
+    agreement.add_arguments(agreed)
+    agreed.set_defaults(run_subcommand=agreement.run)
+    sent = commands.add_parser("audit", help="show, verify or export what has left this site")
+    audit.add_arguments(sent)
+    sent.set_defaults(run_subcommand=audit.run)
     rules = commands.add_parser("policy", help="show, check or write what may leave this site")
     policy.add_arguments(rules)
     rules.set_defaults(run_subcommand=policy.run)
@@ -55,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     personalize.add_arguments(finish)
     finish.set_defaults(run_subcommand=personalize.run)
-    for child in (join, start, stop, status, rules):
+    for child in (join, start, stop, status, agreed, sent, rules):
         child.add_argument(
             "--home", type=Path, default=Path("site"), help="this site's folder (default: %(default)s)"
         )
@@ -68,7 +75,9 @@ def run(options: argparse.Namespace) -> int | None:
 
 
 def _join(options: argparse.Namespace) -> None:
+    from cryofed.federation.agreement.words import described
     from cryofed.federation.engines.deployment import machines_of
+    from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.invitation import engine_of, read_invitation
     from cryofed.federation.engines.remote.settings import SiteSettings, read_settings, write_settings
@@ -92,9 +101,14 @@ def _join(options: argparse.Namespace) -> None:
         library = str(options.library.resolve()) if options.library else "library.db"
         own = SiteSettings(name=name, organization=organization, library=library, device=options.device)
         write_settings(home, own)
-    authority = read_invitation(options.file).authority
-    print(f"the coordinator must read to you: {authority}")
-    print(f"or these words: {fingerprint_words(authority)}; else go no further")
+    waiting = consent_of(home).proposed()
+    if waiting is not None:
+        print("\n".join(described(waiting)) + "\n")
+        agreement.accept(home, options)
+    invitation = read_invitation(options.file)
+    for what, one in (("authority", invitation.authority), ("coordinator", invitation.coordinator)):
+        print(f"the coordinator must read to you, as {what}: {one}")
+        print(f"or these words: {fingerprint_words(one)}; else go no further")
     print(f"send this file to the coordinator: {sent}")
     print(f"and read this key fingerprint to them by telephone: {told.fingerprint}")
     print(f"or these words, which stand for it: {fingerprint_words(told.fingerprint)}")
@@ -136,6 +150,7 @@ def _stop(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
+    from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.settings import read_settings
 
@@ -147,3 +162,8 @@ def _status(options: argparse.Namespace) -> None:
     else:
         print("not joined yet: waits for the coordinator's NAME.signed.pem")
     print(f"library {read_settings(home).library}")
+    consent = consent_of(home)
+    accepted, proposed = consent.accepted(), consent.proposed()
+    print(f"agreement {accepted.version} is accepted" if accepted else "no agreement is accepted yet")
+    if proposed is not None:
+        print(f"agreement {proposed.version} is proposed: cryofed site agreement diff --home {options.home}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.model import add_trust, checked_release
 from cryofed.errors import InputError, MissingPackageError, OutputError
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="origin",
         type=Path,
         help="folder of the release that the federation began with (default: the one shipped)",
+    )
+    add_trust(parser)
+    parser.add_argument(
+        "--own-model", action="store_true", help="the release is your own: ask for no signature"
     )
     parser.add_argument("--out", type=Path, default=Path("personal"), help="new folder (default: personal)")
     parser.add_argument("--epochs", type=int, default=8, help="times that each average is seen (default: 8)")
@@ -50,6 +55,8 @@ def run(options: argparse.Namespace) -> None:
     from cryofed.library.store import Library
     from cryofed.scoring.scorer import SHIPPED, open_model
 
+    if not options.own_model:
+        checked_release(options.release, options)
     if options.epochs < 1:
         raise InputError("--epochs", "number", str(options.epochs), "give 1 or more")
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
@@ -74,7 +81,8 @@ def run(options: argparse.Namespace) -> None:
         "stays": "at the site",
     }
     write_model(options.out, personal.vector, personal.calibration, card)
-    print(f"written to {options.out}; use it with: cryofed select JOB --model {options.out / 'model.onnx'}")
+    model = options.out / "model.onnx"
+    print(f"written to {options.out}; use it with: cryofed select JOB --model {model} --own-model")
 
 
 def _candidates(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from cryofed.errors import InputError, OutputError
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.plan:
         rules = stricter(read_plan(options.plan).guard, policy.guard)
-        policy = SitePolicy(guard=rules)
+        policy = replace(policy, guard=rules)
     where = str(path) if path.exists() else f"no {path}: the defaults are in force"
     print(f"# {where}" + (f", and {options.plan}; the stricter of both" if options.plan else ""))
     print(commented_policy(policy), end="")

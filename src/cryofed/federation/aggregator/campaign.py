@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cryofed.disk.documents import read_document, write_document
+from cryofed.disk.lines import read_lines
 from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError
+from cryofed.federation.aggregator.attested import Attested, Proving
 from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
 from cryofed.federation.aggregator.evaluation import cross_site_matrix, site_statistics
 from cryofed.federation.aggregator.gate import REMEMBERED, Decision, Measured, decide, differing
 from cryofed.federation.aggregator.hooks import Hook, tell
+from cryofed.federation.aggregator.masked import run_masked_rounds
 from cryofed.federation.aggregator.proportion import held
 from cryofed.federation.aggregator.rounds import Rounds, open_rounds
+from cryofed.federation.agreement.masking import Seal
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.releases.store import (
     Release,
@@ -27,6 +31,7 @@ from cryofed.federation.releases.store import (
     promote,
     read_release,
     release_numbers,
+    sound_release,
     write_release,
 )
 from cryofed.federation.wire.orders import Numbers, order
@@ -48,11 +53,20 @@ class Campaign:
 
 
 def run_campaign(
-    home: Path, plan: Plan, carrier: Carrier, hooks: Sequence[Hook] = (), *, patient: bool = False
+    home: Path,
+    plan: Plan,
+    carrier: Carrier,
+    hooks: Sequence[Hook] = (),
+    *,
+    patient: bool = False,
+    agreement: str = "",
+    seal: Seal | None = None,
+    proving: Proving | None = None,
 ) -> Campaign:
     """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
 
-    Called by every engine where its aggregator is. `patient`: see `open_rounds`.
+    Called by every engine where its aggregator is. `patient`: see `open_rounds`. `agreement`: hash of the one
+    that the sites have accepted. `seal`: in profile masked; `proving`: in profile attested.
 
     Raises:
         FederationError: no release to start from, a round without quorum, another run in this folder.
@@ -61,11 +75,20 @@ def run_campaign(
     with sole_run(home):
         number, folder = next_campaign(home)
         start = _start(releases, folder, plan)
+        if plan.profile == "attested":
+            if proving is None:
+                raise FederationError(
+                    "profile attested: this engine does not say how the aggregator proves itself"
+                )
+            carrier = Attested(carrier, plan, proving, start.layout.hash)
         listeners = [_log(folder), *hooks]
         with open_rounds(
             folder, plan, start.layout, start.vector, hooks=listeners, patient=patient
         ) as rounds:
-            run_rounds(rounds, carrier)
+            if plan.profile == "masked":
+                run_masked_rounds(rounds, carrier, _sealed(seal, plan))
+            else:
+                run_rounds(rounds, carrier)
             candidate = mixed(rounds.vector, start.vector, plan.gate.keep)
             decision, calibration = ask_gate(rounds, candidate, carrier, start, plan)
             write_document(folder / "statistics.json", site_statistics(rounds, carrier, plan))
@@ -77,10 +100,20 @@ def run_campaign(
         tell(hooks, "gate", told)
         release = start
         if decision.promoted:
-            facts = _facts(rounds, start, plan, told)
+            facts = _facts(rounds, start, plan, told) | {"agreement": agreement}
             release = _release(releases, candidate, facts, start.path)
         write_document(folder / "gate.json", told)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
+
+
+def _sealed(seal: Seal | None, plan: Plan) -> Seal:
+    absent = [name for name in plan.site_names if not (seal and seal.identities.get(name))]
+    if seal is None or absent:
+        raise FederationError(
+            f"profile masked: no key is agreed for {', '.join(absent)}; sites join first, then the agreement "
+            "is signed anew: cryofed federation provision PLAN.toml --invite"
+        )
+    return seal
 
 
 def _gates_before(home: Path, number: int) -> list[dict[str, Any]]:
@@ -113,6 +146,7 @@ def ask_gate(
     """
     both = np.concatenate([candidate, current.vector])  # in this order; see `measured`
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
+    asked = replace(asked, acknowledged=dict(rounds.acknowledged))
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
     found = measured(answers, plan)
     return decide(found, plan.gate), _calibration(answers, found)
@@ -137,26 +171,33 @@ def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
 
     Weights are bounded by the site's enrolment, and by the plan's multiple of the middle one.
     """
-    metric, found, weights = plan.gate.metric, dict[str, tuple[float, float]](), dict[str, int]()
+    metric, found, weights = plan.gate.metric, dict[str, tuple[float, float, float]](), dict[str, int]()
     for name, numbers in sorted(answers.items()):
         site, values = plan.site(name), numbers.values
         if site is None or not {f"0.{metric}", f"1.{metric}", "0.held_out"} <= set(values):
             continue
         told = max(int(values["0.held_out"]), 1)
         weights[name] = min(told, site.max_examples) if site.max_examples else told
-        found[name] = (values[f"0.{metric}"], values[f"1.{metric}"])
+        found[name] = (values[f"0.{metric}"], values[f"1.{metric}"], _step(values))
     weights = held(weights, plan.gate.times_median)
     return {
-        name: Measured(candidate=candidate, current=current, held_out=weights[name])
-        for name, (candidate, current) in found.items()
+        name: Measured(candidate=candidate, current=current, held_out=weights[name], step=step)
+        for name, (candidate, current, step) in found.items()
     }
+
+
+def _step(values: Mapping[str, float]) -> float:
+    """In which a site gives its metric (`site.evaluating.in_steps`), as far as it tells."""
+    good = values.get("0.good", 0.0)
+    fewest = min(good, values["0.held_out"] - good)
+    return 1 / fewest if fewest >= 1 else 0.0
 
 
 def _start(releases: Path, folder: Path, plan: Plan) -> Release:
     """The current release; for a campaign that goes on, the one that it was begun with."""
     note = folder / "start.json"
     if note.exists():
-        return read_release(releases / f"{read_document(note)['release']:04d}")
+        return sound_release(releases / f"{read_document(note)['release']:04d}")
     current = current_release(releases)
     if current is None:
         raise FederationError(f"{releases}: no release to start from; make the first one before")
@@ -168,6 +209,9 @@ def _start(releases: Path, folder: Path, plan: Plan) -> Release:
 
 def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("metric", "pooled_candidate", "pooled_current")
+    accepted = [report["accepted"] for report in read_lines(rounds.folder / "rounds.jsonl")]
+    counts = {site: told["examples"] for sites in accepted for site, told in sites.items()}
+    cell = plan.gate.min_cell
     return {
         "parent": start.hash,
         "parent_release": start.number,
@@ -178,7 +222,21 @@ def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) 
         "strategy": plan.strategy.name,
         "gate": {name: gate[name] for name in kept} | {"sites": len(gate["sites"])},
         "calibration": gate["calibration"],
+        "participants": sorted(counts),
+        "examples": sum(count // cell * cell for count in counts.values()),  # no finer than the gate's cell
+        "privacy": _privacy(plan),
     }
+
+
+def _privacy(plan: Plan) -> str:
+    """What the plan promises; each site's own ledger has what was spent, and may promise more."""
+    guard = plan.guard
+    if not guard.private:
+        return "none is promised by the plan"
+    return (
+        f"DP-SGD at every site: noise {guard.noise_multiplier:g} at clip {guard.sample_norm:g} per class "
+        f"average; at most epsilon {guard.max_epsilon:g} over all campaigns, by each site's own ledger"
+    )
 
 
 def _release(releases: Path, vector: Vector, facts: Mapping[str, Any], like: Path) -> Release:

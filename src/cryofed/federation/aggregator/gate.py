@@ -21,6 +21,7 @@ class Measured:
     candidate: float
     current: float
     held_out: int  # averages, the weight in the pooled metric
+    step: float = 0.0  # in which the site gives its metric: one average can change it by so much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,8 @@ def decide(sites: Mapping[str, Measured], rules: GateRules) -> Decision:
     if len(sites) > 2 and middle < -rules.pooled_tolerance - 1e-12:
         reasons.append(f"{rules.metric} of the middle site changes by {sign * middle:+.4f}")
     for name, site in sorted(sites.items()):
-        if sign * (site.candidate - site.current) < -rules.site_tolerance - 1e-12:
+        # Two metrics that hardly differ can be given one step apart.
+        if sign * (site.candidate - site.current) < -max(rules.site_tolerance + 1e-12, 1.001 * site.step):
             reasons.append(f"{name}: {rules.metric} goes from {site.current:.4f} to {site.candidate:.4f}")
     return _decision(not reasons, rules, sites, tuple(reasons))
 

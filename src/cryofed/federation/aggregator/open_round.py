@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from cryofed.federation.aggregator.proportion import InProportion
 from cryofed.federation.strategies.blocks import gram
 from cryofed.federation.wire.orders import Order
-from cryofed.federation.wire.updates import Update
+from cryofed.federation.wire.updates import NO_AUDIT, Update
 from cryofed.learning.vector import Vector, vector_hash
+from cryofed.trust.masks.rules import collusion_threshold
 
 GRAM_SITES = 32  # inner products of all pairs are kept for at most this many sites
 
@@ -28,6 +29,7 @@ class OpenRound:
     quorum_at: float | None = None
     refused: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
+    ready: set[str] = field(default_factory=set)  # under masks: have trained, and keep the update at home
 
 
 def round_report(
@@ -51,6 +53,24 @@ def round_report(
     if len(accepted) <= GRAM_SITES:
         report["inner_products"] = inner_products(updates, before, after, size)
     return report
+
+
+def masked_report(
+    now: OpenRound, sizes: Mapping[str, int], weight: float, before: Vector, after: Vector
+) -> dict[str, Any]:
+    """What a closed masked round leaves: who is in the sum. Nothing is known of any one of them."""
+    return {
+        "round": now.order.round_number,
+        "attempt": now.attempt,
+        "model_before": vector_hash(before),
+        "model_after": vector_hash(after),
+        "asked": list(now.asked),
+        "accepted": {site: {"bytes": size, "metrics": {}} for site, size in sorted(sizes.items())},
+        "refused": now.refused,
+        "lost": now.lost,
+        "auc": None,
+        "masked": {"weight": round(weight, 6), "collusion_threshold": collusion_threshold(len(sizes))},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,8 @@ def _facts(update: Update, updates: InProportion) -> dict[str, Any]:
         "bytes": updates.spool.sent_bytes(update.site),
         "metrics": {name: round(value, 6) for name, value in sorted(update.metrics.items())},
     }
+    if update.audit_hash != NO_AUDIT:
+        facts |= {"audit": update.audit_hash, "acknowledged": updates.spool.acknowledged(update.site)}
     if counted < update.examples:
         facts["declared"] = update.examples
     if factor < 1:

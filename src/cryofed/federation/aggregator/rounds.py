@@ -6,7 +6,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cryofed.disk.lines import append_line
+from cryofed.disk.lines import append_line, read_lines
 from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError, WireError
 from cryofed.federation.aggregator.admission import Expected, admit
@@ -27,16 +27,16 @@ from cryofed.federation.aggregator.checkpoint import (
     save_progress,
 )
 from cryofed.federation.aggregator.hooks import Hook, tell
-from cryofed.federation.aggregator.open_round import OpenRound, round_report
+from cryofed.federation.aggregator.open_round import OpenRound, masked_report, round_report
 from cryofed.federation.aggregator.proportion import in_proportion
 from cryofed.federation.aggregator.quorum import Standing, needed, seconds_left
 from cryofed.federation.aggregator.spool import Spool
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.strategies.registry import make_strategy
-from cryofed.federation.strategies.strategy import Strategy
+from cryofed.federation.strategies.strategy import State, Strategy
 from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer, Order, order
-from cryofed.federation.wire.parcels import unpack_update
+from cryofed.federation.wire.parcels import acknowledgement, unpack_update
 from cryofed.federation.wire.updates import Update
 from cryofed.learning.vector import Layout, Vector, vector_hash
 
@@ -92,6 +92,9 @@ class Rounds:
             Progress(state=self.strategy.start(start), previous=start, identity=identity)
         )
         repair_report(folder / "rounds.jsonl", self.progress)
+        self.acknowledged: dict[str, str] = {}  # by site, its last update that counted; sites hear of it
+        for report in read_lines(folder / "rounds.jsonl"):
+            self._acknowledge(report)
         self._attempts = load_attempts(folder / "attempts.json", self.round_number)
         self.spool = Spool(folder / "spool")
         self._tell("resumed" if known else "started", {"round": self.round_number, "plan": plan.hash})
@@ -136,6 +139,7 @@ class Rounds:
                 )
             message = self.strategy.message(self.progress.state)
             sent = order("train", number, message, **self.hashes)
+            sent = replace(sent, acknowledged=dict(self.acknowledged))
             self.spool.keep_only(number, sent.model_hash)
             self._attempts = self._attempts.next(number)
             attempt = self._attempts.current
@@ -165,7 +169,7 @@ class Rounds:
                 return code
             now.refused.pop(answer.site, None)
             now.lost.pop(answer.site, None)
-            self.spool.add(update, len(answer.data))
+            self.spool.add(update, len(answer.data), acknowledgement(answer.data, update.audit_hash))
             self._note_quorum()
             self._tell("update_accepted", facts | {"examples": update.examples, **update.metrics})
             return None
@@ -178,6 +182,28 @@ class Rounds:
                 now.lost[site] = code
                 self._tell("site_lost", {"round": now.order.round_number, "site": site, "reason": code})
 
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """Under masks: the sites that have trained in the round that runs, sorted."""
+        with self._guard:
+            return tuple(sorted(self._running().ready))
+
+    def trained(self, site: str) -> None:
+        """Under masks: this site has trained and keeps its update."""
+        with self._guard:
+            now = self._running()
+            if site in now.asked:
+                now.ready.add(site)
+                now.lost.pop(site, None)
+                self._note_quorum()
+                self._tell("site_trained", {"round": now.order.round_number, "site": site})
+
+    def drop(self, site: str, code: str) -> None:
+        """Under masks: this site is out of the round, whatever it has done so far."""
+        with self._guard:
+            self._running().ready.discard(site)
+            self.lose(site, code if is_code(code) else "malformed")
+
     def seconds_left(self) -> float:
         """How long the engine may wait for another answer; at 0 call `close`."""
         with self._guard:
@@ -185,7 +211,7 @@ class Rounds:
             since = None if now.quorum_at is None else now.quorum_at - now.began
             standing = Standing(
                 asked=len(now.asked),
-                accepted=len(self.spool.sites),
+                accepted=len({*self.spool.sites, *now.ready}),
                 gone=len(now.lost.keys() | {site for site in now.refused if self._final(now, site)}),
                 elapsed_s=self._clock() - now.began,
                 quorum_at_s=since,
@@ -202,28 +228,64 @@ class Rounds:
         """
         with self._guard:
             now = self._running()
-            silent = set(now.asked) - {*self.spool.sites, *now.refused, *now.lost}
+            silent = set(now.asked) - {*self.spool.sites, *now.refused, *now.lost, *now.ready}
             now.lost |= dict.fromkeys(sorted(silent), "late")
             self._open = None
             if len(self.spool.sites) < needed(self.plan.rounds, len(now.asked)):
                 return self._fail(now)
             before = self.progress.state.vector
             updates = in_proportion(self.spool, self.layout.size, self.plan.admission.times_median)
-            state = self.strategy.combine(self.progress.state, updates)
-            if not np.isfinite(state.vector).all():
-                raise FederationError(
-                    f"round {now.order.round_number}: {self.strategy.name} gave a model that is not finite; "
-                    "lower its learning rate, or admission.max_norm"
-                )
-            report = round_report(now, updates, self.layout.size, before, state.vector)
-            report |= {"plan": self.plan.hash, "strategy": self.strategy.name}
-            report["seconds"] = round(self._clock() - now.began, 3)
-            self.progress = self._saved(self.progress.after(state, report, self.plan.rounds.patience))
-            append_line(self.folder / "rounds.jsonl", report)
-            self._tell("round_closed", report)
-            if self.finished:
-                self._tell("finished", {"round": state.round_number, "why": self.progress.stopped or "all"})
+            state = self._combined(now, updates)
+            self._closed(now, state, round_report(now, updates, self.layout.size, before, state.vector))
             return True
+
+    def close_masked(self, mean: Vector, weight: float, sizes: Mapping[str, int]) -> None:
+        """Combine the sum of a masked round, checkpoint and report.
+
+        Args:
+            mean: weighted mean of the updates of all sites in `sizes`; nothing else is known of them.
+            weight: sum of their weights.
+            sizes: bytes that each of them sent.
+        """
+        with self._guard:
+            now = self._running()
+            self._open = None
+            before = self.progress.state.vector
+            together = Update(
+                site="sum",
+                round_number=now.order.round_number,
+                model_hash=now.order.model_hash,
+                layout_hash=self.layout.hash,
+                vector=mean,
+                examples=max(1, round(weight)),
+                steps=self.plan.training.steps,
+            )
+            state = self._combined(now, [together])
+            self._closed(now, state, masked_report(now, sizes, weight, before, state.vector))
+
+    def _combined(self, now: OpenRound, updates: Iterable[Update]) -> State:
+        state = self.strategy.combine(self.progress.state, updates)
+        if not np.isfinite(state.vector).all():
+            raise FederationError(
+                f"round {now.order.round_number}: {self.strategy.name} gave a model that is not finite; "
+                "lower its learning rate, or admission.max_norm"
+            )
+        return state
+
+    def _closed(self, now: OpenRound, state: State, report: dict[str, Any]) -> None:
+        report |= {"plan": self.plan.hash, "strategy": self.strategy.name}
+        report["seconds"] = round(self._clock() - now.began, 3)
+        self.progress = self._saved(self.progress.after(state, report, self.plan.rounds.patience))
+        append_line(self.folder / "rounds.jsonl", report)
+        self._acknowledge(report)
+        self._tell("round_closed", report)
+        if self.finished:
+            self._tell("finished", {"round": state.round_number, "why": self.progress.stopped or "all"})
+
+    def _acknowledge(self, report: Mapping[str, Any]) -> None:
+        for site, told in report["accepted"].items():
+            if "acknowledged" in told:
+                self.acknowledged[site] = told["acknowledged"]
 
     def _drawn(self, there: Sequence[str], attempt: int) -> Sequence[str]:
         """The sites to ask: the same for the same seed, round, attempt and presence."""
@@ -258,7 +320,8 @@ class Rounds:
 
     def _note_quorum(self) -> None:
         now = self._running()
-        if now.quorum_at is None and len(self.spool.sites) >= needed(self.plan.rounds, len(now.asked)):
+        here = {*self.spool.sites, *now.ready}
+        if now.quorum_at is None and len(here) >= needed(self.plan.rounds, len(now.asked)):
             now.quorum_at = self._clock()
 
     def _fail(self, now: OpenRound) -> bool:

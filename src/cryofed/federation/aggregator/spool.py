@@ -9,7 +9,7 @@ from cryofed.disk.arrays import read_arrays, write_arrays
 from cryofed.errors import CryoFedError
 from cryofed.federation.wire.updates import Update
 
-FIELDS = ("site", "round_number", "model_hash", "layout_hash", "examples", "steps")
+FIELDS = ("site", "round_number", "model_hash", "layout_hash", "examples", "steps", "audit_hash")
 
 
 class Spool:
@@ -23,10 +23,17 @@ class Spool:
         self.sites = sorted(path.stem for path in folder.glob("*.update"))
         self._sound: set[str] = set()  # whose file was held against its checksum
 
-    def add(self, update: Update, sent_bytes: int) -> None:
-        """Keep an accepted update; once this returns, a crash does not lose it."""
+    def add(self, update: Update, sent_bytes: int, acknowledged: str = "") -> None:
+        """Keep an accepted update; once this returns, a crash does not lose it.
+
+        Args:
+            update: that was accepted.
+            sent_bytes: in which it travelled.
+            acknowledged: what the site will hear of it.
+        """
         header = {name: getattr(update, name) for name in FIELDS} | {"metrics": dict(update.metrics)}
-        write_arrays(self._path(update.site), {"vector": update.vector}, header | {"sent_bytes": sent_bytes})
+        header |= {"sent_bytes": sent_bytes, "acknowledged": acknowledged}
+        write_arrays(self._path(update.site), {"vector": update.vector}, header)
         self.sites = sorted({*self.sites, update.site})
         self._sound.discard(update.site)
 
@@ -43,6 +50,10 @@ class Spool:
     def sent_bytes(self, site: str) -> int:
         """Bytes in which this update travelled."""
         return int(read_arrays(self._path(site), check=False)[1]["sent_bytes"])
+
+    def acknowledged(self, site: str) -> str:
+        """What the site will hear of this update."""
+        return str(read_arrays(self._path(site), check=False)[1]["acknowledged"])
 
     def __iter__(self) -> Iterator[Update]:
         for site in self.sites:

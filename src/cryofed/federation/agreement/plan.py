@@ -13,6 +13,7 @@ from cryofed.federation.agreement.rules import GuardRules
 from cryofed.schema.fields import NAME, NAME_REMEDY, inner, number, switch, word
 
 T = TypeVar("T")
+PROFILES = ("open", "masked", "attested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class Plan:
 
     name: str = word("cryofed", "of the federation", pattern=NAME, remedy=NAME_REMEDY)
     engine: str = word("embedded", "who carries the vectors")
+    profile: str = word("open", "who may see an update; see docs/agreement.md", choices=PROFILES)
     tracking: str = word("none", "where round reports are sent, too", choices=("none", "mlflow"))
     seed: int = number(1, "of site sampling and local training", most=2**63 - 1)
     rounds: RoundRules = RoundRules()
@@ -126,6 +128,7 @@ class Plan:
     gate: GateRules = GateRules()
     network: NetworkRules = NetworkRules()
     sites: tuple[EnrolledSite, ...] = ()
+    attestation: Mapping[str, Any] = inner(dict)  # what may run: `trust.attestation.policy`
     tables: Mapping[str, Any] = inner(dict)  # each engine's own, by its name
 
     @property

@@ -13,6 +13,8 @@ from cryofed.federation.agreement.plan import Plan, StrategyChoice
 from cryofed.schema.reading import checked, noun_of, read_toml, shown, unknown
 from cryofed.schema.writing import lines_of, table_of, toml
 
+ATTESTATION = "attestation"  # a plan's table, whose form is that of `trust.attestation.policy`
+
 
 def read_plan(path: Path) -> Plan:
     """The plan in this file; every field is checked, an unknown one is an error.
@@ -28,14 +30,22 @@ def plan_of(document: Mapping[str, Any], path: Path | str = "plan") -> Plan:
     engines = engine_names()
     known = [rule.name for rule in fields(Plan) if not rule.metadata.get("inner")]
     for key in document:
-        if key not in known and key not in engines:
-            raise unknown(path, key, key, [*known, *engines])
+        if key not in known and key not in engines and key != ATTESTATION:
+            raise unknown(path, key, key, [*known, ATTESTATION, *engines])
     agreed = {key: value for key, value in document.items() if key in known}
     plan = noun_of(Plan, agreed, path, readers={StrategyChoice: _strategy})
     told = {name: _table(name, document[name], path) for name in engines if name in document}
     plan = replace(plan, tables={name: table for name, table in told.items() if table != type(table)()})
     _check_sites(plan, path)
     load_engine(plan.engine, path).check(plan, path)
+    if ATTESTATION in document or plan.profile == "attested":
+        plan = replace(plan, attestation=_attestation(plan, document.get(ATTESTATION, {}), path))
+    if plan.profile == "masked":
+        from cryofed.federation.agreement.masking import check_masked
+
+        check_masked(plan, path)
+    elif plan.guard.mask != "none":
+        raise InputError(path, "guard.mask", plan.guard.mask, 'write profile = "masked" at the plan\'s head')
     return plan
 
 
@@ -59,6 +69,22 @@ def _check_sites(plan: Plan, path: Path | str) -> None:
     if 0 < plan.rounds.sites_per_round < plan.rounds.min_updates:
         found = f"{plan.rounds.sites_per_round} with a quorum of {plan.rounds.min_updates}"
         raise InputError(path, "rounds.sites_per_round", found, "ask at least as many sites as the quorum")
+
+
+def _attestation(plan: Plan, table: object, path: Path | str) -> Mapping[str, Any]:
+    """The `[attestation]` table, checked; as it stands in the file, for it is agreed on word by word."""
+    from cryofed.trust.attestation.policy import read_policy
+
+    if not isinstance(table, Mapping):
+        raise InputError(path, ATTESTATION, shown(table), "write tables, such as [attestation.snp]")
+    read_policy(table, str(path))
+    if plan.profile == "attested" and not set(table) & {"snp", "tdx", "sgx"}:
+        remedy = "say what may run: [attestation.snp], [attestation.tdx] or [attestation.sgx]; docs/trust.md"
+        raise InputError(path, ATTESTATION, "no machine that could attest", remedy)
+    if plan.profile == "attested" and load_engine(plan.engine, path).machines is None:
+        found = f"attested over engine {plan.engine}"
+        raise InputError(path, "profile", found, "its sites are on this machine: nobody attests to it")
+    return {name: dict(part) for name, part in table.items()}
 
 
 def _strategy(value: object, path: Path | str) -> StrategyChoice:
@@ -88,6 +114,8 @@ def commented_plan(plan: Plan) -> str:
             lines += [f"{key} = {toml(number)}" for key, number in value.parameters.items()]
         elif is_dataclass(value):
             lines += table_of(rule.name, value)
+    for name, part in plan.attestation.items():
+        lines += ["", f"[{ATTESTATION}.{name}]", *(f"{key} = {toml(value)}" for key, value in part.items())]
     for name, table in (_own_table(plan) | dict(plan.tables)).items():
         lines += table_of(name, table)
     for site in plan.sites:

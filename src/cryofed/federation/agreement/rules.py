@@ -15,7 +15,9 @@ MASKS = ("none", "pairwise")
 class GuardRules:
     """The `[guard]` table of a plan (what it asks at least) and of a site's policy (what it insists on)."""
 
-    min_examples: int = number(1, "labelled averages below which the site sends nothing")
+    min_examples: int = number(
+        32, "different averages in a round's batches, below which the site sends nothing"
+    )
     min_steps: int = number(1, "local steps below which the site sends nothing")
     max_norm: float = number(0.0, "longer updates are shortened to this norm; 0 leaves them")
     private: bool = switch(False, "DP-SGD: noise on every training step")

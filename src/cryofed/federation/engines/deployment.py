@@ -31,6 +31,9 @@ class Invitation:
 
     path: Path  # of the file to send; it holds no secret
     authority: str  # fingerprint of the federation's root certificate
+    coordinator: str  # fingerprint of the key that signs agreements and releases
+    agreement: str  # hash of the agreement in it
+    version: int  # of that agreement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,10 @@ class Machines(Protocol):
         self, plan: Plan, home: Path, request: Path, agrees: Callable[[Request], bool], *, renew: bool = False
     ) -> Path:
         """Sign a site's request if `agrees` says so; returns the file to send back."""
+        ...
+
+    def revoke(self, plan: Plan, home: Path, name: str) -> None:
+        """Let a site take part no more, at once; its key never comes back."""
         ...
 
     def start(self, plan: Plan, home: Path, *, foreground: bool = False) -> None:

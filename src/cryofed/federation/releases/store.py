@@ -18,6 +18,7 @@ from cryofed.disk.whole import write_whole
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.releases.history import Promotion, note_promotion
 from cryofed.federation.releases.refill import places_in, write_like
+from cryofed.federation.releases.signing import check_release, own_key, own_signer, sign_release
 from cryofed.federation.wire.bounds import is_hash
 from cryofed.learning.vector import Layout, Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
@@ -72,6 +73,9 @@ def write_release(
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
     write_like(temporary, like, vector, Calibration(**(card.get("calibration") or {})), card)
+    key = own_key(folder.parent, make=True)
+    if key is not None:
+        sign_release(temporary, key, number)
     temporary.rename(final)
     return final
 
@@ -120,7 +124,21 @@ def read_card(path: Path) -> dict[str, Any]:
 def current_release(folder: Path) -> Release | None:
     """The release that sites use now, None before the first."""
     number = current_number(folder)
-    return None if number is None else read_release(folder / f"{number:04d}")
+    return None if number is None else sound_release(folder / f"{number:04d}")
+
+
+def sound_release(path: Path) -> Release:
+    """A release of this federation, all its files held against the signature of its own key.
+
+    Raises:
+        InputError: unsigned, signed by another key, or changed.
+    """
+    signer = own_signer(path.parent.parent)
+    if signer:
+        told = check_release(path, signer)
+        if told["release"] != int(path.name):
+            raise InputError(path, "release", f"signed as release {told['release']}", "copy it again")
+    return read_release(path)
 
 
 def current_number(folder: Path) -> int | None:
@@ -146,7 +164,7 @@ def promote(folder: Path, number: int, by: str) -> None:
     """
     if number not in release_numbers(folder):
         raise InputError(folder, "release", f"{number}", f"choose one of {release_numbers(folder)}")
-    release = read_release(folder / f"{number:04d}")
+    release = sound_release(folder / f"{number:04d}")
     note_promotion(folder / HISTORY, Promotion(release=number, model=release.hash, by=by))
     write_whole(folder / "current", f"{number:04d}\n".encode())
 
@@ -172,8 +190,8 @@ def rollback(folder: Path, by: str) -> Release:
     Raises:
         FederationError: there is none.
     """
-    now = current_release(folder)
-    parent = parent_of(folder, now) if now else None
+    number = current_number(folder)  # whose files may be damaged, which is a reason to go back
+    parent = parent_of(folder, read_release(folder / f"{number:04d}")) if number else None
     if parent is None:
         raise FederationError(f"{folder}: the current release has no parent here to go back to")
     promote(folder, parent, by)

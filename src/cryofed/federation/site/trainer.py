@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,11 +12,13 @@ from typing import Any, Protocol
 
 import torch
 
+from cryofed import __version__
 from cryofed.errors import GuardError
 from cryofed.federation.agreement.plan import LocalTraining, Plan
 from cryofed.federation.agreement.rules import GuardRules
-from cryofed.federation.site.guard.contents import content_hash, keep_records, records_of
-from cryofed.federation.site.guard.ledger import Spend, ledger_of
+from cryofed.federation.agreement.site_policy import WorkRules
+from cryofed.federation.site.guard.charging import Named, charge
+from cryofed.federation.site.guard.contents import content_hash
 from cryofed.federation.site.guard.noise import secret_seed
 from cryofed.federation.wire.orders import Order
 from cryofed.learning.learner import Trained, TrainingSettings, layout, train
@@ -30,6 +33,7 @@ class Trainer:
         self.order, self.plan, self.rules, self.site, self.labelled = order, plan, rules, site, labelled
         self.steps, self.loss = 0, 0.0
         self._calls = 0
+        self._end = time.monotonic() + site.work.max_seconds
 
     @property
     def layout(self) -> Layout:
@@ -41,14 +45,28 @@ class Trainer:
         rate = self.plan.learning_rate(self.order.round_number)
         settings = training_settings(self.plan.training, learning_rate=rate, pull=pull)
         self._calls += 1
+        check_work(settings, self.steps, self.site.work)
         if self.rules.private:
             trained = self._privately(vector, settings, drift)
         else:
             seed = seed_of(f"{self.plan.seed}:{self.site.name}:{self.order.round_number}:{self._calls}")
-            trained = train(vector, self.labelled, settings, seed, drift=drift, device=self.site.device)
+            trained = train(
+                vector,
+                self.labelled,
+                settings,
+                seed,
+                drift=drift,
+                device=self.site.device,
+                progress=self._in_time,
+            )
         self.steps += trained.steps
         self.loss = trained.loss
         return trained
+
+    def _in_time(self, step: int, loss: float) -> None:
+        if time.monotonic() > self._end:
+            found = f"{self.site.work.max_seconds:g} s were over after {step} steps"
+            raise GuardError("seconds", f"{found}; raise work.max_seconds, or ask for a lighter plan")
 
     def _privately(self, vector: Vector, settings: TrainingSettings, drift: Vector | None) -> Trained:
         """DP-SGD, charged to the site's ledger before it begins."""
@@ -56,18 +74,16 @@ class Trainer:
 
         if self.site.folder is None:
             raise GuardError("ledger", "private training keeps a ledger; give the site a folder")
-        ledger = ledger_of(self.site.folder, self.site.source.anchor)
-        spend = Spend(
-            library=self.site.source.name,
-            campaign=self.order.plan_hash,
-            round_number=self.order.round_number,
-            examples=len(self.labelled),
-            sampling_rate=sampling_rate(len(self.labelled), settings),
-            noise_multiplier=self.rules.noise_multiplier,
+        charge(
+            self.site.folder,
+            self.site.source,
+            self.labelled,
+            self.order,
+            rate=sampling_rate(len(self.labelled), settings),
+            noise=self.rules.noise_multiplier,
             steps=settings.steps,
-            records=keep_records(ledger.path.parent, records_of(self.labelled)),
+            most=self.rules.max_epsilon,
         )
-        ledger.charge(spend, self.rules.max_epsilon)
         # All that the training depends on: two trainings that differ in anything have unlike noise.
         seed = secret_seed(
             self.site.folder,
@@ -81,13 +97,51 @@ class Trainer:
             self.order.round_number,
             self.order.model_hash,
             self._calls,
+            __version__,  # another CryoFed may train otherwise
         )
         privacy = Privacy(
             noise_multiplier=self.rules.noise_multiplier,
             sample_norm=self.rules.sample_norm,
             secret_seed=seed,
         )
-        return train_privately(vector, self.labelled, settings, privacy, drift=drift, device=self.site.device)
+        return train_privately(
+            vector,
+            self.labelled,
+            settings,
+            privacy,
+            drift=drift,
+            device=self.site.device,
+            progress=self._in_time,
+        )
+
+
+def check_work(settings: TrainingSettings, done: int, most: WorkRules) -> None:
+    """Refuse a training that the site's policy does not allow, before it begins.
+
+    Args:
+        settings: what is to be done now.
+        done: steps of this round that were done already: a strategy may train more than once.
+        most: the policy's `[work]`.
+
+    Raises:
+        GuardError: names the field of the plan and that of the policy.
+    """
+    faults = (
+        ("steps", done + settings.steps, done + settings.steps > most.max_steps, "max_steps"),
+        ("batch", settings.batch, settings.batch > most.max_batch, "max_batch"),
+        (
+            "learning_rate",
+            settings.learning_rate,
+            not settings.learning_rate <= most.max_learning_rate,
+            "max_learning_rate",
+        ),
+        ("optimizer", settings.optimizer, settings.optimizer not in most.allowed, "optimizers"),
+    )
+    for field, found, wrong, rule in faults:
+        if wrong:
+            raise GuardError(
+                "work", f"the plan's training.{field} is {found}; this site's policy: work.{rule}"
+            )
 
 
 def training_settings(training: LocalTraining, **changes: Any) -> TrainingSettings:
@@ -95,20 +149,6 @@ def training_settings(training: LocalTraining, **changes: Any) -> TrainingSettin
     settings = asdict(training)
     del settings["last_rate"]
     return TrainingSettings(**settings | changes)
-
-
-class Named(Protocol):
-    """A source of averages, as far as the ledger must know it."""
-
-    @property
-    def name(self) -> str:
-        """Of the library."""
-        ...
-
-    @property
-    def anchor(self) -> Path | None:
-        """A file beside the library that says where its ledger is; None where it is no file."""
-        ...
 
 
 class Place(Protocol):
@@ -127,6 +167,11 @@ class Place(Protocol):
     @property
     def source(self) -> Named:
         """The averages' source."""
+        ...
+
+    @property
+    def work(self) -> WorkRules:
+        """The most that it does in a round."""
         ...
 
     @property

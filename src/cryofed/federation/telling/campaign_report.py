@@ -127,6 +127,10 @@ def _tiles(facts: Mapping[str, Any]) -> str:
     tiles.append(
         _tile(f"{received / 1e6:.1f}<small> MB</small>", "received", f"in {seconds:.0f} s of rounds")
     )
+    hidden = [report["masked"]["collusion_threshold"] for report in rounds if "masked" in report]
+    if hidden:
+        what = "sites may join the aggregator before one update is theirs"
+        tiles.append(_tile(str(min(hidden)), what, "masked: it saw only sums"))
     return f"<div class='tiles'>{''.join(tiles)}</div>"
 
 

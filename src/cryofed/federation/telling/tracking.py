@@ -142,7 +142,8 @@ def round_metrics(report: Mapping[str, Any]) -> dict[str, float]:
     if report["auc"] is not None:
         metrics["auc"] = report["auc"]
     for site, update in accepted.items():
-        numbers = {name: update[name] for name in ("examples", "norm", "bytes")} | update["metrics"]
+        known = {name: update[name] for name in ("examples", "norm", "bytes") if name in update}
+        numbers = known | update["metrics"]
         metrics |= {f"site/{site}/{name}": value for name, value in numbers.items()}
     return {name: float(value) for name, value in metrics.items()}
 

@@ -35,6 +35,9 @@ class Order:
     layout_hash: str
     vector: Vector
     model_hash: str  # of `vector`
+    acknowledged: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by site: its last update that was accepted
 
 
 def order(
@@ -64,6 +67,7 @@ def pack_order(sent: Order) -> bytes:
         "layout_hash": sent.layout_hash,
         "model_hash": sent.model_hash,
         "codec": encoded.codec,
+        "acknowledged": dict(sent.acknowledged),
     }
     # As float32 the payload is the vector's own bytes, so its hash is known.
     return pack(header, encoded.payload, sha256=sent.model_hash)
@@ -96,6 +100,7 @@ def unpack_order(data: Buffer, max_numbers: int) -> Order:
         layout_hash=header["layout_hash"],
         model_hash=header["model_hash"],
         vector=vector,
+        acknowledged=header["acknowledged"],
     )
 
 

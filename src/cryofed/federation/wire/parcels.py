@@ -18,18 +18,37 @@ from cryofed.federation.wire.codecs import CODECS, Buffer, Encoded, decode
 from cryofed.federation.wire.updates import Update
 
 MAGIC = b"CRYOFED1"
-MAX_HEADER = 16_384  # bytes
+MAX_HEADER = 65_536  # bytes: an order acknowledges what each site has sent
 UPDATE_SCHEMA = "cryofed.update/1"
 MESSAGE_SCHEMA = "cryofed.message/1"
 NUMBERS_SCHEMA = "cryofed.numbers/1"
+PAPER_SCHEMA = "cryofed.paper/1"  # to a site: a message of a masked round
+SEALED_SCHEMA = "cryofed.sealed/1"  # from a site: its answer, of which only the sum can be read
 _TEXT = 128  # longest text in a header
 # field: what it is. Every field must be there, and no other.
 _COMMON = {"schema": str, "round_number": int, "model_hash": str, "layout_hash": str, "codec": str}
 _SEALED = {"payload_bytes": int, "payload_sha256": str}
 FIELDS: Mapping[str, Mapping[str, type]] = {
-    UPDATE_SCHEMA: _COMMON | _SEALED | {"site": str, "examples": int, "steps": int, "metrics": dict},
-    MESSAGE_SCHEMA: _COMMON | _SEALED | {"plan_hash": str, "start_hash": str, "task": str},
+    UPDATE_SCHEMA: _COMMON
+    | _SEALED
+    | {"site": str, "examples": int, "steps": int, "metrics": dict, "audit_hash": str},
+    MESSAGE_SCHEMA: _COMMON
+    | _SEALED
+    | {"plan_hash": str, "start_hash": str, "task": str, "acknowledged": dict},
     NUMBERS_SCHEMA: _SEALED
+    | {"schema": str, "site": str, "task": str, "round_number": int, "model_hash": str},
+    PAPER_SCHEMA: _SEALED
+    | {
+        "schema": str,
+        "task": str,
+        "round_number": int,
+        "plan_hash": str,
+        "start_hash": str,
+        "layout_hash": str,
+        "model_hash": str,
+        "answer_bytes": int,
+    },
+    SEALED_SCHEMA: _SEALED
     | {"schema": str, "site": str, "task": str, "round_number": int, "model_hash": str},
 }
 
@@ -57,6 +76,18 @@ def pack(header: Mapping[str, Any], payload: Buffer, sha256: str = "") -> bytes:
     _check_header(sealed)
     text = canonical(sealed)
     return b"".join((MAGIC, len(text).to_bytes(4, "big"), text, payload))
+
+
+def schema_of(data: Buffer) -> str:
+    """What a message says that it is; empty where it is none. Nothing else of it is read or believed."""
+    length = int.from_bytes(data[8:12], "big")
+    if data[:8] != MAGIC or length > min(MAX_HEADER, len(data) - 12):
+        return ""
+    try:
+        header = json.loads(bytes(data[12 : 12 + length]).decode("ascii"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return ""
+    return str(header.get("schema", "")) if isinstance(header, dict) else ""
 
 
 def unpack(data: Buffer, schema: str, max_bytes: int) -> Parcel:
@@ -102,6 +133,7 @@ def pack_update(update: Update, encoded: Encoded) -> bytes:
         "examples": update.examples,
         "steps": update.steps,
         "metrics": {name: float(value) for name, value in update.metrics.items()},
+        "audit_hash": update.audit_hash,
     }
     return pack(header, encoded.payload)
 
@@ -113,7 +145,7 @@ def unpack_update(data: Buffer, size: int, max_bytes: int | None = None) -> Upda
     """
     limit = 4 * size + 12 + MAX_HEADER if max_bytes is None else max_bytes
     parcel = unpack(data, UPDATE_SCHEMA, limit)
-    fields = {k: parcel.header[k] for k in _COMMON | {"site": 0, "examples": 0, "steps": 0, "metrics": 0}}
+    fields = {name: parcel.header[name] for name in FIELDS[UPDATE_SCHEMA] if name not in _SEALED}
     fields.pop("schema")
     vector = decode(Encoded(fields.pop("codec"), parcel.payload), size)
     return Update(vector=vector, **fields)
@@ -138,10 +170,21 @@ def _check_header(header: Mapping[str, Any]) -> None:
             raise WireError("schema", "field 'site' is not a name")
         if isinstance(value, int) and not 0 <= value <= 2**53:
             raise WireError("bound", f"field {name!r} is out of range")
+    for name, value in header.get("acknowledged", {}).items():
+        if not is_name(name) or not is_hash(value):
+            raise WireError("schema", "an acknowledgement is not a hash for a name")
     if "codec" in fields and header["codec"] not in CODECS:
         raise WireError("codec", f"codec {header['codec'][:20]!r} is not one of {', '.join(CODECS)}")
     if (strange := misfit(header.get("metrics", {}), METRICS)) is not None:
         raise WireError("schema", f"metric {strange[:40]!r} is unknown or out of its bounds")
+
+
+def acknowledgement(message: Buffer, audit_hash: str) -> str:
+    """What the aggregator says of an update that it accepted: a hash of it and of the site's seal in it.
+
+    Only who has the message, or a record of it after exactly that seal, can make the same.
+    """
+    return hashlib.sha256((hashlib.sha256(message).hexdigest() + audit_hash).encode()).hexdigest()
 
 
 def _no_constant(word: str) -> None:

@@ -9,6 +9,8 @@ from cryofed.errors import FederationError
 from cryofed.federation.wire.bounds import METRICS
 from cryofed.learning.vector import Vector
 
+NO_AUDIT = "0" * 64  # of a site that keeps none: all sites are in one process
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
@@ -27,6 +29,7 @@ class Update:
     examples: int  # labelled averages that the site says it trained on
     steps: int  # local optimizer steps
     metrics: Mapping[str, float] = field(default_factory=dict)
+    audit_hash: str = NO_AUDIT  # seal of the site's audit before this message; see `site.outbox`
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.metrics) - set(METRICS))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from cryofed.learning.vector import Vector
 from cryofed.trust.masks.fixed_point import BLOCK
 from cryofed.trust.masks.messages import Call, Masked, Offer, Offers, Opening, Words
 from cryofed.trust.masks.rules import MaskRules, check_offers
-from cryofed.trust.masks.signing import sign
+from cryofed.trust.masks.signing import public_bytes, sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def make_offer(call: Call, site: str, identity: Any) -> tuple[Offer, Secrets]:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     key = X25519PrivateKey.generate()
-    offer = Offer(site, call.hash, key.public_key().public_bytes_raw(), b"")
-    signed = Offer(site, call.hash, offer.key, sign(identity, offer.signed()))
+    offer = Offer(site, call.hash, key.public_key().public_bytes_raw(), b"", public_bytes(identity))
+    signed = replace(offer, signature=sign(identity, offer.signed()))
     return signed, Secrets(call, site, key, secrets.token_bytes(32))
 
 

@@ -33,7 +33,7 @@ Words = NDArray[np.uint64]  # numbers in Z_2^64
 MAX_SITES = 1024
 _MAGIC = b"CRYOMASK"
 _MAX_HEADER = 4096  # bytes
-_MAX_DOCUMENT = 1 << 19  # bytes: 1,024 offers
+_MAX_DOCUMENT = 1 << 20  # bytes: 1,024 offers
 _SIGNED = b"cryofed-mask-offer-v1\0"
 _MAX_NUMBER = 2**53
 
@@ -83,6 +83,7 @@ class Offer:
     call: bytes  # 32
     key: bytes  # 32: X25519, public
     signature: bytes
+    identity: bytes  # public key of the site's certificate, DER; the agreement has its fingerprint
 
     def signed(self) -> bytes:
         """What the signature is over."""
@@ -96,7 +97,7 @@ class Offer:
     @classmethod
     def from_bytes(cls, data: bytes) -> Offer:
         """The message in these bytes; raises `WireError`."""
-        return cls(**read_document(data, "cryofed.mask-offer/1", _OFFER, 1024))
+        return cls(**read_document(data, "cryofed.mask-offer/1", _OFFER, 2048))
 
     def _fields(self) -> dict[str, str]:
         return {
@@ -104,6 +105,7 @@ class Offer:
             "call": self.call.hex(),
             "key": self.key.hex(),
             "signature": base64_text(self.signature),
+            "identity": base64_text(self.identity),
         }
 
 
@@ -223,7 +225,13 @@ _CALL: Mapping[str, Reader] = {
     "numbers": whole(1, _MAX_NUMBER),
     "fraction_bits": whole(1, 62),
 }
-_OFFER: Mapping[str, Reader] = {"site": text(), "call": _HASH, "key": _HASH, "signature": blob(256)}
+_OFFER: Mapping[str, Reader] = {
+    "site": text(),
+    "call": _HASH,
+    "key": _HASH,
+    "signature": blob(512),
+    "identity": blob(1024),
+}
 _MASKED: Mapping[str, Reader] = {
     "site": text(),
     "call": _HASH,

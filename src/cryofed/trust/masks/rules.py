@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from cryofed.errors import FederationError, GuardError
 from cryofed.trust.masks.fixed_point import FixedPoint
@@ -18,7 +17,7 @@ class MaskRules:
     """The agreement's part on masks; every site and the aggregator hold the same."""
 
     campaign: bytes  # 32: hash of the campaign and of its signed agreement
-    identities: Mapping[str, Any]  # site: public key of its certificate, Ed25519 or EC
+    identities: Mapping[str, str]  # site: fingerprint of its certificate's public key
     min_sites: int
     numbers: int  # in one update: channels times the layout's size
     fixed: FixedPoint
@@ -109,11 +108,15 @@ def check_offer(offer: Offer, call: Call, rules: MaskRules) -> None:
     Raises:
         GuardError: it is not.
     """
-    from cryofed.trust.masks.signing import signature_holds
+    from cryofed.trust.keys import key_fingerprint, same_fingerprint
+    from cryofed.trust.masks.signing import public_key, signature_holds
 
     if offer.call != call.hash or offer.site not in call.roster:
         raise GuardError("mask-offers", f"{offer.site} answers another call")
-    if not signature_holds(rules.identities[offer.site], offer.signature, offer.signed()):
+    key = public_key(offer.identity)
+    if key is None or not same_fingerprint(key_fingerprint(key), rules.identities[offer.site]):
+        raise GuardError("mask-offers", f"{offer.site} shows another key than the agreement names")
+    if not signature_holds(key, offer.signature, offer.signed()):
         raise GuardError("mask-offers", f"{offer.site} did not sign the key that is said to be its own")
 
 

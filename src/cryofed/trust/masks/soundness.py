@@ -19,8 +19,6 @@ SUMS_ONLY = (
     "fedyogi",
     "fedadagrad",
     "fedprox",
-    "feddyn",
-    "scaffold",
     "personal",
 )
 # name: why not, and what to take.
@@ -35,6 +33,8 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "krum": _ORDERS,
         "multi-krum": _ORDERS,
         "fednova": "it divides each update by that site's own steps; take fedavg or fedprox",
+        "feddyn": "it counts the sites beside their sum, which one sum does not tell; take fedavg or diloco",
+        "scaffold": "its second vector has no agreed bound; take fedprox",
         "cyclic": "it asks one site at a time, and a sum of one hides nothing; take fedavg",
     }
 )

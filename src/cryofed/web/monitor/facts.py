@@ -110,7 +110,7 @@ def _live(path: Path) -> dict[str, Any] | None:
             }
         elif kind in ("round_closed", "finished", "gate"):
             now = None
-        elif now and kind in ("update_accepted", "update_refused", "site_lost"):
+        elif now and kind in ("update_accepted", "update_refused", "site_lost", "site_trained"):
             now["sites"][event["site"]] = kind.partition("_")[2] + (
                 f": {event['reason']}" if "reason" in event else ""
             )

@@ -13,6 +13,7 @@ pytest.importorskip("nvflare", reason="the engine of real sites is not installed
 from cryofed.federation.agreement.plan import EnrolledSite, NetworkRules, Plan, RoundRules
 from cryofed.federation.engines.flare import FlareRules
 from cryofed.federation.engines.flare.machines import FlareMachines
+from cryofed.federation.engines.remote.here import accept_here
 from cryofed.federation.engines.remote.homes import Home, SiteHome
 
 SITES = ("site-1", "site-2", "site-3")
@@ -40,7 +41,14 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def found(folder: Path, name: str = "demo", sites: tuple[str, ...] = SITES, admin_port: int = 0) -> Founded:
+def found(
+    folder: Path,
+    name: str = "demo",
+    sites: tuple[str, ...] = SITES,
+    admin_port: int = 0,
+    *,
+    accepts: bool = True,
+) -> Founded:
     plan = Plan(
         name=name,
         engine="flare",
@@ -52,11 +60,13 @@ def found(folder: Path, name: str = "demo", sites: tuple[str, ...] = SITES, admi
     one = Founded(plan, folder / "coordinator", {site: SiteHome(folder / site) for site in sites})
     MACHINES.found(plan, one.federation)
     for site in sites:
-        join(one, site)
+        join(one, site, accepts=accepts)
     return one
 
 
-def join(one: Founded, site: str) -> None:
+def join(one: Founded, site: str, *, accepts: bool = True) -> None:
     home = one.sites[site].folder
     request, _ = MACHINES.ask(one.home.invitation, home, site, f"Lab of {site}")
     MACHINES.accept(MACHINES.admit(one.plan, one.federation, request, lambda _: True), home)
+    if accepts:
+        accept_here(one.home, one.sites[site])

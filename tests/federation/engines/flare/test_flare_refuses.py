@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from tests.federation.engines.flare.founding import MACHINES, Founded, found, free_port
-from tests.federation.engines.flare.real import Federation, until
+from tests.federation.engines.flare.real import Federation, once_after, until
 from tests.federation.engines.remote.expired import expire
 
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.engines.flare.coordinator.desk import FlareDesk, write_job
+from cryofed.federation.engines.flare.coordinator.desk import SITE_APP, FlareDesk, write_job
 from cryofed.federation.engines.flare.files import EXECUTOR
 from cryofed.federation.engines.flare.machines import coordinator_name
 from cryofed.federation.engines.remote import connection, processes
@@ -47,8 +47,10 @@ def ended(one: FlareDesk, job: Path) -> tuple[str, str]:
 
 def with_code(folder: Path) -> Path:
     job = write_job(folder, "evil", ["alpha", "beta"])
-    (job / "app" / "custom").mkdir()
-    (job / "app" / "custom" / "evil.py").write_text("X = 1\n")
+    for config in job.glob("*/config"):
+        custom = config.with_name("custom")
+        custom.mkdir()
+        (custom / "evil.py").write_text("X = 1\n")
     return job
 
 
@@ -83,7 +85,7 @@ def test_a_job_that_names_another_class_is_refused_at_the_site(
 ) -> None:
     mark = tmp_path / "mark"
     job = write_job(tmp_path / "job", "other-class", ["alpha", "beta"])
-    config = job / "app" / "config" / "config_fed_client.json"
+    config = job / f"{SITE_APP}alpha" / "config" / "config_fed_client.json"
     text = config.read_text()
     assert EXECUTOR in text
     changed = json.loads(text)
@@ -222,3 +224,37 @@ def test_starting_says_what_is_missing(founded: Founded, tmp_path: Path) -> None
         pytest.raises(FederationError, match=r"is in use on this machine; .*network\.port"),
     ):
         MACHINES.start(founded.plan, founded.federation)
+
+
+@pytest.mark.timeout(900)
+def test_a_revoked_site_is_out_within_its_round_and_comes_back_with_a_new_key_only(
+    running: Federation,
+) -> None:
+    trial = running.trial("revoked", seconds=1.0, count=4, deadline_s=60, grace_s=60)
+    machines, plan, site = running.machines, running.plan, running.sites["gamma"]
+    trial.run(once_after(trial, 1, lambda: machines.revoke(plan, running.federation, "gamma")))
+    assert "gamma" in trial.reports[0]["accepted"]
+    assert "gamma" not in trial.reports[-1]["accepted"]
+    assert sorted(trial.reports[-1]["accepted"]) == ["alpha", "beta", "delta"]
+    running.home.refusals.unlink(missing_ok=True)
+    machines.stop_site(site.folder)
+    with pytest.raises(FederationError, match="does not let gamma in"):
+        running.start_site("gamma")
+    assert "gamma was revoked" in running.home.refusals.read_text()
+    stolen = Identity(site.folder.with_name("stolen"))
+    shutil.copytree(site.identity.folder, stolen.folder)
+    request, _ = machines.ask(running.home.invitation, site.folder, "gamma", "gamma", renew=True)
+    answer = machines.admit(plan, running.federation, request, lambda _: True, renew=True)
+    machines.accept(answer, site.folder)
+    running.start_site("gamma")
+    # The thief of the old key comes by the same name, with a certificate that is good for weeks.
+    machines.stop_site(site.folder)
+    fresh = site.identity.folder.rename(site.folder / "fresh")
+    shutil.copytree(stolen.folder, site.identity.folder)
+    running.home.refusals.unlink(missing_ok=True)
+    with pytest.raises(FederationError, match="does not let gamma in"):
+        running.start_site("gamma")
+    assert "not in the registry, or not any more" in running.home.refusals.read_text()
+    shutil.rmtree(site.identity.folder)
+    fresh.rename(site.identity.folder)
+    running.start_site("gamma")

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -17,10 +18,14 @@ from typing import Any
 from cryofed.errors import InputError
 from cryofed.federation.aggregator.campaign import Campaign, run_campaign
 from cryofed.federation.aggregator.hooks import Hook
+from cryofed.federation.agreement.masking import Seal
 from cryofed.federation.agreement.plan import Plan
+from cryofed.federation.agreement.site_policy import AnswerRules
 from cryofed.federation.engines.embedded import EmbeddedRules
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
+from cryofed.federation.site.masked import Signet
 from cryofed.federation.wire.orders import Answer, unpack_order
+from cryofed.federation.wire.parcels import PAPER_SCHEMA, schema_of
 from cryofed.learning.device import device_of
 
 
@@ -65,10 +70,42 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
         folder = home / "sites" / enrolled.name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sites[enrolled.name] = Site(
-            name=enrolled.name, source=LibraryFile(path), folder=folder, device=device
+            name=enrolled.name,
+            source=LibraryFile(path),
+            folder=folder,
+            answers=_answers(plan),
+            device=device,
         )
+    seal = None
+    if plan.profile == "masked":
+        sites, seal = with_signets(plan, sites)
     with embedded(plan, sites) as carrier:
-        return run_campaign(home, plan, carrier, [carrier.dropouts.note, *hooks], patient=True)
+        told = [carrier.dropouts.note, *hooks]
+        return run_campaign(home, plan, carrier, told, patient=True, seal=seal)
+
+
+def with_signets(plan: Plan, sites: Mapping[str, Site]) -> tuple[dict[str, Site], Seal]:
+    """The sites with keys of their own, made in their folders where there are none yet."""
+    from cryofed.trust.keys import key_fingerprint, make_key, need_cryptography, read_key
+
+    need_cryptography()
+    keys = {}
+    for name, site in sites.items():
+        if site.folder is None:
+            raise InputError("plan", "profile", "masked", f"give {name} a folder: it keeps a ledger of masks")
+        keys[name] = site.folder / "key.pem"
+        if not keys[name].exists():
+            make_key(keys[name], "ec")
+    told = {name: key_fingerprint(read_key(path).public_key()) for name, path in keys.items()}
+    seal = Seal(agreement=plan.hash, identities=told)
+    return {name: replace(site, signet=Signet(seal, keys[name])) for name, site in sites.items()}, seal
+
+
+def _answers(plan: Plan) -> AnswerRules:
+    """All libraries are this person's: a plan that compares the sites' models has them evaluated."""
+    rules = AnswerRules()
+    more = 1 + len(plan.sites) if plan.gate.cross_site else 0
+    return replace(rules, max_models=rules.max_models + more, max_queries=rules.max_queries + more)
 
 
 def cores() -> int:
@@ -243,7 +280,7 @@ class Dropouts:
     def of(self, order: bytes, sites: Sequence[str]) -> set[str]:
         """The same for the same seed, round and attempt."""
         share = self.plan.table(EmbeddedRules).dropout
-        if share <= 0:
+        if share <= 0 or schema_of(order) == PAPER_SCHEMA:  # a site drops out of a round, not of a step
             return set()
         draw = f"{self.plan.seed}:{unpack_order(order, len(order)).round_number}:{self._attempt}"
         return {name for name in sites if random.Random(f"{draw}:{name}:dropout").random() < share}

@@ -9,11 +9,11 @@ test, and mend what it names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from cryofed.errors import FederationError
 
@@ -124,6 +124,21 @@ NAMES: Mapping[str, tuple[str, ...] | None] = MappingProxyType(
             "auto_login_max_tries",
         ),
         "nvflare.private.defs.ClientType.ADMIN": None,
+        "nvflare.private.defs.ClientType.REGULAR": None,
+        "nvflare.private.defs.CellMessageHeaderKeys.CLIENT_NAME": None,
+        "nvflare.fuel.f3.cellnet.defs.IdentityChallengeKey.CERT": None,
+        "nvflare.private.fed.utils.identity_utils.TokenVerifier.verify": (
+            "self",
+            "client_name",
+            "token",
+            "signature",
+        ),
+        "nvflare.private.fed.server.client_manager.ClientManager.authenticated_client": (
+            "self",
+            "request",
+            "fl_ctx",
+            "client_type",
+        ),
         f"{SERVER_MODULE}.main": ("args",),
         f"{CLIENT_MODULE}.main": ("args",),
     }
@@ -193,6 +208,65 @@ def reconnect_soon() -> None:
     from nvflare.fuel.f3.sfm import conn_manager
 
     conn_manager.MAX_WAIT = RECONNECT_S
+
+
+class Judge(Protocol):
+    """Who may come in, and whose session goes on; see `aggregator.holders`."""
+
+    def refuses(self, name: str, certificate: bytes, *, coordinator: bool) -> str:
+        """Why not; nothing where it may."""
+        ...
+
+    def entered(self, name: str, token: str, certificate: bytes) -> None:
+        """It has come in."""
+        ...
+
+    def holds(self, name: str, token: str) -> bool:
+        """Whether its session goes on."""
+        ...
+
+
+def judge_keys(judge: Judge, refused: Callable[[str, str], None]) -> None:
+    """In the aggregator's own process: FLARE checks a signature, and then `judge` has the word.
+
+    Args:
+        judge: called for every registration and every message.
+        refused: hears the name and the reason of whoever is not let in.
+    """
+    from nvflare.apis.fl_exception import NotAuthenticated
+    from nvflare.fuel.f3.cellnet.defs import IdentityChallengeKey
+    from nvflare.private.defs import CellMessageHeaderKeys, ClientType
+    from nvflare.private.fed.server.client_manager import ClientManager
+    from nvflare.private.fed.utils.identity_utils import TokenVerifier
+
+    authenticated = _original(ClientManager.authenticated_client)
+    verified = _original(TokenVerifier.verify)
+
+    @wraps(authenticated)
+    def judged(self: Any, request: Any, fl_ctx: Any, client_type: Any) -> Any:
+        name = str(request.get_header(CellMessageHeaderKeys.CLIENT_NAME))
+        shown = request.payload.get(IdentityChallengeKey.CERT)
+        certificate = shown.encode() if isinstance(shown, str) else bytes(shown or b"")
+        reason = judge.refuses(name, certificate, coordinator=client_type == ClientType.ADMIN)
+        if reason:
+            refused(name, reason)
+            raise NotAuthenticated(reason)
+        client = authenticated(self, request, fl_ctx, client_type)
+        if client is not None and client_type == ClientType.REGULAR:
+            judge.entered(name, client.token, certificate)
+        return client
+
+    @wraps(verified)
+    def verified_now(self: Any, client_name: str, token: str, signature: Any) -> bool:
+        return bool(verified(self, client_name, token, signature)) and judge.holds(client_name, token)
+
+    ClientManager.authenticated_client = judged
+    TokenVerifier.verify = verified_now
+
+
+def _original(function: Any) -> Any:
+    """What we have replaced before, by another object in the same process."""
+    return getattr(function, "__wrapped__", function)
 
 
 def engine_of(controller: Any) -> Any:

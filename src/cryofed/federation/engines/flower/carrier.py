@@ -15,6 +15,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flower import inside, parcels
 from cryofed.federation.engines.flower.link import Link
 from cryofed.federation.wire.orders import Answer
+from cryofed.federation.wire.papers import largest_answer
 
 SETTLE_S = 5.0  # how long the first round waits for sites beyond the quorum
 WAIT_S = 60.0  # how long a round waits for the quorum: sites of an aggregator that was killed come back
@@ -87,7 +88,7 @@ class FlowerCarrier:
 
     def ask(self, order: bytes, sites: Sequence[str]) -> None:
         """Lay the order down once, and a message to each site that points to it."""
-        self._most_bytes = len(order) + parcels.SLACK
+        self._most_bytes = largest_answer(order) + parcels.SLACK
         self._link.most_objects = parcels.most_objects(self._most_bytes)
         header = {"plan": self._plan, "cryofed": __version__}
         content, nodes = inside.records(header, order), self._link.door.nodes()
@@ -164,15 +165,18 @@ class FlowerCarrier:
 
     def _look_for_new_lives(self) -> None:
         """A site's process that was started again knows nothing of the order that the one before had."""
+        nodes = self._link.door.nodes()
         for number, (site, life) in list(self._asked.items()):
-            if self._link.door.life(site) != life:
+            if site not in nodes or self._link.door.life(site) != life:
                 del self._asked[number]
                 self._state.delete_messages({number})
                 self._link.store.delete(number)
-                self._replies.append(_Reply(site, "", "site_gone"))
+                self._replies.append(_Reply(site, "", "site_gone" if site in nodes else "revoked"))
 
     def _taken(self, reply: _Reply) -> Answer | None:
         """The answer, its objects dropped; None while some are still to come."""
+        if reply.number and reply.site not in self._link.door.nodes():
+            return self._dropped(reply, "revoked")  # since it began to send
         if not reply.failure:
             came = {self._link.store.came(one.object_id) for one in inside.iterate_object_tree(reply.tree)}
             if None not in came and False in came:

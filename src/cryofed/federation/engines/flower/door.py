@@ -10,10 +10,9 @@ from typing import Any
 
 from cryofed import __version__
 from cryofed.disk.logs import write_log
-from cryofed.errors import InputError
 from cryofed.federation.engines.flower import inside
 from cryofed.trust.keys import key_fingerprint, same_fingerprint
-from cryofed.trust.members import Member, now, read_members
+from cryofed.trust.members import Member, Registry, now
 
 BEAT_S = 10.0  # a site's sign of life, the shortest time that Flower accepts; after two without, it is gone
 AGAIN_S = 60.0  # how soon the same refusal is written down again
@@ -26,12 +25,11 @@ class Door:
     """The registry decides, as it is now: it is read again whenever its file has changed."""
 
     def __init__(self, state: Any, registry: Path, refusals: Path) -> None:
-        self._state, self._registry, self._refusals = state, registry, refusals
+        self._state, self._registry, self._refusals = state, Registry(registry), refusals
         self._guard = Lock()
         self._members: dict[str, Member] = {}
         self._nodes: dict[str, tuple[int, str]] = {}  # by site: its node, and the fingerprint of its key
         self._lives: dict[str, str] = {}
-        self._seen = 0
         self._written: dict[str, float] = {}  # reasons, and when they were last written down
 
     def nodes(self) -> dict[str, int]:
@@ -77,14 +75,7 @@ class Door:
             return reason
 
     def _refresh(self) -> None:
-        try:
-            changed = self._registry.stat().st_mtime_ns
-            if changed == self._seen:
-                return
-            self._members = read_members(self._registry)
-            self._seen = changed
-        except (OSError, InputError):
-            self._members = {}  # a registry that cannot be read approves nobody
+        self._members = self._registry.live()
         for name, (node, fingerprint) in list(self._nodes.items()):
             member = self._members.get(name)
             if member is None or not same_fingerprint(member.fingerprint, fingerprint):

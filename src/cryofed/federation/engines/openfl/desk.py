@@ -17,6 +17,7 @@ from cryofed.disk.whole import mapped_bytes, write_whole
 from cryofed.federation.engines.openfl import inside, words
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer
+from cryofed.federation.wire.papers import largest_answer
 
 
 class Desk:
@@ -66,7 +67,7 @@ class Desk:
         with self.guard:
             number = self.number
             write_whole(self._counter, str(number + 1).encode())
-            self.most_bytes, self._names = len(order) + words.SLACK, frozenset(made)
+            self.most_bytes, self._names = largest_answer(order) + words.SLACK, frozenset(made)
             self.aggregator.authorized_cols = list(sites)
             self.aggregator.tensor_db.cache_tensor(
                 {

@@ -12,9 +12,16 @@ from cryofed.federation.aggregator.campaign import next_campaign, run_campaign
 from cryofed.federation.aggregator.carrier import Carrier, run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan_file import read_plan
+from cryofed.federation.engines.remote.agreeing import (
+    PLAN,
+    agreement_hash,
+    proving_of,
+    seal_of,
+    signed_agreement,
+)
+from cryofed.federation.engines.remote.homes import Home
 from cryofed.learning.vector import Layout, Vector
 
-PLAN = "plan.toml"
 CAMPAIGN = "campaign"  # a file: the number of the campaign that runs
 _START = "start.safetensors"
 
@@ -28,15 +35,19 @@ def conduct(
         home: the federation's folder, with releases and campaigns.
         flare: the engine's own folder in it.
         trial: a folder in `flare`; empty for a campaign.
-        carrier_of: makes the carrier, given the plan as TOML.
+        carrier_of: makes the carrier, given what travels with every order: the signed agreement, or the plan
+            of a trial.
     """
     folder = flare / trial if trial else flare
     plan = read_plan(folder / PLAN)
-    with carrier_of((folder / PLAN).read_text()) as carrier:
+    text = (folder / PLAN).read_text() if trial else signed_agreement(plan, Home(flare))
+    with carrier_of(text) as carrier:
         if not trial:
             # The segment before this one may have ended the campaign after all.
             if next_campaign(home)[0] == int((flare / CAMPAIGN).read_text()):
-                run_campaign(home, plan, carrier)
+                own = Home(flare)
+                seal, proving, told = seal_of(plan, own), proving_of(plan, own), agreement_hash(own)
+                run_campaign(home, plan, carrier, seal=seal, proving=proving, agreement=told)
             return
         arrays, header = read_arrays(folder / _START)
         layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from cryofed.federation.aggregator.campaign import Campaign, next_campaign
 from cryofed.federation.aggregator.gate import Decision, Measured
 from cryofed.federation.aggregator.hooks import Hook, tell
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.remote.conduct import CAMPAIGN, PLAN
+from cryofed.federation.engines.remote.agreeing import prepare
+from cryofed.federation.engines.remote.conduct import CAMPAIGN
 from cryofed.federation.engines.remote.engine import RemoteEngine
 from cryofed.federation.releases.store import current_release
 
@@ -28,7 +27,7 @@ def follow(engine: RemoteEngine, plan: Plan, home: Path, hooks: Sequence[Hook] =
     engine.machines.check_founded(own)
     number, folder = next_campaign(home)
     with sole_run(own.folder):
-        write_whole(own.folder / PLAN, travelling(plan).encode())
+        prepare(plan, own)
         write_whole(own.folder / CAMPAIGN, str(number).encode())
         engine.drive(plan, home, Relay(folder / "events.jsonl", hooks).tick, hooks=hooks)
     return ended(home, number, folder, hooks)
@@ -37,12 +36,6 @@ def follow(engine: RemoteEngine, plan: Plan, home: Path, hooks: Sequence[Hook] =
 def progress(rounds: Path) -> tuple[tuple[str, int], ...]:
     """Changes with every closed round of the campaigns, or of the trial, in this folder."""
     return tuple((str(path), path.stat().st_size) for path in sorted(rounds.rglob("rounds.jsonl")))
-
-
-def travelling(plan: Plan) -> str:
-    """The plan as the sites get it: without places on the coordinator's disk, and without engines' tables."""
-    sites = tuple(replace(site, library="") for site in plan.sites)
-    return commented_plan(replace(plan, sites=sites, tables={}))
 
 
 class Relay:

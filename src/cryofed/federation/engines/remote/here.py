@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.remote import processes
-from cryofed.federation.engines.remote.homes import SiteHome
+from cryofed.federation.engines.remote.agreeing import consent_of, signed_agreement
+from cryofed.federation.engines.remote.homes import Home, SiteHome
 from cryofed.federation.engines.remote.machines import RemoteMachines
 from cryofed.federation.engines.remote.settings import SiteSettings, write_settings
 
@@ -38,9 +40,15 @@ def federation_here(
     sites = {name: SiteHome(home / "sites" / name) for name in libraries}
     if not own.authority.exists():
         machines.found(plan, home)
+    if not _is_signed(plan, own):
+        machines.invite(plan, home)
     for name, site in sites.items():
         if not site.identity.exists:
             join_here(machines, plan, home, site, name=name, library=libraries[name])
+    if not _is_signed(plan, own):  # profiles that name the members' keys are signed once all have joined
+        machines.invite(plan, home)
+    for site in sites.values():
+        accept_here(own, site)
     with _ended_by(signal.SIGTERM, signal.SIGHUP):
         try:
             machines.start(plan, home)
@@ -59,7 +67,23 @@ def join_here(
     request, told = machines.ask(invitation, site.folder, name, name)
     answer = machines.admit(plan, home, request, lambda asked: asked.fingerprint == told.fingerprint)
     machines.accept(answer, site.folder)
+    accept_here(machines.home(home), site)
     write_settings(site, SiteSettings(name=name, organization=name, library=str(library.resolve())))
+
+
+def _is_signed(plan: Plan, home: Home) -> bool:
+    try:
+        return bool(signed_agreement(plan, home))
+    except FederationError:
+        return False
+
+
+def accept_here(home: Home, site: SiteHome) -> None:
+    """Accept the newest agreement: coordinator and site are the same person here."""
+    consent = consent_of(site)
+    found, known = consent.propose(home.agreement.read_bytes()), consent.accepted()
+    if known is None or known.hash != found.hash:
+        consent.accept(found.hash, "the coordinator's own machine")
 
 
 def with_free_port(plan: Plan) -> Plan:

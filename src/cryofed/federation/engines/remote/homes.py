@@ -41,9 +41,24 @@ class Home:
         return self.folder / REFUSALS
 
     @property
+    def signing_key(self) -> Path:
+        """The coordinator's, for agreements and releases; the federation's, whatever engine it has."""
+        return self.folder.parent / "signing" / "key.pem"
+
+    @property
+    def agreement(self) -> Path:
+        """The newest signed agreement; the versions before lie beside it."""
+        return self.folder / "agreement" / "agreement.json"
+
+    @property
     def invitation(self) -> Path:
         """What the coordinator sends to sites."""
         return self.folder / "invitation.toml"
+
+    @property
+    def endorsements(self) -> Path:
+        """What the chip's maker says of this machine's chip: certificates, lists, collateral."""
+        return self.folder / "endorsements"
 
     @property
     def aggregator(self) -> Path:
@@ -84,6 +99,16 @@ class SiteHome:
     def invitation(self) -> Path:
         """The invitation that it answers."""
         return self.folder / "invitation.toml"
+
+    @property
+    def agreement(self) -> Path:
+        """What is proposed, what was accepted, and by whom."""
+        return self.folder / "agreement"
+
+    @property
+    def audit(self) -> Path:
+        """What was sent, line by line, and what the aggregator has acknowledged."""
+        return self.folder / "audit"
 
     @property
     def policy(self) -> Path:

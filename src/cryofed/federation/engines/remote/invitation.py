@@ -23,7 +23,11 @@ class InvitationFile:
     host: str = needed("by which the aggregator is reached")
     port: int = number(8102, "of the aggregator", least=1, most=65535)
     authority: str = needed("fingerprint of the root certificate; ask the coordinator to read it to you")
+    coordinator: str = needed(
+        "fingerprint of the key that signs agreements and releases; have it read to you, too"
+    )
     cryofed: str = needed("the coordinator's version; a site needs the same")
+    agreement: str = needed("as the coordinator signed it; cryofed shows it in words")
 
 
 def engine_of(path: Path) -> str:
@@ -53,14 +57,24 @@ def _read(path: Path) -> InvitationFile:
     return noun_of(InvitationFile, table, path)
 
 
-def write_invitation(path: Path, plan: Plan, authority: str) -> None:
-    """Write the invitation of this plan's federation."""
+def write_invitation(path: Path, plan: Plan, authority: str, coordinator: str, agreement: str) -> None:
+    """Write the invitation of this plan's federation.
+
+    Args:
+        path: of the file.
+        plan: of the federation.
+        authority: fingerprint of the root certificate.
+        coordinator: fingerprint of the signing key.
+        agreement: the signed file's text.
+    """
     made = InvitationFile(
         federation=plan.name,
         engine=plan.engine,
         host=plan.network.host,
         port=plan.network.port,
         authority=authority,
+        coordinator=coordinator,
+        agreement=agreement,
         cryofed=__version__,
     )
     lines = ["# An invitation to a CryoFed federation. It holds no secret.", *lines_of(made)]

@@ -10,6 +10,7 @@ from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, OutputError
 from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.agreement.site_policy import SitePolicy, commented_policy
+from cryofed.federation.engines.remote.agreeing import check_invitation, consent_of
 from cryofed.federation.engines.remote.homes import SiteHome, check_folder, organization_name
 from cryofed.federation.engines.remote.invitation import InvitationFile, read_invitation
 from cryofed.schema.fields import NAME, NAME_REMEDY
@@ -25,10 +26,11 @@ def ask(
 
     Raises:
         InputError: no invitation, or a name that no site can have.
+        AgreementError: the invitation's agreement is not signed by the key that it names.
         OutputError: the site has joined, or its request waits for an answer.
     """
     folder = check_folder(home.folder)
-    read_invitation(path)
+    check_invitation(read_invitation(path), home)
     if not re.fullmatch(NAME, name):
         raise InputError("--name", "name", repr(name)[:60], NAME_REMEDY)
     if home.identity.exists and not renew:
@@ -43,6 +45,7 @@ def ask(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.resolve() != home.invitation.resolve():
         write_whole(home.invitation, path.read_bytes())
+    consent_of(home).propose(read_invitation(path).agreement.encode())
     if not home.policy.exists():
         write_whole(home.policy, commented_policy(SitePolicy(guard=GuardRules())).encode(), mode=0o600)
     asked = Request(name=name, organization=organization_name(organization), role="site", fingerprint="")

@@ -17,13 +17,19 @@ from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import plan_of
 from cryofed.federation.engines.remote.homes import SiteHome
 from cryofed.federation.engines.remote.settings import library_path, read_settings
+from cryofed.federation.site.outbox import failure_code
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer
 from cryofed.schema.reading import parse_toml
 
 PLAN = "the aggregator's plan"  # as errors name it
 
-Reply = Callable[[Buffer, Plan], Answer]
+Reply = Callable[[Buffer, str], Answer]
+
+
+def plan_in(text: str) -> Plan:
+    """The plan of a trial, which no agreement covers."""
+    return plan_of(parse_toml(text, PLAN), PLAN)
 
 
 def serve(reply: Reply) -> None:
@@ -31,6 +37,9 @@ def serve(reply: Reply) -> None:
 
     A line is JSON: `{plan, order, answer}` comes, the last two are paths of files; `{failure}` goes back,
     empty where the answer was written. The first line says `{ready}`: all that it needs is imported.
+
+    Args:
+        reply: answers an order, given what came with it as `plan`: the signed agreement, or a trial's plan.
     """
     _die_with_parent()
     answers = os.fdopen(os.dup(1), "w")
@@ -46,11 +55,10 @@ def serve(reply: Reply) -> None:
 
 def _answered(reply: Reply, told: Mapping[str, Any]) -> Answer:
     try:
-        plan = plan_of(parse_toml(told["plan"], PLAN), PLAN)
-        return reply(mapped_bytes(Path(told["order"])), plan)
+        return reply(mapped_bytes(Path(told["order"])), told["plan"])
     except CryoFedError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
-        return Answer(site="", failure="site_error")
+        return Answer(site="", failure=failure_code(error))
 
 
 def _die_with_parent() -> None:
@@ -67,20 +75,40 @@ def _die_with_parent() -> None:
 
 def main(kit: Path) -> None:
     """Serve with this site's own library."""
-    from cryofed.federation.agreement.rules import GuardRules
-    from cryofed.federation.agreement.site_policy import read_policy
+    from cryofed.federation.agreement.site_policy import SitePolicy, read_policy
+    from cryofed.federation.engines.remote.agreeing import consent_of, sealed, witness_of
+    from cryofed.federation.engines.remote.invitation import read_invitation
     from cryofed.federation.site.answering import LibraryFile, Site, answer
+    from cryofed.federation.site.attesting import forget_proof
+    from cryofed.federation.site.masked import Signet
+    from cryofed.federation.site.outbox import Outbox
 
     home = SiteHome(kit.parent)
+    forget_proof(home.work)
 
-    def reply(data: Buffer, plan: Plan) -> Answer:
-        settings = read_settings(home)  # anew each time: the site may have changed its mind
-        policy = read_policy(home.policy).guard if home.policy.exists() else GuardRules()
-        source = LibraryFile(library_path(home, settings))
+    def reply(data: Buffer, text: str) -> Answer:
+        invitation, consent = read_invitation(home.invitation), consent_of(home)
+        outbox = Outbox(home.audit, f"{invitation.host}:{invitation.port}", consent.accepted())
+        with outbox.failures(data):
+            agreement = consent.agreed(text.encode())
+            settings = read_settings(home)  # anew each time: the site may have changed its mind
+            policy = read_policy(home.policy) if home.policy.exists() else SitePolicy()
+            source = LibraryFile(library_path(home, settings))
+            signet = Signet(sealed(agreement), home.identity.key) if agreement.profile == "masked" else None
+            witness = witness_of(agreement) if agreement.profile == "attested" else None
         site = Site(
-            name=settings.name, source=source, folder=home.work, policy=policy, device=settings.device
+            name=settings.name,
+            source=source,
+            folder=home.work,
+            policy=policy.guard,
+            answers=policy.answers,
+            work=policy.work,
+            outbox=outbox,
+            device=settings.device,
+            signet=signet,
+            witness=witness,
         )
-        return answer(data, plan, site)
+        return answer(data, agreement.plan, site)
 
     serve(reply)
 

@@ -17,9 +17,11 @@ from cryofed.errors import FederationError, MissingPackageError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.engines.deployment import Invitation, Standing
 from cryofed.federation.engines.remote import connection, founding, joining, processes
+from cryofed.federation.engines.remote.agreeing import consent_of, sign_agreement_of, signer_of
 from cryofed.federation.engines.remote.homes import Home, SiteHome, only_for_this_user
 from cryofed.federation.engines.remote.invitation import InvitationFile, read_invitation, write_invitation
 from cryofed.federation.engines.remote.settings import check_device, library_path, read_settings
+from cryofed.trust import members
 from cryofed.trust.certificates import authority_fingerprint, read_certificate
 from cryofed.trust.identity import Identity
 from cryofed.trust.keys import KeyKind, need_cryptography
@@ -97,9 +99,12 @@ class RemoteMachines(ABC):
         own = self.home(home)
         if not own.authority.exists():
             raise FederationError(f"{own.folder}: not founded; first: cryofed federation provision PLAN.toml")
-        root = authority_fingerprint(own.authority / "root.pem")
-        write_invitation(own.invitation, plan, root)
-        return Invitation(path=own.invitation, authority=root)
+        root, signer = authority_fingerprint(own.authority / "root.pem"), signer_of(own)
+        made = sign_agreement_of(plan, own)
+        write_invitation(own.invitation, plan, root, signer, own.agreement.read_text())
+        return Invitation(
+            path=own.invitation, authority=root, coordinator=signer, agreement=made.hash, version=made.version
+        )
 
     def admit(
         self, plan: Plan, home: Path, request: Path, agrees: Callable[[Request], bool], *, renew: bool = False
@@ -108,6 +113,11 @@ class RemoteMachines(ABC):
         need_cryptography()
         with only_for_this_user():
             return founding.approve(plan, self.home(home), request, agrees, renew=renew)
+
+    def revoke(self, plan: Plan, home: Path, name: str) -> None:
+        """Let a site take part no more; whatever runs reads the registry anew."""
+        with only_for_this_user():
+            members.revoke(self.home(home).registry, name)
 
     def start(self, plan: Plan, home: Path, *, foreground: bool = False) -> None:
         """Start the aggregator and wait until it answers as itself."""
@@ -218,6 +228,11 @@ class RemoteMachines(ABC):
             raise FederationError(
                 f"{home.folder}: has not joined yet; give the coordinator's answer: cryofed site join "
                 f"{settings.name}.signed.pem"
+            )
+        if consent_of(home).accepted() is None:
+            raise FederationError(
+                f"{settings.name} has not accepted the federation's agreement; read it (cryofed site "
+                "agreement show), then: cryofed site agreement accept"
             )
         if processes.running(home.kit):
             raise FederationError(f"{settings.name} runs already; stop it first")

@@ -15,7 +15,8 @@ from cryofed.errors import CryoFedError, FederationError
 from cryofed.federation.aggregator.carrier import Carrier
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import read_plan
-from cryofed.federation.engines.remote.conduct import PLAN, conduct
+from cryofed.federation.engines.remote.agreeing import PLAN
+from cryofed.federation.engines.remote.conduct import conduct
 from cryofed.federation.engines.remote.homes import Home
 from cryofed.federation.engines.remote.notes import Note, Wanted, read_note, read_wanted, write_note
 

@@ -22,6 +22,7 @@ from cryofed.federation.engines.remote.segments import (
     read_presence,
 )
 from cryofed.federation.engines.remote.setbacks import Setbacks
+from cryofed.trust.members import Registry
 
 POLL_S = 0.1  # how often files are looked at
 LOOK_S = 1.0  # how often the aggregator is asked
@@ -85,7 +86,7 @@ class Supervisor:
         self.plan, self.trial, self.wait_s = plan, trial, wait_s
         self.federation, self._machines, self._desk = federation, machines, desk
         self.home = machines.home(federation)
-        self.segments = 0
+        self.segments, self._registry = 0, Registry(self.home.registry)
         self.quorum = min(plan.rounds.min_updates, len(plan.site_names))
         self._segment = self._job = ""
         self._looked = self._submitted = 0.0
@@ -134,7 +135,7 @@ class Supervisor:
             heard = self._desk.heard_of()
             connected = {
                 site for site in self.plan.site_names if time.time() - heard.get(site, 0.0) < FRESH_S
-            }
+            } - self._registry.revoked()
             if not self._segment:
                 self._begin(connected)
                 return

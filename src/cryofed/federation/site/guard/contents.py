@@ -46,12 +46,12 @@ def keep_records(folder: Path, records: Records) -> str:
     return name
 
 
-def share(folder: Path, one: str, other: str) -> bool:
-    """Whether two spends saw an average in common; what is not known counts as if they did."""
-    if one == other:
-        return True
-    paths = [folder / FOLDER / name for name in (one, other)]
-    if not all(path.exists() for path in paths):
-        return True
-    first, second = (read_arrays(path)[0]["records"] for path in paths)
-    return bool(np.isin(first, second).any())
+def kept_records(folder: Path, name: str) -> Records | None:
+    """What `keep_records` wrote under this name, None where it is not there."""
+    path = folder / FOLDER / name
+    return read_arrays(path)[0]["records"] if path.exists() else None
+
+
+def share(one: Records | None, other: Records | None) -> bool:
+    """Whether two sets have an average in common; what is not known counts as if they did."""
+    return one is None or other is None or bool(np.isin(one, other).any())

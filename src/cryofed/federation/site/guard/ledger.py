@@ -1,8 +1,9 @@
 """The privacy ledger: what each private training costs is written down, and bounded, before it begins.
 
-One record per training. All trainings that saw an average in common spend from one budget, whatever their
-library is called and whichever site's folder they ran in: an anchor beside the library says where its ledger
-is, and how far it had come, so that one that was deleted or put back is noticed.
+One record per training or private answer. All that saw an average in common spend from one budget, whatever
+their library is called and whichever site's folder they ran in: anchors in the library and in the user's
+place (`anchors`) say where the ledgers are and how far they had come, so that one that was deleted or put
+back is noticed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cryofed.disk.chain import Record, add_record, altered, head, read_chain, was_head
-from cryofed.disk.documents import read_document, write_document
+from cryofed.disk.chain import Record, add_record, altered, head, read_chain
 from cryofed.errors import GuardError, MissingPackageError
-from cryofed.federation.site.guard.contents import share
+from cryofed.federation.site.guard.anchors import LEDGER, anchors_of, ledgers_of, remember
+from cryofed.federation.site.guard.contents import Records, kept_records, share
 
 UNIT = "record: one class average, added or removed"
 
@@ -58,22 +59,30 @@ def statement(spends: Iterable[Spend]) -> Statement:
     return Statement(epsilon=_epsilon(rows, delta), delta=delta, runs=len(rows))
 
 
-def ledger_of(folder: Path, anchor: Path | None) -> Ledger:
-    """The ledger of a library: the one that its anchor names, else that of this site's folder."""
-    path = folder / "ledger.jsonl"
-    if anchor is not None and anchor.exists():
-        path = Path(str(read_document(anchor)["ledger"]))
-        if not path.exists():
-            raise _moved(path, anchor)
-    return Ledger(path, anchor)
+def ledger_of(folder: Path, file: Path | None, records: Records) -> Ledger:
+    """The ledger of these averages: the one that an anchor names, else that of this site's folder.
+
+    Args:
+        folder: the site's.
+        file: the library; None has no anchors.
+        records: the averages that are to be used.
+
+    Raises:
+        GuardError: a ledger that was spent from is not there, or was put back.
+    """
+    own = folder / LEDGER
+    known = [] if file is None else ledgers_of(anchors_of(file, records), own)
+    first, *others = known or [own]
+    return Ledger(first, file=file, others=tuple(others))
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The append-only file of private trainings; `anchor` is a small file beside the library."""
+    """The append-only file of private trainings. `others` were spent from for the same averages, too."""
 
     path: Path
-    anchor: Path | None = None
+    file: Path | None = None  # the library, in which it is anchored
+    others: tuple[Path, ...] = ()
 
     def spends(self, library: str) -> list[Spend]:
         """All that was spent on this library's averages; refuses a file that was altered."""
@@ -91,9 +100,18 @@ class Ledger:
         """
         after: list[Statement] = []
 
+        records = self._records(self.path, spend.records)
+
         def within_budget(earlier: Sequence[Record]) -> Record:
-            self._check_anchor()
+            if self.file is not None and records is not None:
+                ledgers_of(anchors_of(self.file, records), self.path)
             rows = [row for row in self._all(earlier) if self._touch(row, spend)]
+            for path in self.others:
+                rows += [
+                    row
+                    for row in self._all(read_chain(path))
+                    if row.library == spend.library or share(records, self._records(path, row.records))
+                ]
             total = statement([*rows, spend])
             if max_epsilon and total.epsilon > max_epsilon:
                 raise GuardError(
@@ -105,22 +123,21 @@ class Ledger:
             return asdict(spend)
 
         add_record(self.path, within_budget)  # two campaigns of one site share the budget
-        if self.anchor is not None:
-            write_document(
-                self.anchor, {"ledger": str(self.path.resolve()), "seal": head(self.path)}, mode=0o600
-            )
+        if self.file is not None and records is not None:
+            remember(self.file, records, self.path, head(self.path))
         return after[0]
-
-    def _check_anchor(self) -> None:
-        if self.anchor is not None and self.anchor.exists():
-            seal = str(read_document(self.anchor)["seal"])
-            if not was_head(self.path, seal):
-                raise _moved(self.path, self.anchor)
 
     def _touch(self, one: Spend, other: Spend) -> bool:
         if one.library == other.library:
             return True
-        return bool(one.records and other.records) and share(self.path.parent, one.records, other.records)
+        if not one.records or not other.records:
+            return False
+        return one.records == other.records or share(
+            self._records(self.path, one.records), self._records(self.path, other.records)
+        )
+
+    def _records(self, path: Path, name: str) -> Records | None:
+        return kept_records(path.parent, name) if name else None
 
     def _all(self, records: Sequence[Record]) -> list[Spend]:
         spends = []
@@ -130,13 +147,6 @@ class Ledger:
             except TypeError:
                 raise altered(self.path, number) from None
         return spends
-
-
-def _moved(path: Path, anchor: Path) -> GuardError:
-    return GuardError(
-        "ledger",
-        f"{path} lacks what {anchor} says was spent; restore it: it must never be deleted or put back",
-    )
 
 
 def _epsilon(rows: list[Spend], delta: float) -> float:

@@ -1,7 +1,7 @@
 """What a site does to every update before it leaves, in this order: check, clip, noise, compress, mask.
 
 The noise is in the vector already: private training put it into every step and the ledger was charged
-before. Masks come with secure aggregation; until then a rule that asks for them refuses to send.
+before. Masks come last, in steps of their own (`site.masked`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cryofed.errors import GuardError
 from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.site.guard.check import check
 from cryofed.federation.site.guard.clip import clip
@@ -51,8 +50,6 @@ def guard(
     fits = residual is not None and residual.shape == update.vector.shape  # else of another strategy
     wanted = update.vector + residual if fits and residual is not None else update.vector
     vector = clip(wanted, rules.max_norm, channels)
-    if rules.mask != "none":
-        raise GuardError("mask", "pairwise masks are not built into this version; set guard.mask to 'none'")
     encoded, left = compress(vector, rules.codec, rules.keep)
     kept: Memory = {} if rules.codec == "float32" else {"residual": left}
     # Loss and held-out metrics are computed from records without noise.

@@ -25,6 +25,7 @@ from cryofed.federation.engines.flare.aggregator.arrivals import Arrivals
 from cryofed.federation.engines.flare.envelopes import (
     ALIVE,
     DISMISS,
+    NONCE,
     ORDER,
     READY,
     TASK,
@@ -34,10 +35,12 @@ from cryofed.federation.engines.flare.envelopes import (
 )
 from cryofed.federation.engines.flare.inside import engine_of
 from cryofed.federation.engines.flare.transfer import Offer
-from cryofed.federation.engines.remote.homes import TRANSFER
+from cryofed.federation.engines.remote.homes import TRANSFER, Home
 from cryofed.federation.engines.remote.segments import must_give_way, write_presence
 from cryofed.federation.wire.bounds import is_code
 from cryofed.federation.wire.orders import Answer
+from cryofed.federation.wire.papers import largest_answer
+from cryofed.trust.members import Registry
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
 PING_EVERY_S = 3.0
@@ -53,10 +56,21 @@ class SegmentEndError(FederationError):
 class FlareCarrier:
     """Lives in the segment's process at the aggregator."""
 
-    def __init__(self, controller: Controller, abort: Signal, folder: Path, segment: str, plan: str) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        abort: Signal,
+        folder: Path,
+        segment: str,
+        plan: str,
+        *,
+        nonces: Mapping[str, str],
+    ) -> None:
+        self._nonces = nonces  # by site
         self._controller, self._abort, self._folder = controller, abort, folder
         self._segment = segment
         self._plan = plan  # as TOML; a site reads it before it works
+        self._registry = Registry(Home(folder).registry)
         self._most_bytes = 0
         # FLARE's threads and those of arrivals put answers in, each for the task that it belongs to.
         self._guard = threading.Lock()
@@ -77,7 +91,8 @@ class FlareCarrier:
         if must_give_way(self._folder, self._segment):
             raise SegmentEndError("gave way to the next segment")
         self._check_abort()
-        taking_part = [client.name for client in self._engine.get_clients()]
+        out = self._registry.revoked()
+        taking_part = [client.name for client in self._engine.get_clients() if client.name not in out]
         there = self._ping(taking_part)
         try:
             # In a segment's first seconds the sites' processes are starting and their learners import torch.
@@ -98,7 +113,7 @@ class FlareCarrier:
         path.write_bytes(order)
         self._offer = Offer(self._engine.get_cell(), path, len(sites))
         self._tickets = dict(zip(sites, self._offer.refs, strict=True))
-        self._most_bytes = self._offer.size + _SLACK
+        self._most_bytes = largest_answer(order) + _SLACK
         tasks = {site: self._task_of(ref, self._offer.size) for site, ref in self._tickets.items()}
         with self._guard:
             self._tasks, self._answers = tasks, queue.Queue()
@@ -116,8 +131,11 @@ class FlareCarrier:
         end = time.monotonic() + timeout_s
         while (left := end - time.monotonic()) > 0:
             self._check_abort()
+            self._expel()
             try:
-                return self._answers.get(timeout=min(left, 0.1))
+                found = self._answers.get(timeout=min(left, 0.1))
+                out = found.site in self._registry.revoked()
+                return Answer(site=found.site, failure="revoked") if out else found
             except queue.Empty:
                 self._arrivals.hurry()
                 if time.monotonic() - self._pinged > PING_EVERY_S:
@@ -133,8 +151,7 @@ class FlareCarrier:
             self._controller.cancel_task(task, TaskCompletionStatus.CANCELLED)
         self._arrivals.stop()
         if self._offer is not None:
-            for site in late:
-                self._send(DISMISS, [site], timeout=0.0, told={ORDER: self._tickets[site]})
+            self._send(DISMISS, {site: {ORDER: self._tickets[site]} for site in late}, timeout=0.0)
             self._offer.withdraw()
             self._offer = None
         try_malloc_trim()  # the allocator would keep what pieces took, and now come the round's vectors
@@ -170,6 +187,12 @@ class FlareCarrier:
             if self._tasks.get(answer.site) is task and self._waiting.pop(answer.site, None) is not None:
                 self._answers.put(answer)
 
+    def _expel(self) -> None:
+        """Wait no longer for a site that was revoked meanwhile."""
+        for site in self._registry.revoked() & {*self._waiting}:
+            self._arrivals.stop(site)
+            self._arrived(self._tasks[site], Answer(site=site, failure="revoked"))
+
     def _look_for_dead(self) -> None:
         tasks, silent = self._tasks, list(self._waiting)
         there = set(self._ping(silent))
@@ -184,7 +207,8 @@ class FlareCarrier:
 
     def _ping(self, sites: Sequence[str]) -> dict[str, bool]:
         """The sites whose process answers, and whether their learners are warm."""
-        replies = self._send(ALIVE, sites, PING_S)
+        asked = {name: {NONCE: self._nonces[name]} for name in sites if name in self._nonces}
+        replies = self._send(ALIVE, asked, PING_S)
         return {
             name: bool(reply.get(READY))
             for name, reply in replies.items()
@@ -192,20 +216,18 @@ class FlareCarrier:
         }
 
     def _send(
-        self, topic: str, sites: Sequence[str], timeout: float, told: Mapping[str, str] | None = None
+        self, topic: str, told: Mapping[str, Mapping[str, str]], timeout: float
     ) -> dict[str, Shareable]:
-        if not sites:
+        """To each site its own words."""
+        requests = {}
+        for site, words in told.items():
+            requests[site] = Shareable()
+            requests[site].update(words)
+        if not requests:
             return {}
-        request = Shareable()
-        request.update(told or {})
         with self._engine.new_context() as fl_ctx:
-            replies: dict[str, Shareable] | None = self._engine.send_aux_request(
-                targets=list(sites),
-                topic=topic,
-                request=request,
-                timeout=timeout,
-                fl_ctx=fl_ctx,
-                optional=True,
+            replies: dict[str, Shareable] | None = self._engine.multicast_aux_requests(
+                topic=topic, target_requests=requests, timeout=timeout, fl_ctx=fl_ctx, optional=True
             )
             return replies or {}
 

@@ -15,7 +15,8 @@ from nvflare.private.defs import ClientType
 
 from cryofed import __version__
 from cryofed.disk.logs import write_log
-from cryofed.federation.engines.flare.inside import refuse_references
+from cryofed.federation.engines.flare.aggregator.holders import Holders
+from cryofed.federation.engines.flare.inside import judge_keys, refuse_references
 from cryofed.federation.engines.flare.site.greeter import VERSION
 from cryofed.federation.engines.remote.homes import REFUSALS
 from cryofed.trust.members import now, read_members
@@ -32,9 +33,10 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         refuse_references()
         self.registry = registry
         self._written: dict[str, float] = {}  # reasons, and when they were last written down
+        judge_keys(Holders(Path(registry)), self._write_down)
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
-        """Called before FLARE checks the site's certificate and signature, which it then does itself."""
+        """Called before FLARE checks certificate and signature, between which `Holders` looks at the key."""
         if event_type != EventType.CLIENT_REGISTER_RECEIVED:
             return
         try:
@@ -51,7 +53,9 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         name = _plain(peer.get_identity_name() if peer else "")
         version = _plain(peer.get_prop(VERSION) if peer else "")
         member = read_members(Path(self.registry)).get(name)
-        if member is None or member.role != "site":
+        if member is not None and member.revoked:
+            reason = f"{name} was revoked on {member.revoked[:10]}"
+        elif member is None or member.role != "site":
             reason = f"{name} is not in the registry; approve its request first"
         elif version != __version__:
             reason = f"{name} runs cryofed {version}, the aggregator {__version__}; install the same version"
@@ -62,6 +66,7 @@ class Doorkeeper(FLComponent):  # type: ignore[misc]  # FLARE is untyped
 
     def _write_down(self, name: str, reason: str) -> None:
         """Once a minute: a site that is refused tries again every few seconds, for ever."""
+        name, reason = _plain(name), "".join(letter for letter in reason[:300] if letter.isprintable())
         seconds = time.monotonic()
         self._written = {reason: last for reason, last in self._written.items() if seconds - last < AGAIN_S}
         if reason in self._written or len(self._written) >= MOST:

@@ -1,0 +1,99 @@
+"""`python -m benchmarks attacks [inversion|images|membership|private|page]`: attacks on updates and releases.
+
+Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
+puts the tables into docs/security.md. Without a word: all of them, under twenty minutes on two cores. What a
+hostile site does to the model is measured by `make bench-strategies` (docs/strategies.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.attacks.averages import CACHE, ROOT, averages, shipped
+from benchmarks.attacks.page import tables
+from benchmarks.measuring.page import write_between
+from cryofed.disk.whole import write_whole
+from cryofed.federation.agreement.rules import GuardRules
+
+SEEDS = (1, 2, 3, 4, 5, 6)
+STEPS = 5  # of membership's plan: a site has 100 averages, a sixth of what 30 steps are for
+ITERATIONS = 200
+NOISE = 1.0
+
+
+def inversion() -> object:
+    """Updates of four plans: embedding and features, labels."""
+    from benchmarks.attacks.inversion import ATTEMPTS, attacked
+
+    pool, start = averages(), shipped()
+    return {one.name: attacked(one, start, pool, SEEDS[:4]) for one in ATTEMPTS}
+
+
+def images() -> object:
+    """The same updates: pictures, of one draw."""
+    from benchmarks.attacks.inversion import ATTEMPTS, pictured
+
+    pool, start = averages(), shipped()
+    return {one.name: pictured(one, start, pool, ITERATIONS, SEEDS[0]) for one in ATTEMPTS}
+
+
+def membership() -> object:
+    """Releases of six draws."""
+    return _releases("plain", GuardRules())
+
+
+def private() -> object:
+    """The same with DP-SGD."""
+    return _releases("private", GuardRules(private=True, noise_multiplier=NOISE, max_epsilon=0.0))
+
+
+def _releases(kind: str, rules: GuardRules) -> object:
+    from benchmarks.attacks.membership import figures, kept_release
+
+    pool, start = averages(), shipped()
+    seeds = np.random.default_rng(os.getpid()).permutation(SEEDS)  # several processes share the work
+    for seed in seeds:
+        kept_release(CACHE / f"{kind}-{seed}.npz", pool, start, steps=STEPS, seed=int(seed), rules=rules)
+    trained = [
+        kept_release(CACHE / f"{kind}-{seed}.npz", pool, start, steps=STEPS, seed=seed, rules=rules)
+        for seed in SEEDS
+    ]
+    return figures(pool, start, trained)
+
+
+PARTS: dict[str, Callable[[], object]] = {
+    "inversion": inversion,
+    "images": images,
+    "membership": membership,
+    "private": private,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what is not there yet, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks attacks", description=__doc__)
+    parser.add_argument("part", nargs="*", choices=[[], *PARTS, "page"], help="default: all")
+    options = parser.parse_args([] if arguments is None else arguments)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for name in options.part or [*PARTS, "page"]:
+        if name == "page":
+            found = {one: _told(one) for one in PARTS}
+            write_between(ROOT / "docs/security.md", tables(found))
+            print(f"wrote the tables of {ROOT / 'docs/security.md'}")
+        elif not (CACHE / f"{name}.json").exists():
+            begun = time.process_time()
+            told = PARTS[name]()
+            write_whole(CACHE / f"{name}.json", json.dumps(told, indent=1).encode())
+            print(f"{name}: {time.process_time() - begun:.0f} s of processor time", flush=True)
+
+
+def _told(name: str) -> Any:
+    path = CACHE / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None

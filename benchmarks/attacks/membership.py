@@ -1,0 +1,165 @@
+"""Was this data set in the training of a release? Whole jobs are in or out; every average is asked about.
+
+Two attackers, who have the release, the model before it, and averages of both kinds:
+
+- *difference*: how much less an average's loss is than with the model that the federation began with;
+- *likelihood ratio* (LiRA, Carlini 2022): the same against what models of other draws say, of which some had
+  the average and some had not; one normal curve for each.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.attacks.averages import halves
+from cryofed.federation.aggregator.carrier import run_rounds
+from cryofed.federation.aggregator.rounds import open_rounds
+from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules
+from cryofed.federation.agreement.rules import GuardRules
+from cryofed.federation.engines.embedded.carrier import embedded
+from cryofed.federation.site.answering import InMemory, Site
+from cryofed.federation.site.guard.ledger import Ledger, statement
+from cryofed.federation.site.trainer import one_thread
+from cryofed.learning.learner import layout, plain_logits
+from cryofed.learning.metrics import auc
+from cryofed.learning.vector import Vector
+from cryofed.library.labelled import Labelled
+
+Numbers = NDArray[np.float64]
+
+SITES = ("north", "south", "west")
+FALSE_ALARMS = 0.01
+FEWEST = 2  # models with, and without, that a likelihood needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """One release, and who was in it."""
+
+    members: NDArray[np.bool_]
+    logits: Numbers
+    epsilon: float | None
+
+
+def plan(steps: int, seed: int) -> Plan:
+    """The default plan, its steps so that an average is seen as often as 600 would be at each site."""
+    return Plan(
+        name="attacked",
+        seed=seed,
+        rounds=RoundRules(count=10),
+        training=LocalTraining(steps=steps, batch=64),
+        sites=tuple(EnrolledSite(name=name) for name in SITES),
+    )
+
+
+def release(pool: Labelled, start: Vector, steps: int, seed: int, rules: GuardRules) -> Trained:
+    """Train three sites on half of the jobs, and let the release score all averages."""
+    members = halves(pool, seed)
+    jobs = np.unique(pool.job[members])
+    owner = {job: index % len(SITES) for index, job in enumerate(jobs)}
+    of_site = np.array([owner.get(job, -1) for job in pool.job])
+    none = pool.take(np.zeros(0, np.int64))
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        sites = {
+            name: Site(
+                name=name,
+                source=InMemory(train=pool.take(of_site == index), held_out=none, name=name),
+                folder=home / name,
+                policy=rules,
+            )
+            for index, name in enumerate(SITES)
+        }
+        agreed = plan(steps, seed)
+        with (
+            open_rounds(home / "rounds", agreed, layout(), start, patient=True) as rounds,
+            embedded(agreed, sites, inline=True) as carrier,
+        ):
+            run_rounds(rounds, carrier)
+            vector = np.array(rounds.vector)
+        epsilon = None
+        if rules.private:
+            epsilon = max(
+                statement(Ledger(home / name / "ledger.jsonl").spends(name)).epsilon for name in SITES
+            )
+    with one_thread():
+        return Trained(members=members, logits=plain_logits(vector, pool), epsilon=epsilon)
+
+
+def kept_release(
+    path: Path, pool: Labelled, start: Vector, *, steps: int, seed: int, rules: GuardRules
+) -> Trained:
+    """`release`, kept in a file."""
+    if not path.exists():
+        made = release(pool, start, steps, seed, rules)
+        epsilon = -1.0 if made.epsilon is None else made.epsilon
+        unfinished = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez(unfinished, members=made.members, logits=made.logits, epsilon=epsilon)
+        unfinished.replace(path)
+    with np.load(path, allow_pickle=False) as known:
+        spent = float(known["epsilon"])
+        return Trained(members=known["members"], logits=known["logits"], epsilon=None if spent < 0 else spent)
+
+
+def margin(logits: Numbers, pool: Labelled) -> Numbers:
+    """How sure the model is of what is true: the logit, its sign turned where the average is bad."""
+    return np.where(pool.good, logits, -logits)
+
+
+def difference(one: Trained, before: Numbers, pool: Labelled) -> Numbers:
+    """Fall of the loss since the model before."""
+    return np.logaddexp(0, -margin(before, pool)) - np.logaddexp(0, -margin(one.logits, pool))
+
+
+def likelihood_ratio(one: Trained, others: Sequence[Trained], pool: Labelled) -> Numbers:
+    """LiRA's log ratio, deviations shared by all averages; NaN where too few models had, or lacked, one."""
+    had = np.array([other.members for other in others])
+    said = np.array([margin(other.logits, pool) for other in others])
+    means, spreads = [], []
+    for which in (had, ~had):
+        count = which.sum(axis=0)
+        mean = (said * which).sum(axis=0) / np.maximum(count, 1)
+        spread = ((said - mean) ** 2 * which).sum() / max((count - 1).clip(0).sum(), 1)
+        means.append(np.where(count >= FEWEST, mean, np.nan))
+        spreads.append(spread + 1e-12)
+    own = margin(one.logits, pool)
+    inside, outside = (
+        -((own - m) ** 2) / (2 * s) - np.log(s) / 2 for m, s in zip(means, spreads, strict=True)
+    )
+    return inside - outside
+
+
+def caught(scores: Numbers, members: NDArray[np.bool_]) -> tuple[float, float]:
+    """AUC, and the share of members found while one in a hundred others is accused."""
+    known = np.isfinite(scores)
+    scores, members = scores[known], members[known]
+    line = np.quantile(scores[~members], 1 - FALSE_ALARMS)
+    return auc(scores, members), float((scores[members] > line).mean())
+
+
+def figures(pool: Labelled, start: Vector, trained: Sequence[Trained]) -> dict[str, list[float]]:
+    """Per release: AUC and share found of both attackers, and its own AUC on jobs in and out of it."""
+    with one_thread():
+        before = plain_logits(start, pool)
+    found: dict[str, list[float]] = {}
+    for index, one in enumerate(trained):
+        others = trained[:index] + trained[index + 1 :]
+        scores = {"difference": difference(one, before, pool)}
+        if len(others) >= 2 * FEWEST:
+            scores["likelihood ratio"] = likelihood_ratio(one, others, pool)
+        for name, told in scores.items():
+            area, share = caught(told, one.members)
+            found.setdefault(f"{name} auc", []).append(area)
+            found.setdefault(f"{name} found", []).append(share)
+        for who, them in (("members", one.members), ("others", ~one.members)):
+            found.setdefault(f"model auc {who}", []).append(auc(one.logits[them], pool.good[them]))
+        if one.epsilon is not None:
+            found.setdefault("epsilon", []).append(one.epsilon)
+    return found

@@ -1,0 +1,70 @@
+"""The figures as tables of docs/security.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NOT_YET = "Not measured yet: `make bench-attacks`.\n"
+GOALS = {"auc": 0.55, "found": 0.02}  # at most
+
+
+def tables(found: Mapping[str, Any]) -> dict[str, str]:
+    """By mark: what stands between."""
+    return {
+        "inversion": "\n" + _inversion(found["inversion"], found["images"]),
+        "membership": "\n" + _membership(found["membership"], found["private"]),
+    }
+
+
+def _inversion(
+    closed: Mapping[str, Mapping[str, float]] | None, images: Mapping[str, Mapping[str, float]] | None
+) -> str:
+    if not closed:
+        return NOT_YET
+    lines = [
+        "| the plan | embedding and features: correlation (chance) | read to 0.99 (chance) "
+        "| labels right (guessing) | image: correlation (chance) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in closed.items():
+        seen = (images or {}).get(name)
+        image = f"{seen['image member']:.2f} ({seen['image other']:.2f})" if seen else "not measured"
+        lines.append(
+            f"| {name} | {row['head member']:.2f} ({row['head other']:.2f}) "
+            f"| {row['read member']:.0%} ({row['read other']:.0%}) "
+            f"| {row['labels']:.0%} ({row['labels guessed']:.0%}) | {image} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _membership(plain: Mapping[str, Any] | None, private: Mapping[str, Any] | None) -> str:
+    if not plain:
+        return NOT_YET
+    lines = [
+        "| the release | attacker | AUC | members found at 1 % false alarms | goal | "
+        "model's own AUC: members' jobs, other jobs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, told in (("default plan", plain), ("private", private)):
+        if not told:
+            continue
+        spent = f", ε = {statistics.mean(told['epsilon']):.1f} per average" if "epsilon" in told else ""
+        name = kind + spent
+        own = f"{_mean(told['model auc members'])}, {_mean(told['model auc others'])}"
+        for attacker in ("difference", "likelihood ratio"):
+            if f"{attacker} auc" in told:
+                area, share = told[f"{attacker} auc"], told[f"{attacker} found"]
+                met = statistics.mean(area) <= GOALS["auc"] and statistics.mean(share) <= GOALS["found"]
+                lines.append(
+                    f"| {name} | {attacker} | {_mean(area)} | {_mean(share, 100)} % "
+                    f"| {'met' if met else 'not met'} | {own} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _mean(values: Sequence[float], times: float = 1.0) -> str:
+    digits = 1 if times > 1 else 3
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{times * statistics.mean(values):.{digits}f} ± {times * spread:.{digits}f}"

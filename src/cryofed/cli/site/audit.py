@@ -1,0 +1,68 @@
+"""Show, verify or export what has left this site."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryofed.disk.chain import Record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Show, verify, export."""
+    parser.add_argument(
+        "action",
+        choices=("show", "verify", "export"),
+        help="show: a line for each message; verify: that nothing was altered, taken out or cut off; "
+        "export: all records as JSON",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where export writes")
+    parser.add_argument("--seal", help="verify: a seal that the coordinator reads out, from rounds.jsonl")
+
+
+def run(options: argparse.Namespace) -> None:
+    """The action that was asked for."""
+    from cryofed.disk.chain import was_head
+    from cryofed.disk.whole import write_whole
+    from cryofed.errors import InputError
+    from cryofed.federation.engines.remote.homes import SiteHome
+    from cryofed.federation.site.outbox import AUDIT, check_audit, read_audit
+
+    folder = SiteHome(options.home).audit
+    records = read_audit(folder)
+    if options.action == "show":
+        for one in records:
+            print(_line(one.facts))
+        print(f"{len(records)} messages" if records else "nothing has left this site")
+        return
+    seal = check_audit(folder)
+    if options.action == "verify":
+        if options.seal and not was_head(folder / AUDIT, options.seal.lower()):
+            raise InputError(folder / AUDIT, "records", "never had this seal", "ask who rewrote the file")
+        heard = (folder / "acknowledged.json").exists()
+        print(f"{len(records)} records, none altered, taken out or put in")
+        print(
+            "the end is not cut: the last acknowledged update is there"
+            if heard
+            else "nothing acknowledged yet"
+        )
+        print(f"seal {seal}")
+        return
+    if options.out is None:
+        raise InputError("--out", "file", "none", "name the file to write")
+    told = {"records": [dict(one.facts) for one in records], "seal": seal}
+    write_whole(options.out, json.dumps(told, indent=1).encode() + b"\n")
+    print(f"wrote {len(records)} records to {options.out}")
+
+
+def _line(told: Record) -> str:
+    what = told["failure"] or f"answer to {told['task']}"
+    privacy = told["privacy"]
+    spent = f", epsilon {privacy['epsilon']:.2f}" if privacy else ""
+    return (
+        f"{told['time']}  {what}, {told['bytes']} bytes to {told['destination']}, "
+        f"agreement {told['agreement']}{spent}, sha256 {told['sha256'][:12]}"
+    )

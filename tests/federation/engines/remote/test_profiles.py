@@ -1,0 +1,142 @@
+"""A federation in each profile, as real processes over mutual TLS, on each engine of this environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.trust.attestation.makers import MEASUREMENT
+
+from cryofed.cli.main import main
+from cryofed.disk.arrays import read_arrays
+from cryofed.disk.lines import read_lines
+from cryofed.errors import FederationError, MissingPackageError
+from cryofed.federation.aggregator.campaign import Campaign
+from cryofed.federation.agreement.engines import engine_names
+from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules
+from cryofed.federation.agreement.plan_file import commented_plan, read_plan
+from cryofed.federation.agreement.rules import GuardRules
+from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.releases.store import first_release
+from cryofed.learning.learner import initial_vector
+from cryofed.simulation.sites import write_sites
+
+pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600)]
+
+NAMES = ("site-1", "site-2", "site-3")
+ENGINES = [name for name in engine_names() if deployment_of(name).machines is not None]
+PLAN = Plan(
+    name="profiles",
+    rounds=RoundRules(count=1, min_updates=3, deadline_s=300.0, grace_s=120.0),
+    training=LocalTraining(steps=2, batch=8),
+    guard=GuardRules(max_norm=2.0),
+    sites=tuple(EnrolledSite(name=name, max_examples=2000) for name in NAMES),
+)
+HERE = "tests.federation.engines.remote.profile_learner"
+SNP = {"snp": {"measurements": [MEASUREMENT.hex()], "require_crl": False}}
+
+
+@pytest.fixture(scope="module")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("libraries")
+    write_sites(folder / "projects", 3, 2, seed=5)
+    made = {name: folder / f"{name}.db" for name in NAMES}
+    for name, path in made.items():
+        assert main(["harvest", str(folder / "projects" / name), "--library", str(path)]) == 0
+    return made
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    name = str(request.param)
+    try:
+        machines = deployment_of(name).machines
+        assert machines is not None
+        machines.need()  # type: ignore[attr-defined]  # every engine of real machines says what it lacks
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+    return name
+
+
+@pytest.fixture(autouse=True)
+def root_of_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    file = tmp_path / "root.pem"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    root = Path(__file__).parents[4]
+    paths = [str(root / "src"), str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setenv("CRYOFED_TEST_CHIP", str(file))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def run(folder: Path, plan: Plan, libraries: dict[str, Path]) -> Campaign:
+    home = folder / plan.name
+    home.mkdir()
+    (folder / "plan.toml").write_text(commented_plan(plan))
+    agreed = read_plan(folder / "plan.toml")
+    first_release(home / "releases", initial_vector(0), {"origin": "untrained"})
+    found = deployment_of(plan.engine)
+    with found.here(agreed, libraries, home) as running:
+        return found.run(running, folder / "plan.toml", home)
+
+
+def rounds(folder: Path) -> list[dict[str, object]]:
+    return read_lines(folder / PLAN.name / "campaigns" / "0001" / "rounds.jsonl")
+
+
+def test_masked(engine: str, tmp_path: Path, libraries: dict[str, Path]) -> None:
+    run(tmp_path, replace(PLAN, engine=engine, profile="masked"), libraries)
+    (report,) = rounds(tmp_path)
+    assert report["masked"]["collusion_threshold"] == 1  # type: ignore[index]
+    assert set(report["accepted"]) == set(NAMES)  # type: ignore[call-overload]
+    # Whatever the aggregator has written, no site's update is in it.
+    home = tmp_path / PLAN.name
+    kept = b"".join(
+        path.read_bytes() for path in home.rglob("*") if path.is_file() and "sites" not in path.parts
+    )
+    for name in NAMES:
+        file = home / "sites" / name / "work" / "masks" / "update.safetensors"
+        vector = read_arrays(file)[0]["vector"]
+        first = int(vector.nonzero()[0][0])
+        piece = vector[first : first + 64].tobytes()
+        assert piece in file.read_bytes()
+        assert piece not in kept
+        audit = (home / "sites" / name / "audit").rglob("*.jsonl")
+        assert any("cryofed.sealed/1" in path.read_text() for path in audit)
+
+
+def test_attested(
+    engine: str, tmp_path: Path, libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRYOFED_LEARNER", HERE)
+    monkeypatch.setenv("CRYOFED_EVIDENCE", f"{HERE}:genuine")
+    run(tmp_path, replace(PLAN, engine=engine, profile="attested", attestation=SNP), libraries)
+    (report,) = rounds(tmp_path)
+    assert set(report["accepted"]) == set(NAMES)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("learner", [HERE, ""])
+def test_an_aggregator_that_proves_nothing_gets_nothing(
+    engine: str,
+    learner: str,
+    tmp_path: Path,
+    libraries: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs something else; or it is believed by nobody, since sites know the chip makers' roots alone."""
+    if learner:
+        monkeypatch.setenv("CRYOFED_LEARNER", learner)
+    monkeypatch.setenv("CRYOFED_EVIDENCE", f"{HERE}:{'other' if learner else 'genuine'}")
+    plan = replace(PLAN, engine=engine, profile="attested", attestation=SNP)
+    plan = replace(plan, rounds=replace(plan.rounds, retries=0))
+    with pytest.raises(FederationError, match="guard-unattested"):
+        run(tmp_path, plan, libraries)
+    for name in NAMES:
+        work = tmp_path / PLAN.name / "sites" / name / "work"
+        assert not (work / "last.answer").exists()
+        assert "not proven" in (work / "site.log").read_text()
