@@ -98,3 +98,11 @@ def test_the_learning_rate_falls_from_the_first_round_to_the_last() -> None:
     assert {constant.learning_rate(r) for r in range(1, 6)} == {0.01}
     single = replace(plan, rounds=RoundRules(count=1))
     assert single.learning_rate(1) == 0.01
+
+
+def test_a_plan_of_python_and_the_plan_of_its_file_are_one(tmp_path: Path) -> None:
+    """A whole number for one that may have a fraction: 300 in Python, 300.0 in the file that is written."""
+    plan = Plan(rounds=RoundRules(deadline_s=300, grace_s=5))
+    path = tmp_path / "plan.toml"
+    path.write_text(commented_plan(plan))
+    assert read_plan(path).hash == plan.hash

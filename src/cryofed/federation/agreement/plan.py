@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
 from cryofed.federation.agreement.rules import GuardRules
@@ -138,7 +138,7 @@ class Plan:
         Not in it: comments, order in the file, places on a disk, tracking, and how the vectors are carried
         (engine, its table, the network): a campaign goes on at another address, or on another engine.
         """
-        agreed = asdict(self) | {"strategy": [self.strategy.name, dict(self.strategy.parameters)]}
+        agreed = _plain(self) | {"strategy": [self.strategy.name, dict(self.strategy.parameters)]}
         for name in ("tracking", "engine", "network", "tables"):
             del agreed[name]
         agreed["sites"] = [[site.name, site.max_examples] for site in self.sites]
@@ -166,3 +166,17 @@ class Plan:
     def site(self, name: str) -> EnrolledSite | None:
         """The enrolled site of this name."""
         return next((site for site in self.sites if site.name == name), None)
+
+
+def _plain(noun: Any) -> dict[str, Any]:
+    """As a table, where a number that may have a fraction is written so: 300 and 300.0 are one plan."""
+    plain: dict[str, Any] = {}
+    for rule in fields(noun):
+        value = getattr(noun, rule.name)
+        if is_dataclass(value):
+            plain[rule.name] = _plain(value)
+        elif isinstance(value, Mapping):
+            plain[rule.name] = dict(value)
+        else:
+            plain[rule.name] = float(value) if isinstance(rule.default, float) else value
+    return plain
