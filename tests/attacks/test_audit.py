@@ -18,6 +18,7 @@ from cryofed.errors import AgreementError, InputError
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.agreed import Agreement, agreement_of
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules
+from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.site.answering import Site, answer
 from cryofed.federation.site.outbox import AUDIT, Outbox, check_audit, leaving, read_audit
 from cryofed.federation.wire.codecs import encode
@@ -30,6 +31,7 @@ from cryofed.learning.vector import vector_hash
 PLAN = Plan(
     rounds=RoundRules(count=3),
     training=LocalTraining(steps=2, batch=8),
+    guard=GuardRules(min_examples=1),
     sites=(EnrolledSite(name="alpha"), EnrolledSite(name="beta")),
 )
 AGREED = agreement_of(PLAN, "SHA256:AB")
@@ -37,7 +39,8 @@ AGREED = agreement_of(PLAN, "SHA256:AB")
 
 def site(home: Path, agreement: Agreement = AGREED) -> Site:
     outbox = Outbox(home / "audit", "hub:8102", agreement)
-    return Site(name="alpha", source=source(1), folder=home / "work", outbox=outbox)
+    policy = GuardRules(min_examples=1)
+    return Site(name="alpha", source=source(1), folder=home / "work", outbox=outbox, policy=policy)
 
 
 def asked(number: int = 1, task: str = "train", acknowledged: dict[str, str] | None = None) -> bytes:

@@ -24,6 +24,7 @@ from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.agreed import agreement_of
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules
 from cryofed.federation.agreement.plan_file import commented_plan, read_plan
+from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.engines.embedded.carrier import InlineCarrier
 from cryofed.federation.site.answering import Site, answer
 from cryofed.federation.site.attesting import Witness, forget_proof, proof_file
@@ -39,11 +40,13 @@ from cryofed.trust.attestation.verifying import verify_under
 CHIP = Amd()
 KEY = "SHA256:" + ":".join(["A1"] * 32)
 AGREEMENT = "5c" * 32
+EASY = GuardRules(min_examples=1)  # of batches of eight
 PLAN = Plan(
     profile="attested",
     engine="flare",
     rounds=RoundRules(count=1, min_updates=2, retries=0),
     training=LocalTraining(steps=1, batch=8),
+    guard=EASY,
     attestation={"snp": {"measurements": [MEASUREMENT.hex()], "require_crl": False}},
     sites=(EnrolledSite(name="alpha"), EnrolledSite(name="beta")),
 )
@@ -65,7 +68,7 @@ Chip = Callable[[Binding], Evidence]
 
 def sites_of(folder: Path, witness: Witness | None = GENUINE) -> dict[str, Site]:
     return {
-        name: Site(name=name, source=source(seed, 30), folder=folder / name, witness=witness)
+        name: Site(name=name, source=source(seed, 30), folder=folder / name, policy=EASY, witness=witness)
         for seed, name in enumerate(PLAN.site_names)
     }
 

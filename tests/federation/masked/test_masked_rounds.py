@@ -29,18 +29,19 @@ from cryofed.learning.learner import initial_vector, layout
 from cryofed.learning.vector import Vector
 
 NAMES = ("alpha", "beta", "delta", "gamma")
+EASY = GuardRules(min_examples=1)  # of batches of eight
 PLAN = Plan(
     profile="masked",
     rounds=RoundRules(count=2, min_updates=3, retries=0, grace_s=1.0),
     training=LocalTraining(steps=1, batch=8),
-    guard=GuardRules(max_norm=5.0),
+    guard=GuardRules(max_norm=5.0, min_examples=1),
     sites=tuple(EnrolledSite(name=name, max_examples=500) for name in NAMES),
 )
 
 
 def sites_of(folder: Path, plan: Plan = PLAN) -> tuple[dict[str, Site], Seal]:
     sites = {
-        name: Site(name=name, source=source(seed, 30 + 5 * seed), folder=folder / name)
+        name: Site(name=name, source=source(seed, 30 + 5 * seed), folder=folder / name, policy=EASY)
         for seed, name in enumerate(plan.site_names)
     }
     return with_signets(plan, sites)
@@ -244,7 +245,9 @@ def test_a_plan_that_masks_would_break_is_refused_by_field(
 def test_a_policy_that_wants_masks_gets_them_or_sends_nothing(tmp_path: Path) -> None:
     opened = replace(PLAN, profile="open")
     carrier, _ = carrier_of(tmp_path, opened)
-    strict = {n: replace(s, policy=GuardRules(mask="pairwise")) for n, s in carrier.sites.items()}
+    strict = {
+        n: replace(s, policy=GuardRules(mask="pairwise", min_examples=1)) for n, s in carrier.sites.items()
+    }
     carrier.sites = strict
     with (
         open_rounds(tmp_path / "run", opened, layout(), initial_vector(0), patient=True) as rounds,

@@ -32,7 +32,7 @@ ENGINES = [name for name in engine_names() if deployment_of(name).machines is no
 PLAN = Plan(
     name="profiles",
     rounds=RoundRules(count=1, min_updates=3, deadline_s=300.0, grace_s=120.0),
-    training=LocalTraining(steps=2, batch=8),
+    training=LocalTraining(steps=2, batch=32),
     guard=GuardRules(max_norm=2.0),
     sites=tuple(EnrolledSite(name=name, max_examples=2000) for name in NAMES),
 )
