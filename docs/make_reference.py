@@ -7,12 +7,14 @@ import inspect
 import os
 import re
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import cryofed
 from cryofed.cli.main import COMMANDS, parser_for
+from cryofed.federation.agreement.engines import GROUP
 
 FOLDER = Path(__file__).with_name("reference")
 WRITTEN = "*This page is written from the code, by `python docs/make_reference.py`.*"
@@ -58,6 +60,8 @@ def plan() -> str:
     from cryofed.federation.agreement.plan_file import commented_plan
 
     text = commented_plan(Plan(sites=(EnrolledSite(name="north"), EnrolledSite(name="south"))))
+    own = sorted(one.name for one in distribution("cryofed").entry_points if one.group == GROUP)
+    text = re.sub(r"(?m)^(engine = .*?)\(.*\)$", rf"\1({', '.join(own)})", text)  # not who else is here
     told = "`cryofed federation new PLAN.toml` writes this file, with the names that you give."
     return "\n".join(["# The plan", "", WRITTEN, "", told, "", "```toml", text.strip(), "```", ""])
 

@@ -51,8 +51,8 @@ def test_its_operations_are_refused_in_one_line(tmp_path: Path, capsys: pytest.C
 
 def test_an_engine_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
-    plan.write_text('engine = "openfl"\n')
-    known = r"engine: 'openfl'; choose one of: embedded, flare, (flower, )?folder"
+    plan.write_text('engine = "pigeon"\n')
+    known = r"engine: 'pigeon'; choose one of: embedded, flare, (flower, )?folder"
     with pytest.raises(InputError, match=known):
         read_plan(plan)
 

@@ -63,7 +63,8 @@ def add_record(path: Path, decide: Callable[[Sequence[Record]], Record | None]) 
         if record is None:
             return
         line = json.dumps({**record, PREVIOUS: seal}, sort_keys=True, allow_nan=False).encode() + b"\n"
-        with path.open("ab") as file:
+        # Of this user alone: what a ledger, an audit or an agreement says is nobody else's business.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
             file.truncate(size)  # a line that a crash cut
             file.write(line)
             file.flush()

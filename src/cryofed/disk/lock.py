@@ -45,7 +45,7 @@ def held(path: Path, wait_s: float = float("inf")) -> Iterator[None]:
         BusyError: another process holds it, and did so for `wait_s` seconds.
     """
     end = time.monotonic() + wait_s
-    with path.open("a+") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

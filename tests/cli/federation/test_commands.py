@@ -131,7 +131,7 @@ def test_strategies_are_compared_on_libraries_harvested_from_simulated_sites(
     plan = tmp_path / "plan.toml"
     enrolled = ",".join(f"{name}={name}.db" for name in names)
     assert main(["federation", "new", str(plan), "--sites", enrolled, "--rounds", "2"]) == 0
-    plan.write_text(plan.read_text().replace("steps = 30", "steps = 2").replace("batch = 64", "batch = 8"))
+    plan.write_text(plan.read_text().replace("steps = 30", "steps = 2").replace("batch = 64", "batch = 32"))
     capsys.readouterr()
     figures = tmp_path / "figures.json"
     words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1", "--json", str(figures)]

@@ -49,9 +49,7 @@ def test_a_site_joins_in_four_commands(
     assert "a has joined; its key lies in" in capsys.readouterr().out
     assert main(["site", "policy", "check", "--home", "a"]) == 0  # written at joining, commented
     assert main(["site", "policy", "show", "--home", "a"]) == 0
-    assert (
-        "min_examples = 1  # labelled averages below which the site sends nothing" in capsys.readouterr().out
-    )
+    assert "min_examples = 32  # different averages in a round" in capsys.readouterr().out
     assert main(["site", "status", "--home", "a"]) == 0
     status = capsys.readouterr().out
     assert "a: does not run" in status

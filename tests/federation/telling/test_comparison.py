@@ -53,6 +53,7 @@ def plan(strategy: str) -> Plan:
         rounds=RoundRules(count=3, min_updates=1),
         strategy=StrategyChoice(name=strategy),
         training=TRAINING,
+        guard=GuardRules(min_examples=1),
         sites=(EnrolledSite(name="a"), EnrolledSite(name="b")),
     )
 

@@ -54,7 +54,7 @@ def test_no_message_has_room_for_a_pairwise_secret() -> None:
     }
     assert fields == {
         "campaign", "round_number", "attempt", "model", "roster", "numbers", "fraction_bits",
-        "site", "call", "key", "signature", "offers", "words", "seed",
+        "site", "call", "key", "signature", "identity", "offers", "words", "seed",
     }  # fmt: skip
 
 

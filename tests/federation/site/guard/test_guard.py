@@ -42,7 +42,6 @@ def update(vector: object, examples: int = 200, steps: int = 50) -> Update:
         (update([1, 2], examples=99), GuardRules(min_examples=100), "few-examples"),
         (update([1, 2], steps=1), GuardRules(min_steps=2), "few-steps"),
         (replace(update([1, 2]), vector=np.zeros(2)), GuardRules(), "shape"),  # float64
-        (update([1, 2]), GuardRules(mask="pairwise"), "mask"),
     ],
 )
 def test_an_update_that_must_not_leave_does_not(wrong: Update, rules: GuardRules, code: str) -> None:
