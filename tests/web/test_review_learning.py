@@ -44,7 +44,8 @@ def opened(
 
 
 def wait_for(page: Any, words: str) -> None:
-    page.wait_for_selector(f"#learnt:has-text({words!r})", timeout=SLOW)
+    # Attached is enough: on a narrow screen the line lies in a panel that is folded.
+    page.wait_for_selector(f"#learnt:has-text({words!r})", timeout=SLOW, state="attached")
 
 
 def wait_for_draft(page: Any, drafts: Path, *, hand: str) -> None:
