@@ -13,7 +13,7 @@ from cryofed.demo.report import _apart, write_report
 from cryofed.demo.story import Settings, Story, tell_story
 from cryofed.library.store import Library
 
-SMALL = Settings(sites=2, projects=3, unseen=3, rounds=2, steps=2, batch=32)
+SMALL = Settings(sites=2, projects=6, unseen=3, rounds=2, steps=2, batch=32)
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
         TextColumn("{task.description}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("starting", total=1.0)
 
         def tell(step: str, share: float) -> None:

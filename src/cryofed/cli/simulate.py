@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 
@@ -80,7 +81,7 @@ def _corpus(options: argparse.Namespace) -> None:
     except OSError as error:
         found = error.strerror or "cannot be made"
         raise OutputError(options.out, "folder", found, "name a folder that can be written") from None
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("Simulating jobs", total=options.jobs)
         shards = make_shards(
             options.out, options.jobs, options.seed, options.workers, structures=options.structures

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         raise MissingPackageError(error.name or "torch", "train") from None
 
     console = Console(stderr=True)
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("training", total=None)
         tried, names = train_at_home(
             options.library,

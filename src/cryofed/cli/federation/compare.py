@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
     total = options.seeds * (len(named) + 2)
     with (
         TemporaryDirectory(prefix="cryofed-compare-") as scratch,
-        Progress(console=Console(stderr=True), transient=True) as progress,
+        Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress,
     ):
         bar = progress.add_task("runs", total=total)
         rows: Sequence[Row] = compare(

@@ -75,7 +75,7 @@ def differing_sites(folder: Path) -> Mapping[str, int]:
 
 
 class Display:
-    """Owns the progress bar on stderr."""
+    """Owns the progress bar on stderr; without a terminal, a line a round instead."""
 
     def __init__(self, plan: Plan) -> None:
         from rich.console import Console
@@ -89,7 +89,7 @@ class Display:
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             console=self.console,
-            transient=not self.console.is_terminal,
+            disable=not self.console.is_terminal,
         )
         self.rounds = self.progress.add_task("rounds", total=plan.rounds.count, note="")
         self.answers = self.progress.add_task("answers", total=None, note="")
@@ -122,3 +122,11 @@ class Display:
         elif event == "round_closed":
             auc = "" if facts["auc"] is None else f"AUC {facts['auc']:.4f}"
             self.progress.update(self.rounds, completed=facts["round"], note=auc)
+            if not self.console.is_terminal:
+                sent = f"{len(facts['accepted'])} of {len(facts['asked'])} sites"
+                words = [
+                    f"round {facts['round']}: {sent}",
+                    *([auc] if auc else []),
+                    f"{facts['seconds']:.1f} s",
+                ]
+                self.console.print(", ".join(words), highlight=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,7 +98,7 @@ def _candidates(
     steps = max(1, round(options.epochs * len(fit) / BATCH))
     whole = TrainingSettings(steps=steps, batch=BATCH, learning_rate=RATE, one_cycle=True)
     head = replace(whole, steps=max(1, steps // 4))
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("the site's own model", total=steps)
         own = train(
             origin,

@@ -59,7 +59,7 @@ class Consent:
             raise AgreementError("older", f"there are two agreements {found.version}; ask the coordinator")
         if known is None or found.hash != known.hash:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(self.folder / "proposed.json", data)
+            write_whole(self.folder / "proposed.json", data, mode=0o600)
         return found
 
     def accept(self, wanted: str, by: str) -> Agreement:
@@ -92,7 +92,7 @@ class Consent:
             return {"version": found.version, "agreement": found.hash, "by": by, "time": now}
 
         add_record(self.history, newest)
-        write_whole(self.folder / "accepted.json", data)
+        write_whole(self.folder / "accepted.json", data, mode=0o600)
         path.unlink(missing_ok=True)
         return found
 

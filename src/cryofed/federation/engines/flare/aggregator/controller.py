@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 
@@ -30,7 +29,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
         trial: str = "",
         segment: str = "",
         task_check_period: float = 0.05,
-        nonces: str = "{}",
+        nonces: str = "",
     ) -> None:
         # FLARE exports arguments by their names, so each is spelled out and kept under its own.
         super().__init__(persistor_id="", ignore_result_error=True, task_check_period=task_check_period)
@@ -41,7 +40,12 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
 
     def _carrier(self, flare: Path, plan: str) -> FlareCarrier:
         return FlareCarrier(
-            self, self.abort_signal, flare, self.segment, plan, nonces=json.loads(self.nonces)
+            self,
+            self.abort_signal,
+            flare,
+            self.segment,
+            plan,
+            nonces=dict(word.split("=", 1) for word in self.nonces.split()),
         )
 
     def run(self) -> None:

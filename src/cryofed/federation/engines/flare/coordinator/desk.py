@@ -38,7 +38,11 @@ def write_job(folder: Path, segment: str, sites: Sequence[str], trial: str = "")
     deployed = {SERVER_APP: ["server"]} | {f"{SITE_APP}{site}": [site] for site in sites}
     meta = {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": deployed}
     # As one word: FLARE takes a table with a site called "path" for a class.
-    arguments = {"trial": trial, "segment": segment, "nonces": json.dumps(nonces)}
+    arguments = {
+        "trial": trial,
+        "segment": segment,
+        "nonces": " ".join(f"{one}={nonce}" for one, nonce in nonces.items()),
+    }
     nothing: dict[str, object] = {"format_version": 2, "task_data_filters": [], "task_result_filters": []}
     server = nothing | {
         "server": {"task_request_interval": TASK_SECONDS},
