@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,17 +13,17 @@ import pytest
 
 pytest.importorskip("nvflare", reason="the extra cryofed[flare] is not installed: pip install '.[flare]'")
 
-from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 from tests.contract import toy
-from tests.contract.flare_harness import Cell, FlareInProcess, Wire, _carrier, learner_of
+from tests.contract.flare_harness import Cell, FlareInProcess, Wire, learner_of
 from tests.contract.toy_learner import set_toys
 
 from cryofed.errors import FederationError
-from cryofed.federation.engines.flare.coordinator.desk import SITE_APP, write_job
-from cryofed.federation.engines.flare.envelopes import ALIVE, DISMISS, NONCE, ORDER, READY, Ticket, opened
+from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.engines.flare.aggregator.carrier import FlareCarrier
+from cryofed.federation.engines.flare.envelopes import DISMISS, ORDER, Ticket, opened
 from cryofed.federation.engines.flare.site.executor import SiteExecutor
 from cryofed.federation.engines.flare.transfer import Offer, fetch
 from cryofed.federation.wire.orders import order, pack_order
@@ -66,7 +65,7 @@ def test_a_site_that_dismisses_another_with_all_that_it_knows_ends_nothing(
     harness._settle(wire)
     SiteExecutor.execute = listening  # type: ignore[method-assign]
     try:
-        carrier = _carrier(wire, tmp_path, plan)
+        carrier = FlareCarrier(wire, Signal(), tmp_path, "test", commented_plan(plan))  # type: ignore[arg-type]
         carrier.ask(pack_order(order("train", 1, toy.START, **hashes)), wire.sites)
         answers = [carrier.answer(20.0), carrier.answer(20.0)]
         carrier.dismiss()
@@ -112,34 +111,3 @@ def test_a_learner_that_still_starts_is_not_killed_by_a_dismissal() -> None:
     assert executor._worked({}, stop) == "dismissed"  # `kill` would fail
     assert executor._learner is learner
     assert not asked
-
-
-@pytest.mark.parametrize("nonce", [None, "", "nonce of alpha", "\ud800"])
-def test_only_the_aggregator_hears_whether_a_site_is_there(
-    harness: FlareInProcess, nonce: str | None
-) -> None:
-    wire = harness.wire
-    assert isinstance(wire, Wire)
-
-    def heard(words: dict[str, str]) -> Shareable:
-        request = Shareable()
-        request.update(words)
-        reply = wire.handlers[VICTIM][ALIVE](ALIVE, request, FLContext())
-        assert isinstance(reply, Shareable)
-        return reply
-
-    stranger = heard({} if nonce is None else {NONCE: nonce})
-    assert stranger.get_return_code() == ReturnCode.BAD_REQUEST_DATA
-    assert READY not in stranger
-    assert READY in heard({NONCE: wire.nonces[VICTIM]})
-
-
-def test_each_site_gets_its_own_nonce_and_no_other_file_of_the_job(tmp_path: Path) -> None:
-    job = write_job(tmp_path / "job", "segment", [HOSTILE, VICTIM])
-    deployed = json.loads((job / "meta.json").read_text())["deploy_map"]
-    assert sorted(deployed.values()) == [[HOSTILE], [VICTIM], ["server"]]
-    mine, other = (f"{SITE_APP}{name}/config/config_fed_client.json" for name in (HOSTILE, VICTIM))
-    nonce = json.loads((job / other).read_text())["executors"][0]["executor"]["args"]["nonce"]
-    assert len(nonce) == 32
-    assert nonce not in (job / mine).read_text()
-    assert nonce in (job / "server/config/config_fed_server.json").read_text()

@@ -166,7 +166,7 @@ def test_a_site_that_is_revoked_while_it_works_is_not_waited_for(tmp_path: Path)
     hashes = {"plan_hash": plan.hash, "start_hash": vector_hash(toy.START), "layout_hash": toy.LAYOUT.hash}
     wire.sites = ["alpha", "beta"]
     harness._settle(wire)
-    carrier = FlareCarrier(wire, Signal(), tmp_path, "test", commented_plan(plan), nonces=wire.nonces)  # type: ignore[arg-type]
+    carrier = FlareCarrier(wire, Signal(), tmp_path, "test", commented_plan(plan))  # type: ignore[arg-type]
     assert sorted(carrier.present()) == ["alpha", "beta"]
     carrier.ask(pack_order(order("train", 1, toy.START, **hashes)), wire.sites)
     registry.with_suffix(".new").write_text(

@@ -80,15 +80,8 @@ class Wire:
     def get_cell(self) -> Cell:
         return self.cell
 
-    def multicast_aux_requests(self, topic: str, target_requests: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {
-            name: self.handlers[name][topic](topic, request, FLContext())
-            for name, request in target_requests.items()
-        }
-
-    @property
-    def nonces(self) -> dict[str, str]:
-        return {name: executor.nonce for name, executor in self.executors.items()}
+    def send_aux_request(self, targets: list[str], topic: str, request: Any, **_: Any) -> dict[str, Any]:
+        return {name: self.handlers[name][topic](topic, request, FLContext()) for name in targets}
 
     def broadcast(self, task: Any, _: FLContext, targets: list[str], min_responses: int) -> None:
         sent = fobs.dumps(task.data)
@@ -139,7 +132,7 @@ class FlareInProcess:
         self._settle(wire)
         folder.mkdir(parents=True, exist_ok=True)
         with open_rounds(folder, plan, toy.LAYOUT, toy.START) as rounds:
-            with closing(_carrier(wire, folder, plan)) as carrier:
+            with closing(FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan))) as carrier:  # type: ignore[arg-type]
                 run_rounds(rounds, carrier)
             # A dismissed learner is started again by its executor's thread: while `learner_of` still holds.
             self._settle(wire)
@@ -149,9 +142,7 @@ class FlareInProcess:
         """Wait until every site has ended its order and has a warm learner."""
         for executor in wire.executors.values():
             with executor._turn:
-                assert executor._running_learner().ready.wait(
-                    600
-                )  # a busy machine takes minutes to import torch
+                assert executor._running_learner().ready.wait(60)
 
     def run_killed(self, plan: Plan, folder: Path, behaviours: dict[str, str], event: int) -> None:
         """Not here."""
@@ -164,7 +155,7 @@ class FlareInProcess:
         set_toys(self.home, dict.fromkeys(names, "honest"))
         executors, handlers = {}, {}
         for name in names:
-            executors[name], handlers[name] = SiteExecutor(f"nonce of {name}"), dict[str, Any]()
+            executors[name], handlers[name] = SiteExecutor(), dict[str, Any]()
             start = self._context(name, handlers[name])
             executors[name].handle_event(EventType.START_RUN, start)
             atexit.register(executors[name].handle_event, EventType.END_RUN, start)
@@ -182,11 +173,6 @@ class FlareInProcess:
         engine = SimpleNamespace(register_aux_message_handler=register, fire_event=_unheard)
         context.set_prop(ReservedKey.ENGINE, engine, private=True)
         return context
-
-
-def _carrier(wire: Wire, folder: Path, plan: Plan) -> FlareCarrier:
-    words = commented_plan(plan)
-    return FlareCarrier(wire, Signal(), folder, "test", words, nonces=wire.nonces)  # type: ignore[arg-type]
 
 
 def _unheard(*_: object) -> None:

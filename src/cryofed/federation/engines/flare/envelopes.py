@@ -13,7 +13,6 @@ from cryofed.errors import FederationError
 
 TASK = "cryofed"  # the one task of our jobs
 ALIVE = "cryofed.alive"  # is this site's process there?
-NONCE = "nonce"  # in ALIVE: the site's own in this segment, so that no other site can ask
 READY = "ready"  # in the reply to ALIVE: the learner is warm
 DISMISS = "cryofed.dismiss"  # the round is over; stop working for it
 ORDER = "order"  # in DISMISS: which order, by its ticket

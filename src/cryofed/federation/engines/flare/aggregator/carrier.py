@@ -25,7 +25,6 @@ from cryofed.federation.engines.flare.aggregator.arrivals import Arrivals
 from cryofed.federation.engines.flare.envelopes import (
     ALIVE,
     DISMISS,
-    NONCE,
     ORDER,
     READY,
     TASK,
@@ -56,17 +55,7 @@ class SegmentEndError(FederationError):
 class FlareCarrier:
     """Lives in the segment's process at the aggregator."""
 
-    def __init__(
-        self,
-        controller: Controller,
-        abort: Signal,
-        folder: Path,
-        segment: str,
-        plan: str,
-        *,
-        nonces: Mapping[str, str],
-    ) -> None:
-        self._nonces = nonces  # by site
+    def __init__(self, controller: Controller, abort: Signal, folder: Path, segment: str, plan: str) -> None:
         self._controller, self._abort, self._folder = controller, abort, folder
         self._segment = segment
         self._plan = plan  # as TOML; a site reads it before it works
@@ -151,7 +140,8 @@ class FlareCarrier:
             self._controller.cancel_task(task, TaskCompletionStatus.CANCELLED)
         self._arrivals.stop()
         if self._offer is not None:
-            self._send(DISMISS, {site: {ORDER: self._tickets[site]} for site in late}, timeout=0.0)
+            for site in late:
+                self._send(DISMISS, [site], timeout=0.0, told={ORDER: self._tickets[site]})
             self._offer.withdraw()
             self._offer = None
         try_malloc_trim()  # the allocator would keep what pieces took, and now come the round's vectors
@@ -207,8 +197,7 @@ class FlareCarrier:
 
     def _ping(self, sites: Sequence[str]) -> dict[str, bool]:
         """The sites whose process answers, and whether their learners are warm."""
-        asked = {name: {NONCE: self._nonces[name]} for name in sites if name in self._nonces}
-        replies = self._send(ALIVE, asked, PING_S)
+        replies = self._send(ALIVE, sites, PING_S)
         return {
             name: bool(reply.get(READY))
             for name, reply in replies.items()
@@ -216,18 +205,20 @@ class FlareCarrier:
         }
 
     def _send(
-        self, topic: str, told: Mapping[str, Mapping[str, str]], timeout: float
+        self, topic: str, sites: Sequence[str], timeout: float, told: Mapping[str, str] | None = None
     ) -> dict[str, Shareable]:
-        """To each site its own words."""
-        requests = {}
-        for site, words in told.items():
-            requests[site] = Shareable()
-            requests[site].update(words)
-        if not requests:
+        if not sites:
             return {}
+        request = Shareable()
+        request.update(told or {})
         with self._engine.new_context() as fl_ctx:
-            replies: dict[str, Shareable] | None = self._engine.multicast_aux_requests(
-                topic=topic, target_requests=requests, timeout=timeout, fl_ctx=fl_ctx, optional=True
+            replies: dict[str, Shareable] | None = self._engine.send_aux_request(
+                targets=list(sites),
+                topic=topic,
+                request=request,
+                timeout=timeout,
+                fl_ctx=fl_ctx,
+                optional=True,
             )
             return replies or {}
 

@@ -24,29 +24,12 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
     those of `federation.rounds`, as in every engine.
     """
 
-    def __init__(
-        self,
-        trial: str = "",
-        segment: str = "",
-        task_check_period: float = 0.05,
-        nonces: str = "",
-    ) -> None:
+    def __init__(self, trial: str = "", segment: str = "", task_check_period: float = 0.05) -> None:
         # FLARE exports arguments by their names, so each is spelled out and kept under its own.
         super().__init__(persistor_id="", ignore_result_error=True, task_check_period=task_check_period)
         refuse_references()
         let_go_of_what_was_sent()
         self.trial, self.segment, self.task_check_period = trial, segment, task_check_period
-        self.nonces = nonces
-
-    def _carrier(self, flare: Path, plan: str) -> FlareCarrier:
-        return FlareCarrier(
-            self,
-            self.abort_signal,
-            flare,
-            self.segment,
-            plan,
-            nonces=dict(word.split("=", 1) for word in self.nonces.split()),
-        )
 
     def run(self) -> None:
         """Carry on from the checkpoint, and write down how the segment ended."""
@@ -62,7 +45,7 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
                 home,
                 flare,
                 Path(self.trial).name,
-                lambda plan: closing(self._carrier(flare, plan)),
+                lambda plan: closing(FlareCarrier(self, self.abort_signal, flare, self.segment, plan)),
             )
         except SegmentEndError as end:
             write_note(flare, self.segment, "ended", str(end))

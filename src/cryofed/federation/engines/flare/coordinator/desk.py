@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import logging
-import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,45 +22,32 @@ from cryofed.federation.engines.flare.files import CONTROLLER, EXECUTOR, TASK_SE
 from cryofed.federation.engines.remote import processes
 
 T = TypeVar("T")
-SERVER_APP, SITE_APP = "server", "site-"  # folders of a job; the second one's name ends in the site's
 _CALL_S = 20.0  # no call to the aggregator may take longer
 
 
 def write_job(folder: Path, segment: str, sites: Sequence[str], trial: str = "") -> Path:
-    """A job of small files and no code; it names our two classes and nothing else.
-
-    One application for the aggregator and for each site: none but these two know the site's nonce, with which
-    the aggregator asks whether it is there.
-    """
+    """A job of three small files and no code; it names our two classes and nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
-    nonces = {site: secrets.token_hex(16) for site in sites}
-    deployed = {SERVER_APP: ["server"]} | {f"{SITE_APP}{site}": [site] for site in sites}
-    meta = {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": deployed}
-    # As one word: FLARE takes a table with a site called "path" for a class.
-    arguments = {
-        "trial": trial,
-        "segment": segment,
-        "nonces": " ".join(f"{one}={nonce}" for one, nonce in nonces.items()),
-    }
+    config = folder / "app" / "config"
+    config.mkdir(parents=True)
+    meta = {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": {"app": ["server", *sites]}}
+    arguments = {"trial": trial, "segment": segment}
     nothing: dict[str, object] = {"format_version": 2, "task_data_filters": [], "task_result_filters": []}
     server = nothing | {
         "server": {"task_request_interval": TASK_SECONDS},
         "components": [],
         "workflows": [{"id": "rounds", "path": CONTROLLER, "args": arguments}],
     }
-    files: dict[str, dict[str, object]] = {
-        "meta.json": meta,
-        f"{SERVER_APP}/config/config_fed_server.json": server,
+    site = nothing | {
+        "components": [],
+        "executors": [{"tasks": [TASK], "executor": {"path": EXECUTOR, "args": {}}}],
     }
-    for name, nonce in nonces.items():
-        executor = {"path": EXECUTOR, "args": {"nonce": nonce}}
-        files[f"{SITE_APP}{name}/config/config_fed_client.json"] = nothing | {
-            "components": [],
-            "executors": [{"tasks": [TASK], "executor": executor}],
-        }
-    for place, content in files.items():
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        (folder / place).write_text(json.dumps(content, indent=1) + "\n")
+    for path, content in (
+        (folder / "meta.json", meta),
+        (config / "config_fed_server.json", server),
+        (config / "config_fed_client.json", site),
+    ):
+        path.write_text(json.dumps(content, indent=1) + "\n")
     return folder
 
 

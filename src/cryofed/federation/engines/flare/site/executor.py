@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import shutil
 import threading
 from collections import deque
@@ -20,7 +19,6 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.envelopes import (
     ALIVE,
     DISMISS,
-    NONCE,
     ORDER,
     READY,
     TASK,
@@ -45,11 +43,9 @@ _LONGEST = 100  # characters of a ticket
 class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
     """The one class that a job may name at a site."""
 
-    def __init__(self, nonce: str = "") -> None:
-        # FLARE exports arguments by their names, so it is kept under its own.
+    def __init__(self) -> None:
         super().__init__()
         refuse_references()
-        self.nonce = nonce  # known to the aggregator and this site; none: nobody is answered
         let_go_of_what_was_sent()
         self._learner: LearnerProcess | None = None
         self._turn = threading.Lock()  # one order at a time: they share the learner and its two files
@@ -139,8 +135,6 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         return self._learner
 
     def _alive(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
-        if not self.nonce or not hmac.compare_digest(_bytes(request.get(NONCE)), self.nonce.encode()):
-            return make_reply(ReturnCode.BAD_REQUEST_DATA)
         reply = make_reply(ReturnCode.OK)
         reply[READY] = self._learner is not None and self._learner.ready.is_set()
         return reply
@@ -152,10 +146,6 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         if working == ref:
             stop.trigger("dismissed")
         return make_reply(ReturnCode.OK)
-
-
-def _bytes(word: object) -> bytes:
-    return str(word)[:_LONGEST].encode(errors="replace")
 
 
 def _announced(shareable: Shareable) -> tuple[str, Ticket]:
