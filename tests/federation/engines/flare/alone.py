@@ -20,7 +20,9 @@ if __name__ == "__main__":
     library.touch()
     with (
         learner_of("tests.contract.toy_learner"),
-        FLARE.here(replace(toy.plan(("alpha",)), engine="flare"), {"alpha": library}, folder / "home"),
+        FLARE.here(
+            replace(toy.plan(("alpha",), min_updates=1), engine="flare"), {"alpha": library}, folder / "home"
+        ),
     ):
         print("runs", flush=True)
         time.sleep(600)
