@@ -74,7 +74,8 @@ def test_report(page: Any, relion_job: Path, barriers: Barriers) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
     page.locator(".copy").first.click()
-    assert str(relion_job) in page.text_content("#said")
+    # Copying is not done when the click returns.
+    page.wait_for_selector(f"#said:has-text('{relion_job}')", state="attached")
 
 
 def test_watch(page: Any, relion_job: Path, barriers: Barriers) -> None:
