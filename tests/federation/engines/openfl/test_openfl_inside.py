@@ -61,13 +61,3 @@ def test_a_site_cannot_be_called_as_openfl_calls_its_tensors(name: str, tmp_path
     plan.write_text(commented_plan(toy.plan(("alpha", name))).replace('"embedded"', '"openfl"', 1))
     with pytest.raises(InputError, match=f"sites.name: {name}; OpenFL uses this word itself"):
         read_plan(plan)
-
-
-def test_masks_are_refused_by_name_when_the_plan_is_read(tmp_path: Path) -> None:
-    from tests.contract import toy
-
-    plan = tmp_path / "plan.toml"
-    text = commented_plan(toy.plan(("alpha", "beta"))).replace('"embedded"', '"openfl"', 1)
-    plan.write_text(text.replace('mask = "none"', 'mask = "pairwise"', 1))
-    with pytest.raises(InputError, match=r"guard.mask: pairwise; engine openfl carries no masks: write none"):
-        read_plan(plan)

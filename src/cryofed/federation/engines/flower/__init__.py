@@ -33,14 +33,6 @@ class Flower(RemoteEngine):
 
         return FlowerMachines()
 
-    def check(self, plan: Plan, path: Path | str) -> None:
-        """Refuse masks: nothing of them is carried yet."""
-        if plan.guard.mask != "none":
-            from cryofed.errors import InputError
-
-            remedy = "engine flower carries no masks: write none"
-            raise InputError(path, "guard.mask", plan.guard.mask, remedy)
-
     def drive(
         self,
         plan: Plan,

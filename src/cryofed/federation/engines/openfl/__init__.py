@@ -37,12 +37,9 @@ class OpenFL(RemoteEngine):
         return OpenFLMachines()
 
     def check(self, plan: Plan, path: Path | str) -> None:
-        """Refuse masks, of which nothing is carried yet, and names of sites that mean something to OpenFL."""
+        """Refuse names of sites that mean something to OpenFL."""
         from cryofed.errors import InputError
 
-        if plan.guard.mask != "none":
-            remedy = "engine openfl carries no masks: write none"
-            raise InputError(path, "guard.mask", plan.guard.mask, remedy)
         for site in plan.site_names:
             if site in TAKEN:
                 raise InputError(
