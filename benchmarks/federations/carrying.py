@@ -93,7 +93,7 @@ def plan_of(engine: str, sites: int, rounds: int) -> Plan:
 def embedded_round(folder: Path, sites: int, numbers: int, count: int) -> float:
     """Median seconds of a round in worker processes."""
     plan = plan_of("embedded", sites, count)
-    here = {name: Site(name=name, source=None) for name in plan.site_names}  # type: ignore[arg-type]
+    here = {name: Site(name=name, source=None) for name in plan.site_names}  # type: ignore[arg-type]  # echoes
     layout, start = Layout(("w",), ((numbers,),)), np.zeros(numbers, np.float32)
     with open_rounds(folder, plan, layout, start) as rounds, embedded(plan, here, site_echo) as carrier:
         run_rounds(rounds, carrier)

@@ -120,7 +120,7 @@ def reached(port: int) -> bool:
 
 def until(done: object, seconds: float) -> None:
     end = time.monotonic() + seconds
-    while not done():  # type: ignore[operator]
+    while not done():  # type: ignore[operator]  # untyped
         if time.monotonic() > end:
             raise SystemExit("stock Flower took too long")
         time.sleep(0.2)

@@ -91,7 +91,7 @@ def network(vector: Vector) -> Network:
     model = Network()
     model.load_state_dict({name: torch.tensor(array) for name, array in layout().split(vector).items()})
     # Twice as fast on a CPU: the channels of a pixel lie side by side. torch's types lack this form of `to`.
-    return model.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]
+    return model.to(memory_format=torch.channels_last)  # type: ignore[no-any-return,call-overload]  # torch's stub lacks it
 
 
 def train(

@@ -151,7 +151,7 @@ def _sample_gradients(
     if not len(rows):  # an empty Poisson batch is a step of pure noise
         for parameter in (p for p in hooked.parameters() if p.requires_grad):
             # Opacus hangs this attribute on parameters; torch's types do not know it.
-            parameter.grad_sample = torch.zeros((0, *parameter.shape), device=place)  # type: ignore[attr-defined]
+            parameter.grad_sample = torch.zeros((0, *parameter.shape), device=place)  # type: ignore[attr-defined]  # Opacus's
         return
     if views is None:
         seen, features = view(labelled, rows, settings, rng)

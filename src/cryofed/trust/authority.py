@@ -75,7 +75,7 @@ def sign(folder: Path, request: Path, days: int, names: Sequence[str] = ()) -> b
     if root.not_valid_after_utc <= datetime.now(UTC):
         raise FederationError(f"{folder}: the authority has expired; found the federation anew")
     # The root's key is an EC key of ours; the type admits keys that sign nothing.
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())  # type: ignore[arg-type]
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key())  # type: ignore[arg-type]  # RSA or EC
     both = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
     uses = both if asked.role != "coordinator" else both[:1]
     subject = subject_of(asked.name, asked.organization, asked.role)

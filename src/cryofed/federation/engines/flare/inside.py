@@ -199,7 +199,7 @@ def let_go_of_what_was_sent() -> None:
         sender.stream_future.task_handle = None
 
     # A mark on a function, which its type does not know.
-    removed.lets_go = True  # type: ignore[attr-defined]
+    removed.lets_go = True  # type: ignore[attr-defined]  # our own mark
     TxTask.remove_task = removed
 
 

@@ -49,12 +49,12 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
     def check_request(self, request: Any) -> None:
         """Done by `_call`; OpenFL's own checks are `assert`s, which Python leaves out where it is told to."""
 
-    def Ping(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def Ping(self, request: Any, context: Any) -> Any:  # noqa: N802  # OpenFL's name
         """A sign of life."""
         with self._call(context, request.header):
             return self._to(request.header, super().Ping(request, context))
 
-    def GetTasks(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetTasks(self, request: Any, context: Any) -> Any:  # noqa: N802  # OpenFL's name
         """Held where there is no work: OpenFL's own sends a site away for 10 s."""
         with self._call(context, request.header) as site:
             if words.BEAT not in dict(context.invocation_metadata()):
@@ -64,7 +64,7 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
             told.sleep_time = 0
             return self._to(request.header, told)
 
-    def GetAggregatedTensor(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetAggregatedTensor(self, request: Any, context: Any) -> Any:  # noqa: N802  # OpenFL's name
         """A piece of the open order; empty where that is gone, for which OpenFL's own waits a minute."""
         with self._call(context, request.header) as site, self.desk.guard:
             if self.desk.serves(site, request.round_number, request.tensor_name, tuple(request.tags)):
@@ -75,7 +75,7 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
             )
             return self._to(request.header, empty)
 
-    def SendLocalTaskResults(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def SendLocalTaskResults(self, request: Any, context: Any) -> Any:  # noqa: N802  # OpenFL's name
         """A result: onto the disk piece by piece, looked at, and only then told to OpenFL's aggregator."""
         with self._call(context) as site, self._sole(f"{site} sends", 1, context):
             path = self.desk.new_file()
@@ -88,7 +88,7 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
             # Late, twice, or of no task: nobody waits for it.
             return self._to(result.header, inside.aggregator_pb2.SendLocalTaskResultsResponse())
 
-    def InteropRelay(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def InteropRelay(self, request: Any, context: Any) -> Any:  # noqa: N802  # OpenFL's name
         """Not here."""
         context.abort(_STATUS.UNIMPLEMENTED, "not here")
 
