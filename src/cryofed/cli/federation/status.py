@@ -47,7 +47,9 @@ def run(options: argparse.Namespace) -> None:
         if gate.exists():
             spoken = read_document(gate)
             state = "promoted" if spoken["promoted"] else "kept: " + "; ".join(spoken["stopped_by"])
-        campaigns.append({"number": int(folder.name), "state": state, "rounds": lines})
+        shown = folder / "attestation.json"
+        proven = read_document(shown)["sites"] if shown.exists() else {}
+        campaigns.append({"number": int(folder.name), "state": state, "rounds": lines, "attestation": proven})
     if options.json:
         print(json.dumps({"current": current.number, "releases": releases, "campaigns": campaigns}))
         return
@@ -56,6 +58,9 @@ def run(options: argparse.Namespace) -> None:
         print(f"{mark} release {one['number']}  {one['hash'][:12]}  {one['origin']}")
     for campaign in campaigns:
         print(f"campaign {campaign['number']}: {len(campaign['rounds'])} rounds, {campaign['state']}")
+        for site, proof in sorted(campaign["attestation"].items()):
+            of = f" ({proof['platform']})" if proof["platform"] else ""
+            print(f"  {site}: {proof['status']}{of}{f', {why}' if (why := proof['why']) else ''}")
         for line in campaign["rounds"]:
             gone = {**line["refused"], **line["lost"]}
             auc = "-" if line["auc"] is None else f"{line['auc']:.4f}"

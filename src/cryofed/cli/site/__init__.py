@@ -154,6 +154,7 @@ def _status(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.settings import read_settings
+    from cryofed.federation.site.attesting import aggregator_standing
 
     home = SiteHome(options.home)
     now = _machines(home).site_status(home.folder)
@@ -166,5 +167,6 @@ def _status(options: argparse.Namespace) -> None:
     consent = consent_of(home)
     accepted, proposed = consent.accepted(), consent.proposed()
     print(f"agreement {accepted.version} is accepted" if accepted else "no agreement is accepted yet")
+    print(f"aggregator {aggregator_standing(home.work, accepted.hash if accepted else '')}")
     if proposed is not None:
         print(f"agreement {proposed.version} is proposed: cryofed site agreement diff --home {options.home}")
