@@ -135,7 +135,7 @@ def _port(read: Plan) -> Finding:
     port = read.network.port
 
     def check() -> str:
-        check_port_free(port)
+        check_port_free(port, patience_s=0.0)
         return f"{port} is free on this machine"
 
     return checked("port", check)
