@@ -36,11 +36,11 @@ def check_port_free(port: int, patience_s: float = 3.0) -> None:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            if error.errno == errno.EACCES or time.monotonic() >= until:
-                why = "in use" if error.errno == errno.EADDRINUSE else "not allowed for this user"
-                raise FederationError(
-                    f"port {port} is {why} on this machine; stop what uses it, or set network.port in the plan"
-                ) from error
+            in_use = error.errno == errno.EADDRINUSE
+            if not in_use or time.monotonic() >= until:
+                why = "in use" if in_use else "not allowed for this user"
+                told = f"port {port} is {why} on this machine"
+                raise FederationError(f"{told}; stop what uses it, or set network.port in the plan") from error
         time.sleep(0.05)
 
 
