@@ -40,7 +40,9 @@ def check_port_free(port: int, patience_s: float = 3.0) -> None:
             if not in_use or time.monotonic() >= until:
                 why = "in use" if in_use else "not allowed for this user"
                 told = f"port {port} is {why} on this machine"
-                raise FederationError(f"{told}; stop what uses it, or set network.port in the plan") from error
+                raise FederationError(
+                    f"{told}; stop what uses it, or set network.port in the plan"
+                ) from error
         time.sleep(0.05)
 
 
