@@ -114,9 +114,9 @@ def _verify(options: argparse.Namespace) -> None:
         print(f"release {number}: signed by {own_signer(folder.parent)}, unchanged")
 
 
-def _say(folder: Path, told: Mapping[str, Any]) -> None:
-    print(f"release {told['release']} in {folder}: signed by the pinned key, and unchanged")
-    for name, value in told.items():
+def _say(folder: Path, card: Mapping[str, Any]) -> None:
+    print(f"release {card['release']} in {folder}: signed by the pinned key, and unchanged")
+    for name, value in card.items():
         if name != "release":
             print(f"  {name:<14} {', '.join(value) if isinstance(value, list) else value}")
 

@@ -39,9 +39,9 @@ def check_port_free(port: int, patience_s: float = 3.0) -> None:
             in_use = error.errno == errno.EADDRINUSE
             if not in_use or time.monotonic() >= until:
                 why = "in use" if in_use else "not allowed for this user"
-                told = f"port {port} is {why} on this machine"
+                state = f"port {port} is {why} on this machine"
                 raise FederationError(
-                    f"{told}; stop what uses it, or set network.port in the plan"
+                    f"{state}; stop what uses it, or set network.port in the plan"
                 ) from error
         time.sleep(0.05)
 

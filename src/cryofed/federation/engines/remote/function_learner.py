@@ -39,22 +39,22 @@ class FunctionLearner:
         """Whether it can take another order."""
         return self._process.is_alive() and not self._pipe.closed
 
-    def ask(self, told: Mapping[str, Any]) -> None:
+    def ask(self, order: Mapping[str, Any]) -> None:
         """Hand over an order."""
-        self._pipe.send((told["order"], told["answer"]))
+        self._pipe.send((order["order"], order["answer"]))
 
     def answer(self, seconds: float) -> Mapping[str, Any] | None:
         """Its answer; EOFError where it has died."""
         try:
             if not self._pipe.poll(seconds):
                 return None
-            told = self._pipe.recv()
+            reply = self._pipe.recv()
         except (EOFError, OSError):
             raise EOFError("the learner has ended") from None
-        if told == "started":
+        if reply == "started":
             self._started = True
             return None
-        return {"failure": told}
+        return {"failure": reply}
 
     def kill(self) -> None:
         """End it."""
