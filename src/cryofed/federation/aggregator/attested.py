@@ -117,7 +117,7 @@ class Attested:
     def _proves(self, asking: Asking, site: str) -> bool:
         nonce = secrets.token_bytes(NONCE)
         got = self._answers(SITE_STEP, {site: nonce}, MAX_BYTES)[site]
-        told = {"status": UNATTESTED, "platform": "", "why": got.failure}
+        standing = {"status": UNATTESTED, "platform": "", "why": got.failure}
         failure = got.failure
         if not failure:
             try:
@@ -126,15 +126,11 @@ class Attested:
                     evidence, self._policy or Policy(), asking.binding(site, nonce), datetime.now(UTC)
                 )
                 failed = [f"{one.code}: {one.words}" for one in verdict.checks if not one.passed]
-                told = {
-                    "status": verdict.status,
-                    "platform": verdict.platform,
-                    "why": "; ".join(failed),
-                }
+                standing = {"status": verdict.status, "platform": verdict.platform, "why": "; ".join(failed)}
                 failure = "" if verdict.meets(MEASURED_BOOT) else "unattested"
             except WireError as error:
-                failure = told["why"] = f"wire-{error.code}"
-        self._note(site, told)
+                failure = standing["why"] = f"wire-{error.code}"
+        self._note(site, standing)
         if failure:
             self._proven.pop(site, None)
             self._refused.append(Answer(site=site, failure=failure))
@@ -142,9 +138,9 @@ class Attested:
         self._proven[site] = time.monotonic() + FRESH_S
         return True
 
-    def _note(self, site: str, told: dict[str, str]) -> None:
+    def _note(self, site: str, standing: dict[str, str]) -> None:
         """What a site has proven, for people."""
-        self._standing[site] = told
+        self._standing[site] = standing
         if self._folder is not None:
             write_document(self._folder / STANDING, {"sites": self._standing})
 
@@ -154,16 +150,16 @@ class Attested:
             return {}
         (content,) = {*contents.values()}  # a carrier takes one message for all
         self._carrier.ask(pack_paper(self._head, task, content, most), [*contents])
-        waiting, found = set(contents), dict[str, Answer]()
+        waiting, answers = set(contents), dict[str, Answer]()
         end = time.monotonic() + STEP_S
         while waiting and (left := end - time.monotonic()) > 0:
             got = self._carrier.answer(min(left, TICK_S))
             if got is None or got.site not in waiting:
                 continue
             waiting.discard(got.site)
-            found[got.site] = self._opened(got, task, most)
+            answers[got.site] = self._opened(got, task, most)
         self._carrier.dismiss()
-        return {site: Answer(site=site, failure="late") for site in waiting} | found
+        return {site: Answer(site=site, failure="late") for site in waiting} | answers
 
     def _opened(self, got: Answer, task: str, most: int) -> Answer:
         if not got.data:
