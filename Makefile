@@ -50,8 +50,8 @@ test-flare: $(READY)
 # What `make test` leaves out of the tests below, to be quick.
 ifdef SHORT
 FEW-openfl := and (same_plan or NaN or hangs)
-NOT-openfl := and not campaign_moves and not test_profiles
-NOT-flower := and not campaign_moves and not test_profiles
+NOT-openfl := and not campaign_moves and not test_profiles and not masked_kills
+NOT-flower := and not campaign_moves and not test_profiles and not masked_kills
 endif
 # The contract over such an engine, its own tests, and real processes that are killed.
 $(APART:%=test-%): test-%: $(READY)

@@ -1,13 +1,16 @@
-"""What trust costs: seconds and bytes of masks beside `open`, and of verifying evidence.
+"""What trust costs: seconds and bytes of each profile beside `open`, and of verifying evidence.
 
-`python -m benchmarks trust`; `python -m benchmarks.trust --numbers 400000` for another size. Verification
-is timed on evidence that the benchmark makes itself, and on genuine evidence where ../shared is there.
+`python -m benchmarks trust`; `python -m benchmarks.trust --numbers 400000` for another size of vector. Masks
+are timed in one process. Then each profile runs on every engine that an environment of this checkout has, as
+real processes (`benchmarks.federations.profiled`; `--alone` leaves that out). Verification is timed on
+genuine evidence, where ../shared is there. The tables go between the marks of docs/trust.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import statistics
 import tempfile
@@ -21,7 +24,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from benchmarks.measuring.process import machine
+from benchmarks.engines import ROOT, python_with, within
+from benchmarks.measuring.page import write_between
+from cryofed.federation.agreement.engines import engine_names
 from cryofed.federation.wire.codecs import decode, encode
 from cryofed.trust.attestation.binding import Exact
 from cryofed.trust.attestation.evidence import Evidence, IntelQuote, SnpReport
@@ -35,6 +40,9 @@ from cryofed.trust.masks.messages import Complete, Masked
 from cryofed.trust.masks.rules import MaskRules, new_call
 from cryofed.trust.masks.site import Member, answer_call, answer_complete, answer_offers
 
+PAGE = ROOT / "docs" / "trust.md"
+NUMBERS = 1_000_000
+MOST_S = 900  # of one engine
 MODEL = hashlib.sha256(b"model").digest()
 
 
@@ -132,28 +140,89 @@ def genuine() -> dict[str, tuple[Evidence, Policy, Exact, datetime]]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.trust", description=__doc__)
-    parser.add_argument("--numbers", type=int, default=1_000_000)
+    parser.add_argument("--numbers", type=int, default=NUMBERS)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--alone", action="store_true", help="no engine; a minute")
     options = parser.parse_args([] if arguments is None else arguments)
-    print(f"{options.numbers:,} numbers, processor time, {options.repeats} repetitions; {machine()}")
-    print("| profile | site, ms | aggregator per site, ms | sent, MB | received, kB | times open | error |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    vector = np.random.default_rng(0).normal(0, 1e-3, options.numbers).astype(np.float32)
-    encoded = encode(vector, "float32")
-    packing = spent(lambda: hashlib.sha256(encode(vector, "float32").payload).digest(), options.repeats)
-    adding = spent(lambda: np.add(vector, decode(encoded, options.numbers)), options.repeats)
-    print(f"| open | {packing:.0f} | {adding:.1f} | {4 * options.numbers / 1e6:.2f} | 0.0 | 1.00 | 0 |")
-    for count in (3, 10, 50):
-        print(masks(count, options.numbers, max(1, options.repeats if count <= 10 else 1)), flush=True)
-    cases = genuine()
-    if not cases:
+    page = {"masks": in_one_process(options.numbers, options.repeats)}
+    print(page["masks"], flush=True)
+    if not options.alone:
+        page["profiles"] = over_engines()
+        print(page["profiles"], flush=True)
+    if evidence := of_evidence(options.repeats):
+        page["evidence"] = evidence
+        print(evidence)
+    else:
         print("genuine evidence is not here: its rows are left out")
-        return
-    print("| evidence | verify, ms | status |")
-    print("|---|---:|---|")
+    if options.numbers == NUMBERS:
+        write_between(PAGE, page)
+
+
+def in_one_process(numbers: int, repeats: int) -> str:
+    """The table of masks."""
+    lines = [
+        f"{numbers:,} numbers, processor time of one thread, medians of {repeats}; {where()}.",
+        "",
+        "| profile | site, ms | aggregator for each site, ms | sent, MB | received, kB | times `open` "
+        "| error |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    vector = np.random.default_rng(0).normal(0, 1e-3, numbers).astype(np.float32)
+    encoded = encode(vector, "float32")
+    packing = spent(lambda: hashlib.sha256(encode(vector, "float32").payload).digest(), repeats)
+    adding = spent(lambda: np.add(vector, decode(encoded, numbers)), repeats)
+    lines.append(f"| open | {packing:.0f} | {adding:.1f} | {4 * numbers / 1e6:.2f} | 0.0 | 1.00 | 0 |")
+    lines += [masks(count, numbers, repeats if count <= 10 else 1) for count in (3, 10, 50)]
+    return "\n".join(lines)
+
+
+def over_engines() -> str:
+    """The table of profiles over real engines; `–`: not measured, or not in its time."""
+    rows: dict[str, dict[str, dict[str, float]]] = {}
+    engines = [name for name in engine_names() if name != "embedded"]
+    for engine in engines:
+        python = python_with(engine)
+        if python is None:
+            print(f"{engine}: left out, no environment of this checkout has it: make test-{engine}")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "figures"
+            within(MOST_S, [python, "-m", "benchmarks.federations.profiled", engine, str(file)])
+            lines = file.read_text().splitlines() if file.exists() else []
+        for one in map(json.loads, lines):
+            rows.setdefault(one["profile"], {})[engine] = one
+    lines = [
+        f"Three sites, the shipped network; seconds of a round (medians of four); {where()}.",
+        "",
+        "| profile | "
+        + " | ".join(f"`{engine}`, s" for engine in engines)
+        + " | sent, MB | messages | times `open` |",
+        "|---|" + "---:|" * (len(engines) + 3),
+    ]
+    for profile, found in rows.items():
+        cells = [f"{found[engine]['seconds']:.2f}" if engine in found else "–" for engine in engines]
+        sent, said = (statistics.median(one[name] for one in found.values()) for name in ("bytes", "said"))
+        plain = statistics.median(one["bytes"] for one in rows["open"].values())
+        lines.append(
+            f"| `{profile}` | {' | '.join(cells)} | {sent / 1e6:.2f} | {said:.0f} | {sent / plain:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def of_evidence(repeats: int) -> str:
+    """The table of genuine evidence; empty where there is none."""
+    cases = genuine()
+    lines = ["| evidence | verify, ms | status |", "|---|---:|---|"]
     for name, case in cases.items():
-        took = spent(lambda case=case: verify(*case), 20 * options.repeats)  # type: ignore[misc]
-        print(f"| {name} | {took:.1f} | {verify(*case).status} |")
+        took = spent(lambda case=case: verify(*case), 20 * repeats)  # type: ignore[misc]
+        lines.append(f"| {name} | {took:.1f} | {verify(*case).status} |")
+    return "\n".join(lines) if cases else ""
+
+
+def where() -> str:
+    """Day and machine; figures of a busy one are too slow, never too fast."""
+    day = datetime.now(UTC).date().isoformat()
+    return f"{day}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
 
 
 if __name__ == "__main__":
