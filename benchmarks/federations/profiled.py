@@ -81,7 +81,7 @@ def main(engine: str, file: Path) -> None:
         write_sites(base / "projects", 3, 2, seed=5)
         libraries = {site: base / f"{site}.db" for site in NAMES}
         for site, library in libraries.items():
-            with Library(library) as one:
+            with Library(library, create=True) as one:
                 list(harvest(walk.find([base / "projects" / site]), one))
         key = rsa.generate_private_key(65537, 2048)
         root = base / "root.pem"
