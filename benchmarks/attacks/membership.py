@@ -10,9 +10,10 @@ Two attackers, who have the release, the model before it, and averages of both k
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ Numbers = NDArray[np.float64]
 
 SITES = ("north", "south", "west")
 FALSE_ALARMS = 0.01
+LOTS = 200  # by which chance is measured
 FEWEST = 2  # models with, and without, that a likelihood needs
 
 
@@ -144,22 +146,44 @@ def caught(scores: Numbers, members: NDArray[np.bool_]) -> tuple[float, float]:
     return auc(scores, members), float((scores[members] > line).mean())
 
 
-def figures(pool: Labelled, start: Vector, trained: Sequence[Trained]) -> dict[str, list[float]]:
-    """Per release: AUC and share found of both attackers, and its own AUC on jobs in and out of it."""
-    with one_thread():
-        before = plain_logits(start, pool)
-    found: dict[str, list[float]] = {}
+def told(pool: Labelled, before: Numbers, trained: Sequence[Trained]) -> dict[str, list[float]]:
+    """Per release: AUC and share found of both attackers."""
+    figures: dict[str, list[float]] = {}
     for index, one in enumerate(trained):
-        others = trained[:index] + trained[index + 1 :]
+        others = [*trained[:index], *trained[index + 1 :]]
         scores = {"difference": difference(one, before, pool)}
         if len(others) >= 2 * FEWEST:
             scores["likelihood ratio"] = likelihood_ratio(one, others, pool)
-        for name, told in scores.items():
-            area, share = caught(told, one.members)
-            found.setdefault(f"{name} auc", []).append(area)
-            found.setdefault(f"{name} found", []).append(share)
+        for name, score in scores.items():
+            area, share = caught(score, one.members)
+            figures.setdefault(f"{name} auc", []).append(area)
+            figures.setdefault(f"{name} found", []).append(share)
+    return figures
+
+
+def chance(pool: Labelled, before: Numbers, trained: Sequence[Trained]) -> dict[str, list[float]]:
+    """The same, on average over the releases, where who was in them is drawn by lot: once for each lot.
+
+    Averages of one job are in or out together, so that chance is wide: it is that of two dozen jobs.
+    """
+    figures: dict[str, list[float]] = {}
+    for lot in range(LOTS):
+        drawn = [
+            replace(one, members=halves(pool, 1000 * (lot + 1) + index)) for index, one in enumerate(trained)
+        ]
+        for name, values in told(pool, before, drawn).items():
+            figures.setdefault(f"{name} by chance", []).append(statistics.mean(values))
+    return figures
+
+
+def figures(pool: Labelled, start: Vector, trained: Sequence[Trained]) -> dict[str, list[float]]:
+    """Both attackers' figures, what chance gives, and each release's own AUC on jobs in and out of it."""
+    with one_thread():
+        before = plain_logits(start, pool)
+    figures = told(pool, before, trained) | chance(pool, before, trained)
+    for one in trained:
         for who, them in (("members", one.members), ("others", ~one.members)):
-            found.setdefault(f"model auc {who}", []).append(auc(one.logits[them], pool.good[them]))
+            figures.setdefault(f"model auc {who}", []).append(auc(one.logits[them], pool.good[them]))
         if one.epsilon is not None:
-            found.setdefault("epsilon", []).append(one.epsilon)
-    return found
+            figures.setdefault("epsilon", []).append(one.epsilon)
+    return figures

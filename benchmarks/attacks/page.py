@@ -14,7 +14,7 @@ def tables(found: Mapping[str, Any]) -> dict[str, str]:
     """By mark: what stands between."""
     return {
         "inversion": "\n" + _inversion(found["inversion"], found["images"]),
-        "membership": "\n" + _membership(found["membership"], found["private"]),
+        "membership": "\n" + _membership(found["membership"], found["private"], found["stronger"]),
     }
 
 
@@ -39,27 +39,29 @@ def _inversion(
     return "\n".join(lines) + "\n"
 
 
-def _membership(plain: Mapping[str, Any] | None, private: Mapping[str, Any] | None) -> str:
+def _membership(
+    plain: Mapping[str, Any] | None, private: Mapping[str, Any] | None, stronger: Mapping[str, Any] | None
+) -> str:
     if not plain:
         return NOT_YET
     lines = [
-        "| the release | attacker | AUC | members found at 1 % false alarms | goal | "
+        "| the release | attacker | AUC | by chance | members found at 1 % false alarms | by chance | goal | "
         "model's own AUC: members' jobs, other jobs |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for kind, told in (("default plan", plain), ("private", private)):
+    for kind, told in (("default plan", plain), ("private", private), ("private, more noise", stronger)):
         if not told:
             continue
         spent = f", ε = {statistics.mean(told['epsilon']):.1f} per average" if "epsilon" in told else ""
-        name = kind + spent
         own = f"{_mean(told['model auc members'])}, {_mean(told['model auc others'])}"
         for attacker in ("difference", "likelihood ratio"):
             if f"{attacker} auc" in told:
                 area, share = told[f"{attacker} auc"], told[f"{attacker} found"]
                 met = statistics.mean(area) <= GOALS["auc"] and statistics.mean(share) <= GOALS["found"]
+                lot, lots = told[f"{attacker} auc by chance"], told[f"{attacker} found by chance"]
                 lines.append(
-                    f"| {name} | {attacker} | {_mean(area)} | {_mean(share, 100)} % "
-                    f"| {'met' if met else 'not met'} | {own} |"
+                    f"| {kind}{spent} | {attacker} | {_mean(area)} | {_mean(lot)} | {_mean(share, 100)} % "
+                    f"| {_mean(lots, 100)} % | {'met' if met else 'not met'} | {own} |"
                 )
     return "\n".join(lines) + "\n"
 

@@ -18,6 +18,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flower.calls import Fleet, RefusedError, UnreachableError
 from cryofed.federation.engines.flower.door import BEAT_S
 from cryofed.federation.engines.remote.homes import TRANSFER, SiteHome
+from cryofed.federation.engines.remote.own_words import write_down
 from cryofed.federation.engines.remote.processes import MARK, REFUSED
 from cryofed.federation.engines.remote.serving import say
 from cryofed.federation.engines.remote.working import LOG, Learner, Work
@@ -130,7 +131,7 @@ class Node:
         if header.get("cryofed") != __version__:
             theirs = "".join(letter for letter in str(header.get("cryofed"))[:20] if letter.isprintable())
             say(f"the aggregator runs cryofed {theirs}, this site {__version__}; install the same")
-            self._fleet.reply(node, message, "order_lost", None)
+            self._reply(node, message, "order_lost", None)
             return
         self._message = message
         work.begin(str(header.get("plan", "")), order, self._transfer / "answer")
@@ -147,8 +148,12 @@ class Node:
         failure, answer, words = outcome
         if words:
             say(words)
-        self._fleet.reply(node, self._message, failure, answer)
+        self._reply(node, self._message, failure, answer)
         self._asked_s = time.monotonic()
+
+    def _reply(self, node: int, message: Any, failure: str, answer: Path | None) -> None:
+        write_down(self._kit.parent, failure, self._transfer / "order")
+        self._fleet.reply(node, message, failure, answer)
 
     def _beat(self) -> None:
         """A sign of life, while the loop fetches and sends too."""

@@ -13,6 +13,7 @@ from cryofed import __version__
 from cryofed.disk.whole import mapped_bytes
 from cryofed.errors import FederationError
 from cryofed.federation.engines.openfl import inside, words
+from cryofed.federation.engines.remote.own_words import write_down
 from cryofed.federation.engines.remote.serving import say
 from cryofed.federation.engines.remote.working import Work
 
@@ -66,6 +67,7 @@ class Runner(inside.TaskRunner):  # type: ignore[misc]  # untyped
     def work(self, col_name: str, round_num: int, input_tensor_dict: Any, **_: Any) -> tuple[Any, Any]:
         """Have the learner answer the order; what it cannot answer becomes a code."""
         failure, answer = self._answered(round_num, input_tensor_dict)
+        write_down(self._transfer.parent, failure, self._transfer / "order")
         name, data = (words.FAILURE, failure.encode()) if failure else (words.ANSWER, mapped_bytes(answer))
         key = inside.TensorKey(name, col_name, round_num, False, ("trained",))
         return {key: np.frombuffer(data, np.uint8)}, {}

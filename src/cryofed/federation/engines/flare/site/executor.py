@@ -31,6 +31,7 @@ from cryofed.federation.engines.flare.inside import let_go_of_what_was_sent, ref
 from cryofed.federation.engines.flare.transfer import Offer, fetch
 from cryofed.federation.engines.remote.homes import TRANSFER
 from cryofed.federation.engines.remote.learner_process import LearnerProcess
+from cryofed.federation.engines.remote.own_words import write_down
 
 LOG = "learner.log"  # in the site's folder; full words stay at home
 LARGEST_ORDER = 8 << 30  # bytes that the aggregator may lay on this site's disk
@@ -90,18 +91,22 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
             plan, ticket = _announced(shareable)
             self._working = (ticket.ref, stop)
             if ticket.ref in self._dismissed:  # looked at after `_working` is set, as `_dismiss` does in turn
-                return envelope({"failure": "dismissed"})
+                return self._failed("dismissed")
             fetch(cell, _AGGREGATOR, ticket, order, stop)
             failure = self._worked({"plan": plan, "order": str(order), "answer": str(answer)}, stop)
             if failure:
-                return envelope({"failure": failure})
+                return self._failed(failure)
             self._offer = Offer(cell, answer, receivers=1)
         except (FederationError, OSError) as error:
             self.log_warning(fl_ctx, str(error))
-            return envelope({"failure": "order_lost"})
+            return self._failed("order_lost")
         finally:
             order.unlink(missing_ok=True)
         return envelope({"ref": self._offer.ref, "bytes": self._offer.size})
+
+    def _failed(self, failure: str) -> Shareable:
+        write_down(self._home, failure, self._transfer / "order")
+        return envelope({"failure": failure})
 
     def _worked(self, message: dict[str, str], stop: Signal) -> str:
         """Let the learner work; the code of what went wrong, or nothing.
