@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import statistics
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cryofed.disk.lines import read_lines
-from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules
+from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, NetworkRules, Plan, RoundRules
 from cryofed.federation.agreement.plan_file import commented_plan, read_plan
 from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.engines.deployment import deployment_of
@@ -46,10 +47,18 @@ def plan_of(engine: str, profile: str) -> Plan:
         profile=profile,
         rounds=RoundRules(count=ROUNDS, min_updates=3, grace_s=120.0),
         training=LocalTraining(steps=1, batch=32),
+        network=NetworkRules(port=free_port()),
         guard=GuardRules(max_norm=2.0),
         sites=tuple(EnrolledSite(name=name, max_examples=2000) for name in NAMES),
         attestation=runs if "attested" in profile else {},
     )
+
+
+def free_port() -> int:
+    """Not the plan's own: another federation of this machine may be about to take that."""
+    with socket.socket() as one:
+        one.bind(("", 0))
+        return int(one.getsockname()[1])
 
 
 def measured(engine: str, profile: str, libraries: dict[str, Path], folder: Path) -> dict[str, object]:

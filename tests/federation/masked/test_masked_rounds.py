@@ -254,3 +254,16 @@ def test_a_policy_that_wants_masks_gets_them_or_sends_nothing(tmp_path: Path) ->
         pytest.raises(FederationError, match="guard-mask"),
     ):
         run_rounds(rounds, carrier)
+
+
+def test_a_second_campaign_from_the_same_model_is_refused_with_its_remedy(tmp_path: Path) -> None:
+    """As after a gate that kept the old release: two sums would differ by what sites have learnt since."""
+    carrier, seal = carrier_of(tmp_path)
+    run(tmp_path / "one", carrier, seal)
+    carrier.seen.clear()
+    with pytest.raises(FederationError, match=r"no mask serves twice; set another seed in the plan"):
+        run(tmp_path / "two", carrier, seal)
+    assert not [step for step, _, size in carrier.seen if step in {"mask", "open"} and size]
+    again = replace(PLAN, seed=2)
+    carrier, seal = carrier_of(tmp_path, again)
+    run(tmp_path / "three", carrier, seal, again)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryofed.disk.documents import read_document, write_document
@@ -28,6 +28,7 @@ from cryofed.trust.masks.messages import Call, Complete, Masked, Offer, Offers, 
 from cryofed.trust.masks.rules import MaskRules, check_offer, new_call
 
 SMALL = 4096  # bytes of an offer or an opening
+USED = "guard-mask-used"  # a site's word for masks that would serve twice
 LEAST_S = 60.0  # for a step that needs no training
 
 
@@ -72,6 +73,7 @@ class Round:
     rules: MaskRules
     order: Order
     folder: Path
+    codes: dict[str, str] = field(default_factory=dict)  # why sites went missing in it
 
     def run(self, sites: Sequence[str]) -> None:
         """Train, sum, combine; a round without enough sites fails as any other."""
@@ -80,6 +82,12 @@ class Round:
             self._train(sites)
             attempt = self._complete()
         if attempt is None:
+            if self.codes and {*self.codes.values()} == {USED}:
+                raise FederationError(
+                    f"round {self.order.round_number}: the sites have sent masks for a campaign from this "
+                    "model before, and no mask serves twice; set another seed in the plan, then: cryofed "
+                    "federation provision PLAN.toml --invite"
+                )
             self.rounds.close()
             return
         openings = self._open(attempt)
@@ -171,6 +179,7 @@ class Round:
                 continue
             waiting.discard(answer.site)
             if code := self._taken(answer, ask):
+                self.codes[answer.site] = code
                 self.rounds.drop(answer.site, code)
         for site in sorted(waiting):
             self.rounds.drop(site, "late")
@@ -193,11 +202,12 @@ class Round:
     def _called(self, sites: Collection[str]) -> Call:
         """The next attempt, noted before anybody hears of it: its number is never used again."""
         last = read_document(self._state)["attempt"] if self._is_of_this_round() else 0
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(mode=0o700)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         call = new_call(self.rules, self.order.round_number, bytes.fromhex(self.order.model_hash), sites)
         call = replace(call, attempt=int(last) + 1)
         write_document(self._state, self._stage(call, None))
+        for old in self.folder.glob("*.masked"):  # of the attempt before, whose number must not be lost first
+            old.unlink()
         return call
 
     def _waiting(self) -> Attempt | None:

@@ -112,7 +112,7 @@ def test_a_site_comes_in_past_strangers(running: Federation) -> None:
 def test_a_word_of_the_sites_own_process_is_in_its_audit(running: Federation) -> None:
     """Its learner has died, so that nobody else can say it."""
     behaviours = dict.fromkeys(NAMES, "honest") | {"gamma": "exits"}
-    _, (report,) = running.trial("dies", behaviours=behaviours, count=1, min_updates=2, grace_s=30.0)
+    _, (_, report) = running.trial("dies", behaviours=behaviours, count=2, min_updates=2, grace_s=30.0)
     assert report["lost"] | report["refused"] == {"gamma": "site_crashed"}
     *_, last = read_audit(running.sites["gamma"].audit)
     assert (last.facts["schema"], last.facts["failure"]) == (FAILURE_SCHEMA, "site_crashed")
