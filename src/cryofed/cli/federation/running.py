@@ -49,14 +49,18 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _say(campaign: Campaign) -> None:
+    from cryofed.disk.lines import read_lines
+    from cryofed.federation.telling.campaign_report import asked
+    from cryofed.federation.telling.verdict import verdict
+
     decision, release = campaign.decision, campaign.release
-    if decision.promoted:
-        print(
-            f"campaign {campaign.number}: release {release.number} promoted, {decision.metric} "
-            f"{decision.pooled_current:.4f} -> {decision.pooled_candidate:.4f} on held-out projects"
-        )
-    else:
-        print(f"campaign {campaign.number}: release {release.number} stays; {'; '.join(decision.stopped_by)}")
+    told = verdict(decision.record(), asked(read_lines(campaign.folder / "rounds.jsonl")))
+    becomes = "is the release now" if decision.promoted else "stays the release"
+    print(f"campaign {campaign.number}: {told.headline}; release {release.number} {becomes}")
+    for reason in told.reasons:
+        print(f"  why: {reason}")
+    for remedy in told.remedies:
+        print(f"  try: {remedy}")
     for site, times in differing_sites(campaign.folder).items():
         print(
             f"{site}: its answers at the gate went against the others' in the last {times} campaigns; "
