@@ -139,12 +139,12 @@ def test_strategies_are_compared_on_libraries_harvested_from_simulated_sites(
     assert main(["federation", "new", str(plan), "--sites", enrolled, "--rounds", "2"]) == 0
     plan.write_text(plan.read_text().replace("steps = 30", "steps = 2").replace("batch = 64", "batch = 32"))
     capsys.readouterr()
-    figures = tmp_path / "figures.json"
-    words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1", "--json", str(figures)]
+    words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1"]
     assert main(["federation", *words]) == 0
     out = capsys.readouterr().out
     assert "pooled data 0." in out
-    rows = {row["name"]: row for row in json.loads(figures.read_text())}
+    assert main(["federation", *words, "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert set(rows) == {"fedavg", "scaffold"}
     assert f"| fedavg | {rows['fedavg']['auc'][0]:.4f}" in out
     assert rows["fedavg"]["pooled"] == rows["scaffold"]["pooled"]
