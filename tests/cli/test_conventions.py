@@ -1,4 +1,4 @@
-"""What all commands have in common: `--json`, words for a model, exit statuses, silence without a terminal."""
+"""What all commands have in common: `--json`, words for a model, exit statuses, silent without a terminal."""
 
 from __future__ import annotations
 
