@@ -122,6 +122,7 @@ def _show_gate(campaigns: Path, number: Any) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from cryofed.federation.releases.signing import own_signer
     from cryofed.federation.releases.store import release_numbers, sound_release
+    from cryofed.trust.words import fingerprint_words
 
     if (options.home / "model.onnx").exists():
         told = checked_release(options.home, options)
@@ -135,8 +136,13 @@ def _verify(options: argparse.Namespace) -> None:
         sound_release(folder / f"{number:04d}")
         if not options.json:
             print(f"release {number}: signed by {signer}, unchanged")
-    if options.json:
-        print_json({"releases": [{"release": number, "signed_by": signer} for number in numbers]})
+    words = fingerprint_words(signer)
+    if not options.json:
+        print(f"in words: {words}")
+    else:
+        print_json(
+            {"releases": [{"release": number, "signed_by": signer, "words": words} for number in numbers]}
+        )
 
 
 def _say(folder: Path, told: Mapping[str, Any]) -> None:

@@ -161,6 +161,7 @@ def _status(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.settings import read_settings
+    from cryofed.trust.words import fingerprint_words
 
     home = SiteHome(options.home)
     now = _machines(home).site_status(home.folder)
@@ -170,6 +171,7 @@ def _status(options: argparse.Namespace) -> None:
         certificate = now.certificate and {
             "last_day": str(now.certificate.last_day.date()),
             "fingerprint": now.certificate.fingerprint,
+            "words": fingerprint_words(now.certificate.fingerprint),
         }
         print_json(
             {
@@ -187,6 +189,7 @@ def _status(options: argparse.Namespace) -> None:
     print(f"{now.name}: {f'runs, {now.processes} processes' if now.processes else 'does not run'}")
     if now.certificate:
         print(f"certificate valid until {now.certificate.last_day.date()}, key {now.certificate.fingerprint}")
+        print(f"in words {fingerprint_words(now.certificate.fingerprint)}")
     else:
         print("not joined yet: waits for the coordinator's NAME.signed.pem")
     print(f"library {read_settings(home).library}")

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cryofed.federation.agreement.agreed import FAILURE_SCHEMA, Agreement, Outlet, document_of
+from cryofed.federation.agreement.agreed import FAILURE_SCHEMA, Agreement, Outlet, Party, document_of
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.wire.parcels import SEALED_SCHEMA
 from cryofed.schema.reading import parse_toml
+from cryofed.trust.words import fingerprint_words
 
 _PROFILES = {
     "open": "whoever runs the aggregator can read each site's update and numbers",
     "masked": "the aggregator sees only sums of updates",
     "attested": "the aggregator shows evidence of a secure machine before anything is sent",
 }
+_INDENT = " " * 13
 _TASKS = {
     "train": "an update: how the model's numbers changed in training here",
     "evaluate": "how well a model does on the held-out averages here",
@@ -35,8 +37,9 @@ def described(agreement: Agreement) -> list[str]:
         f"hash {agreement.hash}",
         "",
         "Who takes part",
-        *(f"  {one.role:<12} {one.name}{_key(one.key)}" for one in agreement.members),
+        *(line for one in agreement.members for line in _member(one)),
         f"  The federation's authority is {agreement.authority}.",
+        f"  {_INDENT}{fingerprint_words(agreement.authority)}",
         "",
         "What is done",
         *(f"  {line}" for line in _work(plan)),
@@ -64,13 +67,18 @@ def differences(old: Agreement, new: Agreement) -> list[str]:
     ]
 
 
+def _spoken(fingerprint: str) -> str:
+    return fingerprint if fingerprint == "-" else f"{fingerprint} ({fingerprint_words(fingerprint)})"
+
+
 def _comparable(agreement: Agreement) -> dict[str, Any]:
     told = document_of(agreement)
     for name in ("version", "previous", "made"):
         del told[name]
     told["plan"] = parse_toml(told.pop("plan_toml"), "the agreement's plan")
     told["plan"]["sites"] = {one["name"]: one for one in told["plan"].get("sites", [])}
-    told["members"] = {f"{one['role']} {one['name']}": one["key"] for one in told["members"]}
+    told["members"] = {f"{one['role']} {one['name']}": _spoken(one["key"]) for one in told["members"]}
+    told["authority"] = _spoken(told["authority"])
     told["egress"] = {f"{one['schema']} {one['task']}": one for one in told["egress"]}
     return told
 
@@ -125,5 +133,8 @@ def _guards(plan: Plan) -> Iterator[str]:
         yield "Updates are not noised: this agreement promises no differential privacy."
 
 
-def _key(fingerprint: str) -> str:
-    return "" if fingerprint == "-" else f"  {fingerprint}"
+def _member(one: Party) -> Iterator[str]:
+    """Who, and the key's fingerprint in numbers and words, where the profile names keys."""
+    yield f"  {one.role:<12} {one.name}{'' if one.key == '-' else f'  {one.key}'}"
+    if one.key != "-":
+        yield f"  {_INDENT}{fingerprint_words(one.key)}"
