@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
         findings = _findings(options)
     state = worst(findings)
     if options.json:
-        told = {"state": state, "findings": [asdict(one) for one in findings]}
-        json.dump(told, sys.stdout, indent=2, ensure_ascii=False)
+        record = {"state": state, "findings": [asdict(one) for one in findings]}
+        json.dump(record, sys.stdout, indent=2, ensure_ascii=False)
         print()
     else:
         _print(findings)

@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     kept = lessons()
     if options.json:
-        told = ("key", "learnt_at", "source", "job")
-        print(json.dumps({"lessons": [{name: getattr(one, name) for name in told} for one in kept]}))
+        fields = ("key", "learnt_at", "source", "job")
+        print(json.dumps({"lessons": [{name: getattr(one, name) for name in fields} for one in kept]}))
         return 0
     for one in kept:
         print(f"{one.key}  {one.learnt_at[:16].replace('T', ' ')}  {one.words}")

@@ -90,8 +90,8 @@ def run(options: argparse.Namespace) -> int:
 
         from cryofed.selection.table import as_json
 
-        told = as_json(job, selection, making=making, folder=None if refused else out)
-        print(json.dumps(told, allow_nan=False))
+        record = as_json(job, selection, making=making, folder=None if refused else out)
+        print(json.dumps(record, allow_nan=False))
     else:
         _print_table(job, selection)
     for note in filter(None, [learnt, *(f"note: {note}" for note in job.notes)]):

@@ -30,8 +30,8 @@ def write_report(out: Path, story: Story) -> None:
     folder = story.world.unseen_jobs[0]
     job = open_job(folder)
     selection = decide(job, score_job(job, story.model))
-    made = replace(model_used(story.model), name="the federated model")
-    write_selection(job, selection, out / "selection", making=Making(model=made))
+    model = replace(model_used(story.model), name="the federated model")
+    write_selection(job, selection, out / "selection", making=Making(model=model))
     page = Template(PAGE.read_text(encoding="utf-8")).substitute(
         look=look_css(),
         sentence=escape(story.sentence),

@@ -27,10 +27,10 @@ def _computing() -> list[Finding]:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):  # not on this system
         return findings
-    told = f"{memory / 2**30:.1f} GiB"
+    size = f"{memory / 2**30:.1f} GiB"
     if memory < LEAST_MEMORY:
-        return [*findings, note("memory", told, "enough to select; training may need 2 GiB")]
-    return [*findings, good("memory", told)]
+        return [*findings, note("memory", size, "enough to select; training may need 2 GiB")]
+    return [*findings, good("memory", size)]
 
 
 def _disk(folder: Path) -> Finding:
@@ -39,8 +39,8 @@ def _disk(folder: Path) -> Finding:
     if not os.access(place, os.W_OK | os.X_OK):
         return bad(subject, f"{place} is not writable for this user", "choose another folder, or its rights")
     free = shutil.disk_usage(place).free
-    told = f"{free / 2**30:.1f} GiB free"
-    return good(subject, told) if free >= LEAST_FREE else bad(subject, told, "make room: 1 GiB at least")
+    space = f"{free / 2**30:.1f} GiB free"
+    return good(subject, space) if free >= LEAST_FREE else bad(subject, space, "make room: 1 GiB at least")
 
 
 def _device() -> Finding:

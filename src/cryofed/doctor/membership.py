@@ -113,12 +113,12 @@ def certificate(identity: Identity) -> Finding:
         identity.check()
         return f"valid until {read_certificate(identity.certificate).last_day.date()}"
 
-    found = checked("certificate", check)
-    if found.state == "good":
+    finding = checked("certificate", check)
+    if finding.state == "good":
         left = (read_certificate(identity.certificate).last_day - datetime.now(UTC)).days
         if left < SOON:
-            return note("certificate", f"{found.found}: {left} days left", "join again with --renew")
-    return found
+            return note("certificate", f"{finding.found}: {left} days left", "join again with --renew")
+    return finding
 
 
 def _private(home: SiteHome) -> Finding:
@@ -135,7 +135,7 @@ def _port(read: Plan) -> Finding:
     port = read.network.port
 
     def check() -> str:
-        check_port_free(port)
+        check_port_free(port, patience_s=0.0)
         return f"{port} is free on this machine"
 
     return checked("port", check)
@@ -149,7 +149,7 @@ def _host(read: Plan) -> Finding:
     except OSError as error:
         remedy = "set network.host in the plan to a name that your sites can resolve"
         return bad("host", f"{host}: {error.strerror or error}", remedy)
-    told = f"{host} is {address}"
+    text = f"{host} is {address}"
     if str(address).startswith("127.") or address == "::1":
-        return note("host", f"{told}: only this machine reaches it", "set network.host for other machines")
-    return good("host", told)
+        return note("host", f"{text}: only this machine reaches it", "set network.host for other machines")
+    return good("host", text)

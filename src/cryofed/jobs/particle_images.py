@@ -37,14 +37,14 @@ def particle_images(job: ClassJob, number: int, most: int = MOST) -> Images:
     else:
         places = _of_datasets(job, chosen)
     stacks: dict[str, Images] = {}
-    found: list[Images] = []
+    images: list[Images] = []
     for stack, index in places:
         if stack not in stacks:
             stacks[stack] = read_mrc(_find(job, stack))[0]
-        if not 0 <= index < len(stacks[stack]) or (found and found[0].shape != stacks[stack].shape[1:]):
+        if not 0 <= index < len(stacks[stack]) or (images and images[0].shape != stacks[stack].shape[1:]):
             raise InputError(stack, "image", f"no image {index + 1} of that size", AWAY)
-        found.append(np.asarray(stacks[stack][index], np.float32))
-    return np.stack(found) if found else np.zeros((0, job.box, job.box), np.float32)
+        images.append(np.asarray(stacks[stack][index], np.float32))
+    return np.stack(images) if images else np.zeros((0, job.box, job.box), np.float32)
 
 
 def _of_star(particles: ParticleRows, rows: NDArray[np.int64]) -> Iterator[Place]:

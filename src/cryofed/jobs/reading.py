@@ -65,21 +65,21 @@ def first_line(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:160].rstrip(".")
 
 
-def read_text(path: Path, what: str) -> str:
+def read_text(path: Path, subject: str) -> str:
     """A text in UTF-8 of at most `MOST_TEXT` bytes.
 
     Raises:
         InputError: it is missing, too large, or no text.
     """
-    check_file(path, what)
-    with translated(path, what):
+    check_file(path, subject)
+    with translated(path, subject):
         if path.stat().st_size > MOST_TEXT:
-            raise InputError(path, what, f"over {MOST_TEXT >> 20} MiB", AGAIN)
+            raise InputError(path, subject, f"over {MOST_TEXT >> 20} MiB", AGAIN)
         raw = path.read_bytes()
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(path, what, "no text", AGAIN) from None
+        raise InputError(path, subject, "no text", AGAIN) from None
 
 
 def read_json(path: Path) -> Any:

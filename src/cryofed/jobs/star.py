@@ -80,7 +80,7 @@ def values(path: Path, line: bytes, number: int) -> list[bytes]:
     """The values of a line: white space parts them, quotes hold it, and `#` begins a comment."""
     if b'"' not in line and b"'" not in line and b"#" not in line:
         return line.split()
-    found = []
+    columns = []
     for match in _TOKEN.finditer(line.strip()):
         double, single, comment, plain = match.groups()
         if comment is not None:
@@ -89,8 +89,8 @@ def values(path: Path, line: bytes, number: int) -> list[bytes]:
             raise InputError(path, f"line {number}", "a quote within quotes", OTHER)
         if plain is not None and plain[:1] in (b'"', b"'"):
             raise InputError(path, f"line {number}", "a quote that is not closed", OTHER)
-        found.append(next(part for part in (double, single, plain) if part is not None))
-    return found
+        columns.append(next(part for part in (double, single, plain) if part is not None))
+    return columns
 
 
 def row_values(path: Path, line: Line) -> list[bytes]:

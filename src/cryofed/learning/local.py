@@ -153,14 +153,14 @@ def _share(
     begun: Vector, trained: Vector, fit: Labelled, calibration: Calibration
 ) -> tuple[float, Vector, Calibration]:
     """The share of least squared error on jobs that were not trained on, its weights and its calibration."""
-    found = []
+    shares = []
     for share in SHARES:
         mixed = np.float32(share) * trained + np.float32(1 - share) * begun
         fitted = _fitted(mixed, fit, calibration)
         if not len(fit):
             return share, mixed, fitted
-        found.append((mean_brier(quality(mixed, fitted, fit)), share, mixed, fitted))
-    _, share, mixed, fitted = min(found, key=lambda one: one[:2])
+        shares.append((mean_brier(quality(mixed, fitted, fit)), share, mixed, fitted))
+    _, share, mixed, fitted = min(shares, key=lambda one: one[:2])
     return share, mixed, fitted
 
 

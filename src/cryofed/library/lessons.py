@@ -77,12 +77,12 @@ def read_selection(source: Path, option: str = "--learn-from") -> Decided:
         return Decided(source=source, job=table.job, kept=table.kept)
     if not source.is_dir():
         raise InputError(source, option, "no such file or folder", WAYS)
-    found = relion.read(source) or cryosparc.read(source)
-    if found is None:
+    labelled = relion.read(source) or cryosparc.read(source)
+    if labelled is None:
         raise InputError(source, option, "no selection of a person", WAYS)
-    if isinstance(found, Passed):
-        raise InputError(source, option, found.reason, "name a selection that a person made")
-    return Decided(source=source, job=found.job, kept=found)
+    if isinstance(labelled, Passed):
+        raise InputError(source, option, labelled.reason, "name a selection that a person made")
+    return Decided(source=source, job=labelled.job, kept=labelled)
 
 
 def scores_learnt(

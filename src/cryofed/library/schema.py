@@ -145,10 +145,10 @@ def _odd_tables(connection: sqlite3.Connection, version: int) -> str:
 
     A trigger or a view would be the file's own program, and a changed table another meaning.
     """
-    told = "SELECT name, type, tbl_name, sql FROM sqlite_schema WHERE NOT (type = 'index' AND sql IS NULL)"
-    found = set(connection.execute(told))
+    query = "SELECT name, type, tbl_name, sql FROM sqlite_schema WHERE NOT (type = 'index' AND sql IS NULL)"
+    odd = set(connection.execute(query))
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         migrate(fresh, version)
-        known = set(fresh.execute(told))
-    found = {row for row in found if (row[0], row[1]) not in _STATISTICS}
-    return next((str(row[0]) for row in sorted(found ^ known, key=str)), "")
+        known = set(fresh.execute(query))
+    odd = {row for row in odd if (row[0], row[1]) not in _STATISTICS}
+    return next((str(row[0]) for row in sorted(odd ^ known, key=str)), "")

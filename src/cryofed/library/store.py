@@ -99,8 +99,8 @@ class Library:
     def row(self, query: str, *values: object) -> tuple[Any, ...] | None:
         """The first row of a query."""
         with self._sound():
-            found: tuple[Any, ...] | None = self.sql.execute(query, values).fetchone()
-        return found
+            record: tuple[Any, ...] | None = self.sql.execute(query, values).fetchone()
+        return record
 
     def has_labelling(self, source: str, made_at: str) -> bool:
         """Whether this act of labelling was brought in before."""
@@ -114,10 +114,10 @@ class Library:
         with self._sound():
             for job, *row in self.sql.execute(rows.LABELLING, (job_id,)):
                 said.setdefault(job, []).append(rows.labelling(tuple(row)))
-            found = self.sql.execute(rows.STORED_JOB, (job_id,)).fetchall()
-            if job_id is not None and not found:
+            records = self.sql.execute(rows.STORED_JOB, (job_id,)).fetchall()
+            if job_id is not None and not records:
                 raise InputError(self.path, "job", str(job_id), "no such job in this library")
-            return [rows.stored_job(row, tuple(said.get(row[0], ()))) for row in found]
+            return [rows.stored_job(row, tuple(said.get(row[0], ()))) for row in records]
 
     def images(self, job_id: int) -> NDArray[np.float16]:
         """The prepared averages of a job, `(n, 64, 64)`."""
@@ -222,15 +222,15 @@ class Library:
 
     def _array(self, column: str, job_id: int, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
         """A stored array with one row for each class of the job."""
-        found = self.row(
+        record = self.row(
             f"SELECT {column}, length(classes) FROM jobs LEFT JOIN pictures ON job = jobs.id"
             " WHERE jobs.id = ?",
             job_id,
         )
-        if found is None:
+        if record is None:
             raise InputError(self.path, "job", str(job_id), "no such job in this library")
         with self._sound():
-            blob, length = found
+            blob, length = record
             if not isinstance(blob, bytes):
                 raise TypeError(f"{column} of job {job_id} are no bytes")
             array = np.frombuffer(blob, kind)

@@ -243,8 +243,8 @@ def too_much_lost(job: ClassJob, selection: Selection, max_loss: float) -> str:
     lost = loss(job, selection)
     if lost <= max_loss:
         return ""
-    what = "particles" if job.total_particles is not None else "classes"
-    return f"would throw away {100 * lost:.0f} % of the {what}, more than {100 * max_loss:.0f} %"
+    unit = "particles" if job.total_particles is not None else "classes"
+    return f"would throw away {100 * lost:.0f} % of the {unit}, more than {100 * max_loss:.0f} %"
 
 
 def _reason(i: int, enough: NDArray[np.bool_], score: NDArray[np.float64], scores: Scores) -> str:

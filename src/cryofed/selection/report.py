@@ -83,9 +83,9 @@ def _card(row: ClassRow, picture: str, place: int) -> str:
     score = f"{row.score:.2f}" if row.score is not None else "–"
     particles = f"{row.particles:,}" if row.particles is not None else "–"
     resolution = f"{row.resolution_angstrom:.1f} Å" if row.resolution_angstrom is not None else "–"
-    told = ""
+    notice = ""
     if row.particles is not None or row.resolution_angstrom is not None:
-        told = f"<span>{particles}</span><span>{resolution}</span>"
+        notice = f"<span>{particles}</span><span>{resolution}</span>"
     unsure = (
         '<span class="unsure" title="The model is unsure: look at this one">unsure</span>'
         if row.unsure
@@ -100,7 +100,7 @@ def _card(row: ClassRow, picture: str, place: int) -> str:
         f'<i class="scale"></i></button>{unsure}'
         f'<div class="bar" aria-hidden="true"><i style="width:{width}%"></i></div>'
         f'<figcaption><b>{row.class_number}</b><span class="score">{score}</span>'
-        f"{told}<em>{escape(row.reason or '')}</em></figcaption></figure>"
+        f"{notice}<em>{escape(row.reason or '')}</em></figcaption></figure>"
     )
 
 
@@ -120,12 +120,12 @@ def _alt(row: ClassRow) -> str:
 
 def _facts(job: ClassJob, selection: Selection, making: Making) -> str:
     """What was selected, when, by which model and which cut, a line each."""
-    told = [program(job.program).words, f"{len(job.classes)} classes", f"box {job.box} px"]
+    items = [program(job.program).words, f"{len(job.classes)} classes", f"box {job.box} px"]
     if job.pixel_size_angstrom:
-        told.append(f"{job.pixel_size_angstrom:.3g} Å per pixel")
+        items.append(f"{job.pixel_size_angstrom:.3g} Å per pixel")
     if job.mask_diameter_angstrom:
-        told.append(f"mask {job.mask_diameter_angstrom:.0f} Å")
-    facts = [("Job", str(job.path.absolute())), ("What", " · ".join(told))]
+        items.append(f"mask {job.mask_diameter_angstrom:.0f} Å")
+    facts = [("Job", str(job.path.absolute())), ("What", " · ".join(items))]
     facts.append(("When", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")))
     if making.model:
         digest = f" · SHA-256 {making.model.sha256}" if making.model.sha256 else ""
@@ -157,9 +157,9 @@ def _next(job: ClassJob, making: Making, final: Path | None) -> str:
     if final is not None and not making.refused:
         steps += program(job.program).writer.next_steps(job, final)
     return "".join(
-        f'<li><span id="s{n}">{escape(what)}</span><code>{escape(text)}</code>'
+        f'<li><span id="s{n}">{escape(title)}</span><code>{escape(text)}</code>'
         f'<button type="button" class="copy" aria-describedby="s{n}">Copy</button></li>'
-        for n, (what, text) in enumerate(steps)
+        for n, (title, text) in enumerate(steps)
     )
 
 
@@ -175,10 +175,10 @@ def _tiles(job: ClassJob, selection: Selection) -> str:
     return "".join(tiles)
 
 
-def _tile(what: str, part: int, whole: int) -> str:
+def _tile(title: str, part: int, whole: int) -> str:
     percent = 100 * part / whole if whole else 0
     return (
-        f'<div class="tile"><strong>{percent:.0f}<small> %</small></strong><span>{what}</span>'
+        f'<div class="tile"><strong>{percent:.0f}<small> %</small></strong><span>{title}</span>'
         f'<div class="bar" aria-hidden="true"><i style="width:{percent:.1f}%"></i></div>'
         f"<small>{part:,} of {whole:,}</small></div>"
     )
@@ -198,8 +198,8 @@ def _views(rows: list[ClassRow], selection: Selection) -> str:
         more = f"<span>and {len(members) - 12} more</span>" if len(members) > 12 else ""
         count = sum(m.particles or 0 for m in members)
         averages = "1 class" if len(members) == 1 else f"{len(members)} classes"
-        told = f"{count:,} particles" if count else averages
+        count_words = f"{count:,} particles" if count else averages
         wide = ' class="wide"' if len(members) > 3 else ""
         lost = "" if any(m.kept for m in members) else '<span class="lost">none kept</span>'
-        lines.append(f"<li{wide}><b>group {number}</b><small>{told}</small>{thumbs}{more}{lost}</li>")
+        lines.append(f"<li{wide}><b>group {number}</b><small>{count_words}</small>{thumbs}{more}{lost}</li>")
     return "".join(lines) or "<li>No group of real particles.</li>"

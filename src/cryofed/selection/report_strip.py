@@ -24,9 +24,9 @@ def strip(rows: list[ClassRow], cut: float) -> str:
             )
     ticks = "".join(f'<text x="{_x(t):.0f}" y="98">{t:g}</text>' for t in (0, 0.25, 0.5, 0.75, 1))
     above = sum((row.score or 0) >= cut for row in scored)
-    told = f"{above} of {len(scored)} scored classes lie at or above the cut {cut:.2f}"
+    caption = f"{above} of {len(scored)} scored classes lie at or above the cut {cut:.2f}"
     return (
-        f'<svg viewBox="0 0 1000 104" role="img" aria-label="{told}">'
+        f'<svg viewBox="0 0 1000 104" role="img" aria-label="{caption}">'
         f'<path class="axis" d="M{_x(0):.0f} 82H{_x(1):.0f}"/><path class="cut" d="M{_x(cut):.1f} 2V82"/>'
         f'{"".join(dots)}{ticks}<text class="cutname" x="{_x(cut):.0f}" y="98">cut {cut:.2f}</text></svg>'
     )

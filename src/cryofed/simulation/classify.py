@@ -108,8 +108,8 @@ def _relion(project: Path, spec: Spec, run: Run, *, seed: int, workers: int) -> 
     (project / JOB / "run.out").write_text(done.stdout)
     if done.returncode != 0:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        found = lines[-1].strip() if lines else f"exit status {done.returncode}"
-        raise InputError(project / JOB, PROGRAM, found, "read run.out there")
+        last_words = lines[-1].strip() if lines else f"exit status {done.returncode}"
+        raise InputError(project / JOB, PROGRAM, last_words, "read run.out there")
     (project / JOB / "RELION_JOB_EXIT_SUCCESS").touch()
 
 

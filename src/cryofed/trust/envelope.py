@@ -44,12 +44,12 @@ def read_signing_key(path: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        found = load_pem_private_key(path.read_bytes(), None)
+        loaded = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(path, "signing key", short(error), "restore it from a backup") from None
-    if not isinstance(found, Ed25519PrivateKey):
-        raise InputError(path, "signing key", type(found).__name__, "restore it from a backup")
-    return found
+    if not isinstance(loaded, Ed25519PrivateKey):
+        raise InputError(path, "signing key", type(loaded).__name__, "restore it from a backup")
+    return loaded
 
 
 def seal(kind: str, payload: bytes, key: Ed25519PrivateKey) -> bytes:
@@ -60,7 +60,7 @@ def seal(kind: str, payload: bytes, key: Ed25519PrivateKey) -> bytes:
         payload: the bytes.
         key: of the signer. Its public half is the envelope's `keyid`: a hint, and the reader's pin decides.
     """
-    made = {
+    document = {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": kind,
         "signatures": [
@@ -70,7 +70,7 @@ def seal(kind: str, payload: bytes, key: Ed25519PrivateKey) -> bytes:
             }
         ],
     }
-    return canonical(made)
+    return canonical(document)
 
 
 def opened(data: bytes, kind: str, signer: str, most: int) -> bytes:
@@ -89,18 +89,18 @@ def opened(data: bytes, kind: str, signer: str, most: int) -> bytes:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    told = _fields(data, most)
-    if told["payloadType"] != kind:
-        raise WireError("envelope", f"holds a {told['payloadType']}, not a {kind}")
-    (signature,) = told["signatures"]
+    fields = _fields(data, most)
+    if fields["payloadType"] != kind:
+        raise WireError("envelope", f"holds a {fields['payloadType']}, not a {kind}")
+    (signature,) = fields["signatures"]
     key = Ed25519PublicKey.from_public_bytes(signature["keyid"])
     if not same_fingerprint(key_fingerprint(key), signer):
         raise WireError("foreign", f"signed by the key {key_fingerprint(key)}, not by {signer}")
     try:
-        key.verify(signature["sig"], signed_bytes(kind, told["payload"]))
+        key.verify(signature["sig"], signed_bytes(kind, fields["payload"]))
     except InvalidSignature:
         raise WireError("signature", "changed since it was signed") from None
-    payload: bytes = told["payload"]
+    payload: bytes = fields["payload"]
     return payload
 
 
@@ -126,10 +126,10 @@ def _fields(data: bytes, most: int) -> dict[str, Any]:
 
 def _sized(size: int) -> Any:
     def read(value: Any) -> bytes:
-        found: bytes = blob(size)(value)
-        if len(found) != size:
+        data_read: bytes = blob(size)(value)
+        if len(data_read) != size:
             raise ValueError(f"not {size} bytes")
-        return found
+        return data_read
 
     return read
 

@@ -51,10 +51,10 @@ class Registry:
     def members(self) -> dict[str, Member]:
         """All, also those that were revoked; none where the file cannot be read."""
         try:
-            told = self._path.stat()
-            if self._seen != (told.st_ino, told.st_mtime_ns):
+            stat = self._path.stat()
+            if self._seen != (stat.st_ino, stat.st_mtime_ns):
                 self._members = read_members(self._path)
-                self._seen = (told.st_ino, told.st_mtime_ns)
+                self._seen = (stat.st_ino, stat.st_mtime_ns)
         except (OSError, InputError):
             self._members, self._seen = {}, None  # a registry that cannot be read approves nobody
         return self._members

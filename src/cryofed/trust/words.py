@@ -22,6 +22,6 @@ def fingerprint_words(fingerprint: str) -> str:
     return str(Mnemonic("english").to_mnemonic(digest[: BITS // 8]))
 
 
-def same_words(told: str, fingerprint: str) -> bool:
+def same_words(spoken: str, fingerprint: str) -> bool:
     """Compare as people type them: case, commas, hyphens and blanks do not matter."""
-    return re.findall("[a-z]+", told.lower()) == fingerprint_words(fingerprint).split()
+    return re.findall("[a-z]+", spoken.lower()) == fingerprint_words(fingerprint).split()

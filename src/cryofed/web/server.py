@@ -127,5 +127,5 @@ def renew_at_enter(gate: Gate, opening: Opening, keys: Iterable[str], say: Calla
 
 
 def _say(address: str) -> None:
-    told = "Open this address in one browser on this machine. Enter prints a fresh one, Ctrl-C ends."
-    print(f"{address}\n{told}", flush=True)
+    hint = "Open this address in one browser on this machine. Enter prints a fresh one, Ctrl-C ends."
+    print(f"{address}\n{hint}", flush=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cryofed.cli.as_json import add_json, print_json
 from cryofed.cli.federation.first_model import add_first_model, first_weights
+from cryofed.cli.numbers import count, share
 from cryofed.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategies", metavar="NAMES", help="run each plan with each of these (comma-separated; or: all)"
     )
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
+    parser.add_argument("--seeds", type=count, default=3, help="runs of each (default: %(default)s)")
     add_first_model(parser)
     parser.add_argument(
-        "--margin", type=float, default=0.01, help="target is pooled AUC minus this (%(default)s)"
+        "--margin", type=share, default=0.01, help="target is pooled AUC minus this (%(default)s)"
     )
     add_json(parser)
 
@@ -47,8 +48,6 @@ def run(options: argparse.Namespace) -> None:
     from cryofed.federation.releases.first import first_vector
     from cryofed.federation.telling.comparison import compare, table
 
-    if options.seeds < 1:
-        raise InputError("--seeds", "number", str(options.seeds), "give at least 1")
     named: dict[str, Plan] = {}
     for path in options.plans:
         plan = read_plan(path)

@@ -28,11 +28,11 @@ def run(options: argparse.Namespace) -> None:
     plan = read_plan(options.plan)
     machines, home = machines_of(plan.engine), options.home or options.plan.parent / plan.name
     with one_step("making keys and the agreement"):
-        made = machines.invite(plan, home) if options.invite else machines.found(plan, home)
-    print(f"send this invitation to every site: {made.path}")
-    print(f"it holds agreement {made.version}, whose hash is {made.agreement}")
+        invitation = machines.invite(plan, home) if options.invite else machines.found(plan, home)
+    print(f"send this invitation to every site: {invitation.path}")
+    print(f"it holds agreement {invitation.version}, whose hash is {invitation.agreement}")
     print("and read both fingerprints, or the words that stand for them, to them by telephone:")
-    for what, told in (("authority", made.authority), ("coordinator", made.coordinator)):
-        print(f"  {what:<11} {told}")
-        print(f"              {fingerprint_words(told)}")
+    for role, key in (("authority", invitation.authority), ("coordinator", invitation.coordinator)):
+        print(f"  {role:<11} {key}")
+        print(f"              {fingerprint_words(key)}")
     print("then, for each request that comes back: cryofed federation approve PLAN.toml NAME.request.pem")

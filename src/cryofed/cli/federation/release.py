@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryofed.cli.as_json import add_json, print_json
 from cryofed.cli.model import add_trust, checked_release
+from cryofed.cli.numbers import natural
 from cryofed.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name in ("list", "show", "verify"):
             add_json(child)
         if name in ("show", "promote"):
-            child.add_argument("number", type=int, help="of the release")
+            child.add_argument("number", type=natural, help="of the release")
         if name in ("promote", "rollback"):
             child.add_argument("--why", required=True, help="a reason, for the history")
         child.set_defaults(run_action=function)
@@ -145,9 +146,9 @@ def _verify(options: argparse.Namespace) -> None:
         )
 
 
-def _say(folder: Path, told: Mapping[str, Any]) -> None:
-    print(f"release {told['release']} in {folder}: signed by the pinned key, and unchanged")
-    for name, value in told.items():
+def _say(folder: Path, card: Mapping[str, Any]) -> None:
+    print(f"release {card['release']} in {folder}: signed by the pinned key, and unchanged")
+    for name, value in card.items():
         if name != "release":
             print(f"  {name:<14} {', '.join(value) if isinstance(value, list) else value}")
 

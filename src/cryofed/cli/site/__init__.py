@@ -99,7 +99,7 @@ def _join(options: argparse.Namespace) -> None:
     if not name:
         raise InputError("--name", "name", "none", "give the name that this site has in the plan")
     organization = options.organization or (known.organization if known else name)
-    sent, told = machines.ask(options.file, home.folder, name, organization, renew=options.renew)
+    sent, request = machines.ask(options.file, home.folder, name, organization, renew=options.renew)
     if known is None:
         library = str(options.library.resolve()) if options.library else "library.db"
         own = SiteSettings(name=name, organization=organization, library=library, device=options.device)
@@ -110,13 +110,13 @@ def _join(options: argparse.Namespace) -> None:
         agreement.accept(home, options)
     invitation = read_invitation(options.file)
     print("the coordinator must read to you, in numbers or words; else go no further:")
-    for what, key in (("authority", invitation.authority), ("coordinator", invitation.coordinator)):
-        print(f"  {what:<11} {key}")
+    for role, key in (("authority", invitation.authority), ("coordinator", invitation.coordinator)):
+        print(f"  {role:<11} {key}")
         print(f"              {fingerprint_words(key)}")
     print(f"send this file to the coordinator: {sent}")
-    print(f"and read this key fingerprint to them by telephone: {told.fingerprint}")
-    print(f"or these words, which stand for it: {fingerprint_words(told.fingerprint)}")
-    print(f"then: cryofed site join {told.name}.signed.pem --home {options.home}")
+    print(f"and read this key fingerprint to them by telephone: {request.fingerprint}")
+    print(f"or these words, which stand for it: {fingerprint_words(request.fingerprint)}")
+    print(f"then: cryofed site join {request.name}.signed.pem --home {options.home}")
 
 
 def _machines(home: SiteHome, file: Path | str = "") -> Machines:

@@ -85,8 +85,8 @@ def accept(home: SiteHome, options: argparse.Namespace) -> bool:
         print(f"not accepted; read it: cryofed site agreement show --home {options.home}")
         print(f"then: cryofed site agreement accept --home {options.home}")
         return False
-    found = consent.accept(wanted.lower(), _person())
-    print(f"accepted: agreement {found.version} of {found.federation}, {found.hash}")
+    agreement = consent.accept(wanted.lower(), _person())
+    print(f"accepted: agreement {agreement.version} of {agreement.federation}, {agreement.hash}")
     return True
 
 

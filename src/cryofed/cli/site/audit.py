@@ -62,19 +62,19 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.out is None:
         raise InputError("--out", "file", "none", "name the file to write")
-    told = {"records": [dict(one.facts) for one in records], "seal": seal}
-    write_whole(options.out, json.dumps(told, indent=1).encode() + b"\n")
+    document = {"records": [dict(one.facts) for one in records], "seal": seal}
+    write_whole(options.out, json.dumps(document, indent=1).encode() + b"\n")
     if options.json:
         print_json({"records": len(records), "file": options.out, "seal": seal})
     else:
         print(f"wrote {len(records)} records to {options.out}")
 
 
-def _line(told: Record) -> str:
-    what = told["failure"] or f"answer to {told['task']}"
-    privacy = told["privacy"]
+def _line(facts: Record) -> str:
+    subject = facts["failure"] or f"answer to {facts['task']}"
+    privacy = facts["privacy"]
     spent = f", epsilon {privacy['epsilon']:.2f}" if privacy else ""
     return (
-        f"{told['time']}  {what}, {told['bytes']} bytes to {told['destination']}, "
-        f"agreement {told['agreement']}{spent}, sha256 {told['sha256'][:12]}"
+        f"{facts['time']}  {subject}, {facts['bytes']} bytes to {facts['destination']}, "
+        f"agreement {facts['agreement']}{spent}, sha256 {facts['sha256'][:12]}"
     )

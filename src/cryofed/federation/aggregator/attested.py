@@ -69,16 +69,16 @@ class Attested:
     def _answers(self, task: str, content: bytes, sites: Sequence[str], most: int) -> dict[str, Answer]:
         """What each site answers to a step; its content, or a failure."""
         self._carrier.ask(pack_paper(self._head, task, content, most), sites)
-        waiting, found = set(sites), dict[str, Answer]()
+        waiting, answers = set(sites), dict[str, Answer]()
         end = time.monotonic() + STEP_S
         while waiting and (left := end - time.monotonic()) > 0:
             got = self._carrier.answer(min(left, TICK_S))
             if got is None or got.site not in waiting:
                 continue
             waiting.discard(got.site)
-            found[got.site] = self._opened(got, task, most)
+            answers[got.site] = self._opened(got, task, most)
         self._carrier.dismiss()
-        return found
+        return answers
 
     def _opened(self, got: Answer, task: str, most: int) -> Answer:
         if not got.data:

@@ -94,15 +94,15 @@ def run_campaign(
             write_document(folder / "statistics.json", site_statistics(rounds, carrier, plan))
             if plan.gate.cross_site:
                 write_document(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
-        told = {"campaign": number, "candidate": vector_hash(candidate), "calibration": calibration}
-        told |= decision.record()
-        told["differs"] = differing([*_gates_before(home, number), told], plan.gate)
-        tell(hooks, "gate", told)
+        verdict = {"campaign": number, "candidate": vector_hash(candidate), "calibration": calibration}
+        verdict |= decision.record()
+        verdict["differs"] = differing([*_gates_before(home, number), verdict], plan.gate)
+        tell(hooks, "gate", verdict)
         release = start
         if decision.promoted:
-            facts = _facts(rounds, start, plan, told) | {"agreement": agreement}
+            facts = _facts(rounds, start, plan, verdict) | {"agreement": agreement}
             release = _release(releases, candidate, facts, start.path)
-        write_document(folder / "gate.json", told)
+        write_document(folder / "gate.json", verdict)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
 
 
@@ -148,8 +148,8 @@ def ask_gate(
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
     asked = replace(asked, acknowledged=dict(rounds.acknowledged))
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
-    found = measured(answers, plan)
-    return decide(found, plan.gate), _calibration(answers, found)
+    measures = measured(answers, plan)
+    return decide(measures, plan.gate), _calibration(answers, measures)
 
 
 def _calibration(answers: Mapping[str, Numbers], sites: Mapping[str, Measured]) -> dict[str, float]:
@@ -171,18 +171,18 @@ def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
 
     Weights are bounded by the site's enrolment, and by the plan's multiple of the middle one.
     """
-    metric, found, weights = plan.gate.metric, dict[str, tuple[float, float, float]](), dict[str, int]()
+    metric, measures, weights = plan.gate.metric, dict[str, tuple[float, float, float]](), dict[str, int]()
     for name, numbers in sorted(answers.items()):
         site, values = plan.site(name), numbers.values
         if site is None or not {f"0.{metric}", f"1.{metric}", "0.held_out"} <= set(values):
             continue
-        told = max(int(values["0.held_out"]), 1)
-        weights[name] = min(told, site.max_examples) if site.max_examples else told
-        found[name] = (values[f"0.{metric}"], values[f"1.{metric}"], _step(values))
+        held_out = max(int(values["0.held_out"]), 1)
+        weights[name] = min(held_out, site.max_examples) if site.max_examples else held_out
+        measures[name] = (values[f"0.{metric}"], values[f"1.{metric}"], _step(values))
     weights = held(weights, plan.gate.times_median)
     return {
         name: Measured(candidate=candidate, current=current, held_out=weights[name], step=step)
-        for name, (candidate, current, step) in found.items()
+        for name, (candidate, current, step) in measures.items()
     }
 
 
@@ -202,15 +202,15 @@ def _start(releases: Path, folder: Path, plan: Plan) -> Release:
     if current is None:
         raise FederationError(f"{releases}: no release to start from; make the first one before")
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"release": current.number, "model": current.hash, "plan": plan.hash, "name": plan.name}
-    write_document(note, told)
+    start = {"release": current.number, "model": current.hash, "plan": plan.hash, "name": plan.name}
+    write_document(note, start)
     return current
 
 
 def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("metric", "pooled_candidate", "pooled_current")
     accepted = [report["accepted"] for report in read_lines(rounds.folder / "rounds.jsonl")]
-    counts = {site: told["examples"] for sites in accepted for site, told in sites.items()}
+    counts = {site: facts["examples"] for sites in accepted for site, facts in sites.items()}
     cell = plan.gate.min_cell
     return {
         "parent": start.hash,

@@ -47,8 +47,8 @@ def decide(sites: Mapping[str, Measured], rules: GateRules) -> Decision:
     of the sites' own changes, each site counted once: a site that lies about its averages moves neither far.
     """
     if len(sites) < rules.min_sites:
-        told = f"{len(sites)} sites could evaluate, the plan asks for {rules.min_sites}"
-        return _decision(False, rules, sites, (told,))
+        reason = f"{len(sites)} sites could evaluate, the plan asks for {rules.min_sites}"
+        return _decision(False, rules, sites, (reason,))
     sign = 1.0 if HIGHER_IS_BETTER[rules.metric] else -1.0
     reasons = []
     before, after = _pooled(sites, "current"), _pooled(sites, "candidate")

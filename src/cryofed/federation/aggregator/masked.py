@@ -102,19 +102,19 @@ class Round:
         """Attempts until every site of one has sent its masked update; None when too few are left."""
         while len(self.rounds.ready) >= self.rules.min_sites:
             call = self._called(self.rounds.ready)
-            found: dict[str, Offer] = {}
+            arrived: dict[str, Offer] = {}
 
-            def note_offer(sealed: Sealed, call: Call = call, found: dict[str, Offer] = found) -> None:
+            def note_offer(sealed: Sealed, call: Call = call, arrived: dict[str, Offer] = arrived) -> None:
                 offer = Offer.from_bytes(bytes(sealed.content))
                 if offer.site != sealed.site:
                     raise WireError("mask-call", "an offer of another site")
                 check_offer(offer, call, self.rules)
-                found[sealed.site] = offer
+                arrived[sealed.site] = offer
 
             self._step(Ask("offer", call.to_bytes(), call.roster, SMALL, note_offer))
-            if set(found) != set(call.roster):
+            if set(arrived) != set(call.roster):
                 continue
-            offers = gather(call, found.values(), self.rules)
+            offers = gather(call, arrived.values(), self.rules)
             sent: set[str] = set()
 
             def note_masked(
@@ -136,23 +136,23 @@ class Round:
 
     def _open(self, attempt: Attempt) -> Mapping[str, Opening]:
         """Every site's own mask. Without all of them there is no sum, and no second one may be made."""
-        found: dict[str, Opening] = {}
+        openings: dict[str, Opening] = {}
         call = attempt.call
 
         def note(sealed: Sealed) -> None:
             opening = Opening.from_bytes(bytes(sealed.content))
             if (opening.site, opening.call) != (sealed.site, call.hash):
                 raise WireError("mask-call", "an opening of another site or attempt")
-            found[sealed.site] = opening
+            openings[sealed.site] = opening
 
         content = Complete(call.hash, attempt.offers.hash).to_bytes()
         self._step(Ask("open", content, call.roster, SMALL, note))
-        if missing := sorted(set(call.roster) - set(found)):
+        if missing := sorted(set(call.roster) - set(openings)):
             raise FederationError(
                 f"round {call.round_number}: {', '.join(missing)} must still open the mask of an update that "
                 "is in the sum already; start these sites, then run again to resume"
             )
-        return found
+        return openings
 
     def _step(self, ask: Ask) -> None:
         rules = self.rounds.plan.rounds
@@ -202,9 +202,9 @@ class Round:
 
     def _waiting(self) -> Attempt | None:
         """What a run that was killed left: a complete attempt of this round, or nothing."""
-        if not self._is_of_this_round() or not (told := read_document(self._state))["offers"]:
+        if not self._is_of_this_round() or not (state := read_document(self._state))["offers"]:
             return None
-        call, offers = Call.from_bytes(told["call"].encode()), Offers.from_bytes(told["offers"].encode())
+        call, offers = Call.from_bytes(state["call"].encode()), Offers.from_bytes(state["offers"].encode())
         if call.campaign != self.rules.campaign or not all(self._path(site).exists() for site in call.roster):
             return None
         return Attempt(call, offers)
@@ -212,8 +212,8 @@ class Round:
     def _is_of_this_round(self) -> bool:
         if not self._state.exists():
             return False
-        told = read_document(self._state)
-        return (told["round"], told["model"]) == (self.order.round_number, self.order.model_hash)
+        state = read_document(self._state)
+        return (state["round"], state["model"]) == (self.order.round_number, self.order.model_hash)
 
     def _stage(self, call: Call, offers: Offers | None) -> dict[str, object]:
         return {

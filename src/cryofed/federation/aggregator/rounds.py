@@ -283,9 +283,9 @@ class Rounds:
             self._tell("finished", {"round": state.round_number, "why": self.progress.stopped or "all"})
 
     def _acknowledge(self, report: Mapping[str, Any]) -> None:
-        for site, told in report["accepted"].items():
-            if "acknowledged" in told:
-                self.acknowledged[site] = told["acknowledged"]
+        for site, facts in report["accepted"].items():
+            if "acknowledged" in facts:
+                self.acknowledged[site] = facts["acknowledged"]
 
     def _drawn(self, there: Sequence[str], attempt: int) -> Sequence[str]:
         """The sites to ask: the same for the same seed, round, attempt and presence."""

@@ -105,7 +105,7 @@ def agreement_of(
     people += [(name, "site") for name in plan.site_names]
     card = json.loads(SHIPPED.with_name("card.json").read_text())  # of the one network of this version
     size = int(card["parameters"])
-    made = Agreement(
+    agreement = Agreement(
         federation=plan.name,
         version=last.version + 1 if last else 1,
         previous=last.hash if last else "0" * 64,
@@ -120,7 +120,7 @@ def agreement_of(
         order_bytes=4 * MODELS * size + 32_768,
         egress=egress_of(plan, size),
     )
-    return last if last is not None and made.same_terms(last) else made
+    return last if last is not None and agreement.same_terms(last) else agreement
 
 
 def agreed_text(plan: Plan) -> str:
@@ -178,24 +178,24 @@ def read_agreement(payload: bytes) -> Agreement:
         WireError: not an agreement of this version's form.
         InputError: its plan is none.
     """
-    told = documents.read_document(payload, SCHEMA, _FIELDS, LARGEST)
-    plan_hash = told.pop("plan_hash")
-    told["members"] = tuple(Party(**one) for one in told["members"])
-    told["egress"] = tuple(Outlet(**one) for one in told["egress"])
-    found = Agreement(**told)
-    if found.plan.hash != plan_hash.hex() or found.plan.name != found.federation:
+    fields = documents.read_document(payload, SCHEMA, _FIELDS, LARGEST)
+    plan_hash = fields.pop("plan_hash")
+    fields["members"] = tuple(Party(**one) for one in fields["members"])
+    fields["egress"] = tuple(Outlet(**one) for one in fields["egress"])
+    agreement = Agreement(**fields)
+    if agreement.plan.hash != plan_hash.hex() or agreement.plan.name != agreement.federation:
         raise WireError("field", "plan_hash: not that of the plan")
-    if found.plan.profile != found.profile:
+    if agreement.plan.profile != agreement.profile:
         raise WireError("field", "profile: not that of the plan")
-    if found.payload != payload.strip():
+    if agreement.payload != payload.strip():
         raise WireError("format", "the plan is not spelled as this version spells it")
-    return found
+    return agreement
 
 
 def document_of(agreement: Agreement) -> dict[str, Any]:
     """The agreement as a table, for people who compare two."""
-    told: dict[str, Any] = json.loads(canonical(asdict(agreement)))
-    return told
+    document: dict[str, Any] = json.loads(canonical(asdict(agreement)))
+    return document
 
 
 def _hex_text(size: int) -> Any:

@@ -67,7 +67,7 @@ def weight(plan: Plan, site: str, examples: int) -> float:
     strategy = make_strategy(plan.strategy.name, plan.strategy.parameters)
     enrolled = plan.site(site)
     most = enrolled.max_examples if enrolled else 0
-    told = Update(
+    update = Update(
         site=site,
         round_number=1,
         model_hash="",
@@ -76,7 +76,7 @@ def weight(plan: Plan, site: str, examples: int) -> float:
         examples=min(examples, most),
         steps=1,
     )
-    return weight_of(told, str(getattr(strategy, "weighting", "examples")))
+    return weight_of(update, str(getattr(strategy, "weighting", "examples")))
 
 
 def fixed_point(plan: Plan) -> FixedPoint:

@@ -34,8 +34,8 @@ def plan_of(document: Mapping[str, Any], path: Path | str = "plan") -> Plan:
             raise unknown(path, key, key, [*known, ATTESTATION, *engines])
     agreed = {key: value for key, value in document.items() if key in known}
     plan = noun_of(Plan, agreed, path, readers={StrategyChoice: _strategy})
-    told = {name: _table(name, document[name], path) for name in engines if name in document}
-    plan = replace(plan, tables={name: table for name, table in told.items() if table != type(table)()})
+    tables = {name: _table(name, document[name], path) for name in engines if name in document}
+    plan = replace(plan, tables={name: table for name, table in tables.items() if table != type(table)()})
     _check_sites(plan, path)
     load_engine(plan.engine, path).check(plan, path)
     if ATTESTATION in document or plan.profile == "attested":

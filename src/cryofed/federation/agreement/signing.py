@@ -74,10 +74,10 @@ def issue(
         keys: of the members, by name.
     """
     last = read_signed(path, key_fingerprint(key.public_key()))
-    made = agreement_of(plan, authority, last, keys)
-    if last is None or made.hash != last.hash:
+    agreement = agreement_of(plan, authority, last, keys)
+    if last is None or agreement.hash != last.hash:
         path.parent.mkdir(parents=True, exist_ok=True)
-        data = sign_agreement(made, key)
-        write_whole(path.with_name(f"{path.stem}-{made.version:04d}{path.suffix}"), data)
+        data = sign_agreement(agreement, key)
+        write_whole(path.with_name(f"{path.stem}-{agreement.version:04d}{path.suffix}"), data)
         write_whole(path, data)
-    return made
+    return agreement

@@ -72,15 +72,15 @@ def _spoken(fingerprint: str) -> str:
 
 
 def _comparable(agreement: Agreement) -> dict[str, Any]:
-    told = document_of(agreement)
+    document = document_of(agreement)
     for name in ("version", "previous", "made"):
-        del told[name]
-    told["plan"] = parse_toml(told.pop("plan_toml"), "the agreement's plan")
-    told["plan"]["sites"] = {one["name"]: one for one in told["plan"].get("sites", [])}
-    told["members"] = {f"{one['role']} {one['name']}": _spoken(one["key"]) for one in told["members"]}
-    told["authority"] = _spoken(told["authority"])
-    told["egress"] = {f"{one['schema']} {one['task']}": one for one in told["egress"]}
-    return told
+        del document[name]
+    document["plan"] = parse_toml(document.pop("plan_toml"), "the agreement's plan")
+    document["plan"]["sites"] = {one["name"]: one for one in document["plan"].get("sites", [])}
+    document["members"] = {f"{one['role']} {one['name']}": _spoken(one["key"]) for one in document["members"]}
+    document["egress"] = {f"{one['schema']} {one['task']}": one for one in document["egress"]}
+    document["authority"] = _spoken(document["authority"])
+    return document
 
 
 def _flat(value: Any, where: str = "") -> Iterator[tuple[str, str]]:

@@ -91,25 +91,25 @@ def check_release(folder: Path, signer: str, oldest: int = 0) -> dict[str, Any]:
         remedy = "take a signed one, or say --own-model if this model is your own"
         raise InputError(folder, "release", "not signed", remedy) from None
     try:
-        told = _statement(opened(data, KIND, signer, LARGEST))
+        statement = _statement(opened(data, KIND, signer, LARGEST))
     except WireError as error:
         raise InputError(path, "signature", str(error), again) from None
-    for name, digest in told["subject"].items():
+    for name, digest in statement["subject"].items():
         if not (folder / name).is_file() or _hash_of(folder / name) != digest:
             raise InputError(folder / name, "file", "changed since the release was signed", again)
-    number = told["predicate"]["release"]
+    number = statement["predicate"]["release"]
     if number < oldest:
         found = f"release {number}, older than release {oldest}, which was used before"
         raise InputError(folder, "release", found, "take the newest, or say --older if you mean to go back")
-    return dict(told["predicate"])
+    return dict(statement["predicate"])
 
 
 def _statement(payload: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(payload)
-        subject = {one["name"]: one["digest"]["sha256"] for one in told["subject"]}
-        predicate: Mapping[str, Any] = told["predicate"]
-        sound = told["_type"] == STATEMENT and told["predicateType"] == PREDICATE
+        fields = json.loads(payload)
+        subject = {one["name"]: one["digest"]["sha256"] for one in fields["subject"]}
+        predicate: Mapping[str, Any] = fields["predicate"]
+        sound = fields["_type"] == STATEMENT and fields["predicateType"] == PREDICATE
         sound = sound and set(subject) == set(FILES) and type(predicate["release"]) is int
     except (ValueError, KeyError, TypeError, RecursionError):
         sound = False

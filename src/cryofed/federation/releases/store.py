@@ -135,9 +135,9 @@ def sound_release(path: Path) -> Release:
     """
     signer = own_signer(path.parent.parent)
     if signer:
-        told = check_release(path, signer)
-        if told["release"] != int(path.name):
-            raise InputError(path, "release", f"signed as release {told['release']}", "copy it again")
+        statement = check_release(path, signer)
+        if statement["release"] != int(path.name):
+            raise InputError(path, "release", f"signed as release {statement['release']}", "copy it again")
     return read_release(path)
 
 

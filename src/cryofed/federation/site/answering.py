@@ -133,26 +133,26 @@ SiteFunction = Callable[[Buffer, Plan, Site], Answer]
 
 def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     """Answer an order. What goes wrong travels as a code only; the site's log has the words."""
-    found = _answer(data, plan, site)
+    reply = _answer(data, plan, site)
     if site.outbox is None:
-        return found
+        return reply
     try:
-        site.outbox.release(found, data, _facts(plan, site, bool(found.data)))
+        site.outbox.release(reply, data, _facts(plan, site, bool(reply.data)))
     except CryoFedError as error:  # what is not agreed, or cannot be written down, does not leave
         _log(site, str(error))
         return Answer(
             site=site.name, failure=failure_code(error) if isinstance(error, AgreementError) else "audit"
         )
-    return found
+    return reply
 
 
 def _facts(plan: Plan, site: Site, sent: bool) -> dict[str, Any]:
     """What stands beside each message in the audit."""
     rules = stricter(plan.guard, site.policy)
-    told: dict[str, Any] = {"guard": asdict(rules), "privacy": None}
+    facts: dict[str, Any] = {"guard": asdict(rules), "privacy": None}
     if rules.private and sent and site.folder is not None:
-        told["privacy"] = asdict(spent(site.folder, site.source))
-    return told
+        facts["privacy"] = asdict(spent(site.folder, site.source))
+    return facts
 
 
 def _answer(data: Buffer, plan: Plan, site: Site) -> Answer:
@@ -162,9 +162,9 @@ def _answer(data: Buffer, plan: Plan, site: Site) -> Answer:
         _log(site, str(error))
         return Answer(site=site.name, failure=failure_code(error))
     except OSError as error:
-        told = of_place(error)
-        _log(site, traceback.format_exc() if told is None else str(told))
-        return Answer(site=site.name, failure="crashed" if told is None else "site_error")
+        message = of_place(error)
+        _log(site, traceback.format_exc() if message is None else str(message))
+        return Answer(site=site.name, failure="crashed" if message is None else "site_error")
     except Exception:  # our bug must cost the site its round, not the federation its campaign
         _log(site, traceback.format_exc())
         return Answer(site=site.name, failure="crashed")

@@ -81,13 +81,13 @@ def answer_challenge(paper: Paper, plan: Plan, folder: Path | None, witness: Wit
     if not verdict.meets(ATTESTED):
         failed = "; ".join(f"{check.code}: {check.words}" for check in verdict.checks if not check.passed)
         raise GuardError("unattested", f"the aggregator is not proven: {failed or verdict.platform}")
-    told = {
+    record = {
         "agreement": witness.agreement,
         "until": time.time() + FRESH_S,
         "status": verdict.status,
         "platform": verdict.platform,
     }
-    write_document(proof_file(folder), told)
+    write_document(proof_file(folder), record)
     return b"proven"
 
 
@@ -101,8 +101,8 @@ def check_attested(plan: Plan, folder: Path | None, witness: Witness | None) -> 
         return
     if witness is not None and folder is not None:
         try:
-            told = read_document(proof_file(folder))
-            if told["agreement"] == witness.agreement and time.time() < told["until"]:
+            record = read_document(proof_file(folder))
+            if record["agreement"] == witness.agreement and time.time() < record["until"]:
                 return
         except (CryoFedError, OSError, KeyError):
             pass

@@ -39,8 +39,8 @@ class Consent:
 
     def proposed(self) -> Agreement | None:
         """What waits for an answer; None where nothing does."""
-        found, known = read_signed(self.folder / "proposed.json", self.coordinator), self.accepted()
-        return None if found is None or (known and found.version <= known.version) else found
+        proposal, known = read_signed(self.folder / "proposed.json", self.coordinator), self.accepted()
+        return None if proposal is None or (known and proposal.version <= known.version) else proposal
 
     def propose(self, data: bytes) -> Agreement:
         """Keep what the coordinator proposes, for a person to read.
@@ -50,17 +50,18 @@ class Consent:
         """
         if len(data) > LARGEST_FILE:
             raise AgreementError("forged", f"{len(data)} bytes are no agreement")
-        found, known = opened_agreement(data, self.coordinator), self.accepted()
-        if known and found.version < known.version:
+        proposal, known = opened_agreement(data, self.coordinator), self.accepted()
+        if known and proposal.version < known.version:
             raise AgreementError(
-                "older", f"agreement {found.version} is offered again; this site has accepted {known.version}"
+                "older",
+                f"agreement {proposal.version} is offered again; this site has accepted {known.version}",
             )
-        if known and found.version == known.version and found.hash != known.hash:
-            raise AgreementError("older", f"there are two agreements {found.version}; ask the coordinator")
-        if known is None or found.hash != known.hash:
+        if known and proposal.version == known.version and proposal.hash != known.hash:
+            raise AgreementError("older", f"there are two agreements {proposal.version}; ask the coordinator")
+        if known is None or proposal.hash != known.hash:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(self.folder / "proposed.json", data, mode=0o600)
-        return found
+        return proposal
 
     def accept(self, wanted: str, by: str) -> Agreement:
         """Accept what is proposed.
@@ -76,25 +77,25 @@ class Consent:
         data = path.read_bytes() if path.exists() else b""
         if not data:
             raise AgreementError("none", "nothing waits to be accepted")
-        found = self.propose(data)
-        if found.hash != wanted:
+        proposal = self.propose(data)
+        if proposal.hash != wanted:
             raise AgreementError(
-                "other", f"what waits has the hash {found.hash}, not {wanted}; read it again"
+                "other", f"what waits has the hash {proposal.hash}, not {wanted}; read it again"
             )
 
         def newest(earlier: Sequence[Record]) -> Record | None:
             last = earlier[-1] if earlier else {"version": 0, "agreement": ""}
-            if last["agreement"] == found.hash:
+            if last["agreement"] == proposal.hash:
                 return None
-            if int(str(last["version"])) >= found.version:
+            if int(str(last["version"])) >= proposal.version:
                 raise AgreementError("older", f"agreement {last['version']} was accepted here before")
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            return {"version": found.version, "agreement": found.hash, "by": by, "time": now}
+            return {"version": proposal.version, "agreement": proposal.hash, "by": by, "time": now}
 
         add_record(self.history, newest)
         write_whole(self.folder / "accepted.json", data, mode=0o600)
         path.unlink(missing_ok=True)
-        return found
+        return proposal
 
     def agreed(self, data: bytes) -> Agreement:
         """The accepted agreement, if it is the one that an order comes with; a newer one is kept to be read.
@@ -102,11 +103,11 @@ class Consent:
         Raises:
             AgreementError: `not-accepted`, `older` or `forged`; nothing may be done for this order.
         """
-        told, known = self.propose(data), self.accepted()
-        if known is None or told.hash != known.hash:
+        proposal, known = self.propose(data), self.accepted()
+        if known is None or proposal.hash != known.hash:
             raise AgreementError(
                 "not-accepted",
-                f"the order is under agreement {told.version}, which is not accepted here; {READ_IT}",
+                f"the order is under agreement {proposal.version}, which is not accepted here; {READ_IT}",
             )
         return known
 

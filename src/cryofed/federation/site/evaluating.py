@@ -132,8 +132,10 @@ def counted_metrics(order: Order, plan: Plan, site: Home, layout: Layout) -> dic
         count_question(site.folder, question(order, [model], content_hash(held_out)), site.answers)
     except GuardError:
         return {}
-    told = told_metrics(model, held_out, max(plan.gate.min_cell, site.answers.min_cell), device=site.device)
-    return {name: told[name] for name in BESIDE if name in told}
+    metrics = told_metrics(
+        model, held_out, max(plan.gate.min_cell, site.answers.min_cell), device=site.device
+    )
+    return {name: metrics[name] for name in BESIDE if name in metrics}
 
 
 def told_metrics(

@@ -66,13 +66,13 @@ def keep(update: Update, order: Order, plan: Plan, folder: Path | None) -> bytes
         raise GuardError("mask", "a masked round needs a folder for its ledger")
     place = MaskFolder(folder / "masks")
     place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    told = {
+    record = {
         "round_number": order.round_number,
         "model_hash": order.model_hash,
         "start_hash": order.start_hash,
         "weight": weight(plan, update.site, update.examples),
     }
-    write_arrays(place.update, {"vector": update.vector}, told)
+    write_arrays(place.update, {"vector": update.vector}, record)
     sealed = Sealed(
         site=update.site, task="train", round_number=order.round_number, model_hash=order.model_hash
     )
@@ -88,12 +88,12 @@ def answer_paper(paper: Paper, plan: Plan, name: str, folder: Path | None, signe
     if plan.profile != "masked" or signet is None or folder is None:
         raise GuardError("mask", "a step of a masked round, and this federation's agreement has no masks")
     place = MaskFolder(folder / "masks")
-    vector, told = _kept(place, paper)
+    vector, record = _kept(place, paper)
     rules = mask_rules(plan, signet.seal, paper.start_hash, len(vector))
     member = Member(site=name, rules=rules, ledger=MaskLedger(place.ledger), identity=signet.read())
     if paper.task == "offer":
         call = Call.from_bytes(paper.content)
-        offer, own = answer_call(member, call, bytes.fromhex(told["model_hash"]))
+        offer, own = answer_call(member, call, bytes.fromhex(record["model_hash"]))
         write_whole(place.call, paper.content)
         secret = {"call": call.hash.hex(), "key": own.key.private_bytes_raw().hex(), "seed": own.seed.hex()}
         write_whole(place.key, json.dumps(secret).encode(), mode=0o600)
@@ -101,7 +101,7 @@ def answer_paper(paper: Paper, plan: Plan, name: str, folder: Path | None, signe
     elif paper.task == "mask":
         offers = Offers.from_bytes(paper.content)
         own = _own(place, offers.call, name)
-        content = answer_offers(member, own, offers, vector, told["weight"]).to_bytes()
+        content = answer_offers(member, own, offers, vector, record["weight"]).to_bytes()
         place.key.unlink()  # it has served
     else:
         complete = Complete.from_bytes(paper.content)

@@ -79,7 +79,7 @@ class Outbox:
             schema, task = outlet.schema, outlet.task
         elif not is_code(answer.failure):
             raise AgreementError("egress", "a failure is a word of at most 64 letters")
-        told = {
+        record = {
             "schema": schema,
             "task": task,
             "failure": answer.failure,
@@ -92,7 +92,7 @@ class Outbox:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             **facts,
         }
-        add_record(self.path, lambda _: told)
+        add_record(self.path, lambda _: record)
 
     @contextmanager
     def failures(self, order: Buffer) -> Iterator[None]:

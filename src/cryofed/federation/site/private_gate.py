@@ -45,16 +45,16 @@ def private_answer(
     """
     rng = np.random.default_rng(noise.secret_seed)
     counts = np.array([good.sum(), (~good).sum()], float)  # one average is in one of them: sensitivity 1
-    told = np.round(counts + rng.normal(size=2) * noise.multiplier)
-    if told.min() < noise.min_cell:
+    noised = np.round(counts + rng.normal(size=2) * noise.multiplier)
+    if noised.min() < noise.min_cell:
         return {}
     # The bound of a metric's sensitivity is chosen from noised counts, and holds whatever the data are.
-    cell = max(noise.min_cell, math.floor(told.min() - _SURE * noise.multiplier))
+    cell = max(noise.min_cell, math.floor(noised.min() - _SURE * noise.multiplier))
     clear = [bounded_auc(z, good, cell) if metric == "auc" else bounded_brier(z, good, cell) for z in logits]
     deviation = noise.multiplier * math.sqrt(len(clear)) / cell
     values = np.clip(np.array(clear) + rng.normal(size=len(clear)) * deviation, 0.0, 1.0)
     told_of = {f"{index}.{metric}": round(float(value), 6) for index, value in enumerate(values)}
-    return told_of | {f"{index}.held_out": float(told.sum()) for index in range(len(clear))}
+    return told_of | {f"{index}.held_out": float(noised.sum()) for index in range(len(clear))}
 
 
 def bounded_auc(logits: Scores, good: Truth, cell: int) -> float:

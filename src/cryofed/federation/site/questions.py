@@ -38,8 +38,8 @@ class Question:
     @property
     def key(self) -> str:
         """The same for the same question about the same averages."""
-        told = [self.campaign, self.task, list(self.models), self.data]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        identity = [self.campaign, self.task, list(self.models), self.data]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
 def question(order: Order, models: Sequence[Vector], data: str) -> Question:
@@ -103,5 +103,5 @@ def _check(asked: Question, earlier: Sequence[Question], rules: AnswerRules) -> 
 
 
 def _question(record: Record) -> Question:
-    told = {name: record[name] for name in Question.__slots__}
-    return Question(**told | {"models": tuple(told["models"])})
+    fields = {name: record[name] for name in Question.__slots__}
+    return Question(**fields | {"models": tuple(fields["models"])})

@@ -28,10 +28,10 @@ def trusted_release(folder: Path, signer: str, notes: Path, *, older: bool = Fal
     """
     path = notes / NEWEST
     newest = int(read_document(path)["release"]) if path.exists() else 0
-    told = check_release(folder, signer, 0 if older else newest)
-    if told["release"] != newest and notes.is_dir():
+    statement = check_release(folder, signer, 0 if older else newest)
+    if statement["release"] != newest and notes.is_dir():
         try:
-            write_document(path, {"release": told["release"]})
+            write_document(path, {"release": statement["release"]})
         except InputError as error:
             raise InputError(path, "file", "cannot be written", "give the rights to write there") from error
-    return told
+    return statement

@@ -61,12 +61,14 @@ def page(facts: Mapping[str, Any]) -> str:
     rounds, start = facts["rounds"], facts["start"] or {}
     title = f"{escape(str(start.get('name', 'Federation')))}, campaign {facts['campaign']}"
     how = f", {len(rounds)} rounds of {escape(rounds[-1]['strategy'])}" if rounds else ""
-    told = f"plan {escape(str(start.get('plan', ''))[:12])}, from release {start.get('release', '?')}{how}"
+    subtitle = (
+        f"plan {escape(str(start.get('plan', ''))[:12])}, from release {start.get('release', '?')}{how}"
+    )
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>{title}</title><style>{look_css()}{STYLE}</style></head><body><main>",
-        f"<h1>{title}</h1><p class='facts'>{told}</p>",
+        f"<h1>{title}</h1><p class='facts'>{subtitle}</p>",
         _headline(facts),
         _tiles(facts),
         _panel(
@@ -149,8 +151,8 @@ def _tiles(facts: Mapping[str, Any]) -> str:
     )
     hidden = [report["masked"]["collusion_threshold"] for report in rounds if "masked" in report]
     if hidden:
-        what = "sites may join the aggregator before one update is theirs"
-        tiles.append(_tile(str(min(hidden)), what, "masked: it saw only sums"))
+        meaning = "sites may join the aggregator before one update is theirs"
+        tiles.append(_tile(str(min(hidden)), meaning, "masked: it saw only sums"))
     return f"<div class='tiles'>{''.join(tiles)}</div>"
 
 

@@ -66,14 +66,14 @@ def unpack_paper(data: Buffer) -> Paper:
     parcel = unpack(data, PAPER_SCHEMA, MAX_PAPER + 12 + MAX_HEADER)
     if parcel.header["task"] not in STEPS:
         raise WireError("task", f"{parcel.header['task'][:20]!r} is none of {', '.join(STEPS)}")
-    told = {name: parcel.header[name] for name in (*_NAMES, "task")}
-    return Paper(content=bytes(parcel.payload), **told)
+    fields = {name: parcel.header[name] for name in (*_NAMES, "task")}
+    return Paper(content=bytes(parcel.payload), **fields)
 
 
 def pack_sealed(sealed: Sealed) -> bytes:
     """A site's answer as bytes."""
-    told = {name: getattr(sealed, name) for name in ("site", "task", "round_number", "model_hash")}
-    return pack({"schema": SEALED_SCHEMA, **told}, sealed.content)
+    fields = {name: getattr(sealed, name) for name in ("site", "task", "round_number", "model_hash")}
+    return pack({"schema": SEALED_SCHEMA, **fields}, sealed.content)
 
 
 def unpack_sealed(data: Buffer, max_bytes: int) -> Sealed:
@@ -83,5 +83,5 @@ def unpack_sealed(data: Buffer, max_bytes: int) -> Sealed:
         WireError: malformed, or a content of over `max_bytes`.
     """
     parcel = unpack(data, SEALED_SCHEMA, max_bytes + 12 + MAX_HEADER)
-    told = {name: parcel.header[name] for name in ("site", "task", "round_number", "model_hash")}
-    return Sealed(content=parcel.payload, **told)
+    fields = {name: parcel.header[name] for name in ("site", "task", "round_number", "model_hash")}
+    return Sealed(content=parcel.payload, **fields)

@@ -169,15 +169,15 @@ def _said(folder: Path) -> _Said:
 
 def _graded(grades: Path) -> dict[int, float]:
     """Class number and grade of every line behind the first."""
-    found = {}
+    labels = {}
     for line in read_text(grades, "table of grades").splitlines()[1:]:
         words = line.split()
         if not words:
             continue
         with translated(grades, f"line {line[:40]!r}", "give a class number and a grade from 1 to 5"):
             number, grade = words
-            found[int(number)] = float(grade)
-    return found
+            labels[int(number)] = float(grade)
+    return labels
 
 
 def selected(backup: Path) -> dict[int, float]:

@@ -145,8 +145,8 @@ def _verified(evidence: IntelQuote, roots: Roots, now: datetime) -> Mapping[str,
         if code == "chain" and _revoked(evidence, collateral):
             return Check("revoked", False, "a certificate of the platform is revoked")
         return Check(code, False, words)
-    found: Mapping[str, Any] = json.loads(claims.to_json())
-    return found
+    claims_read: Mapping[str, Any] = json.loads(claims.to_json())
+    return claims_read
 
 
 def _revoked(evidence: IntelQuote, collateral: Any) -> bool:

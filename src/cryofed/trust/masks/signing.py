@@ -32,8 +32,8 @@ def public_bytes(key: Any) -> bytes:
     """The public half of a private key, as DER."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    made: bytes = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return made
+    encoded: bytes = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return encoded
 
 
 def public_key(data: bytes) -> Any:

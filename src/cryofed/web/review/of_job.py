@@ -104,9 +104,9 @@ def earlier_labels(job: ClassJob, library: Path | None, named: Path | None = Non
         return nothing
     if library is not None and library.is_file():
         with Library(library) as opened:
-            found = opened.find(content_hash(job))
-            if found is not None:
-                known, _, good, _ = meaning(opened.jobs(found)[0])
+            earlier = opened.find(content_hash(job))
+            if earlier is not None:
+                known, _, good, _ = meaning(opened.jobs(earlier)[0])
                 return np.where(known, good.astype(float), np.nan)
     past = _past_selection(job)
     if past is None:
@@ -140,13 +140,13 @@ def saving_of_job(
     def save(decision: Decision) -> list[str]:
         folder = free_folder(out)
         by_hand = decision.decided
-        learnt, told = taught(selection, decision, teachable)
+        learnt, note = taught(selection, decision, teachable)
         numbers = {int(job.classes.number[i]): kept for i, kept in by_hand.items()}
         files = write_selection(
             job,
             decided(job, learnt, decision),
             folder,
-            making=replace(making, model=replace(making.model, learnt=told) if making.model else None),
+            making=replace(making, model=replace(making.model, learnt=note) if making.model else None),
             beside={FILE: decisions_text(job, numbers, folder)} if numbers else None,
         )
         lines = [str(file) for file in files]
@@ -170,8 +170,8 @@ def taught(selection: Selection, decision: Decision, teachable: Teachable | None
     if not good or not bad:
         return selection, ""
     score = teachable.taught(by_hand)
-    told = f"learnt from {good} good and {bad} bad decisions by hand"
-    return replace(selection, score=score, unsure=unsure_after(score, by_hand)), told
+    note = f"learnt from {good} good and {bad} bad decisions by hand"
+    return replace(selection, score=score, unsure=unsure_after(score, by_hand)), note
 
 
 def outside(job: ClassJob, decision: Decision, i: int) -> str:

@@ -127,5 +127,14 @@ def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(FederationError, match=f"port {port} is in use on this machine; .*network.port"):
-            connection.check_port_free(port)
-    connection.check_port_free(port)
+            connection.check_port_free(port, patience_s=0.0)
+    connection.check_port_free(port, patience_s=0.0)
+
+
+def test_a_port_that_is_just_given_up_is_waited_for() -> None:
+    with socket.create_server(("", 0)) as server:
+        port = server.getsockname()[1]
+        giving_up = threading.Timer(0.3, server.close)
+        giving_up.start()
+        connection.check_port_free(port)
+    giving_up.join()

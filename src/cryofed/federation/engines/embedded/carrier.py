@@ -27,6 +27,7 @@ from cryofed.federation.site.masked import Signet
 from cryofed.federation.wire.orders import Answer, unpack_order
 from cryofed.federation.wire.parcels import PAPER_SCHEMA, schema_of
 from cryofed.learning.device import device_of
+from cryofed.workers import end_with_parent
 
 
 @contextmanager
@@ -80,8 +81,8 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
     if plan.profile == "masked":
         sites, seal = with_signets(plan, sites)
     with embedded(plan, sites) as carrier:
-        told = [carrier.dropouts.note, *hooks]
-        return run_campaign(home, plan, carrier, told, patient=True, seal=seal)
+        all_hooks = [carrier.dropouts.note, *hooks]
+        return run_campaign(home, plan, carrier, all_hooks, patient=True, seal=seal)
 
 
 def with_signets(plan: Plan, sites: Mapping[str, Site]) -> tuple[dict[str, Site], Seal]:
@@ -96,8 +97,8 @@ def with_signets(plan: Plan, sites: Mapping[str, Site]) -> tuple[dict[str, Site]
         keys[name] = site.folder / "key.pem"
         if not keys[name].exists():
             make_key(keys[name], "ec")
-    told = {name: key_fingerprint(read_key(path).public_key()) for name, path in keys.items()}
-    seal = Seal(agreement=plan.hash, identities=told)
+    signets = {name: key_fingerprint(read_key(path).public_key()) for name, path in keys.items()}
+    seal = Seal(agreement=plan.hash, identities=signets)
     return {name: replace(site, signet=Signet(seal, keys[name])) for name, site in sites.items()}, seal
 
 
@@ -287,6 +288,7 @@ class Dropouts:
 
 
 def _work(pipe: Connection, plan: Plan, function: SiteFunction) -> None:
+    end_with_parent()
     pipe.send("started")
     while True:
         try:

@@ -83,9 +83,9 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
 
     def get_tasks(self) -> Any:
         """Ask for work; the aggregator holds the question for a moment where there is none."""
-        told = self._told(super().get_tasks)
+        tasks = self._told(super().get_tasks)
         self.came_in()
-        return told
+        return tasks
 
     def get_aggregated_tensor(self, *asked: Any, **named: Any) -> Any:
         """Fetch a piece."""
@@ -134,12 +134,12 @@ class Client(inside.AggregatorGRPCClient):  # type: ignore[misc]  # untyped
         try:
             return call()
         except inside.grpc.RpcError as error:
-            told = words.printable(str(error.details()))
+            words_of_peer = words.printable(str(error.details()))
             if error.code() == _STATUS.ALREADY_EXISTS:
-                raise SupersededError(told) from None
+                raise SupersededError(words_of_peer) from None
             if error.code() in _REFUSED:
-                raise RefusedError(told) from None
-            raise UnreachableError(f"{error.code().name.lower()}: {told}") from None
+                raise RefusedError(words_of_peer) from None
+            raise UnreachableError(f"{error.code().name.lower()}: {words_of_peer}") from None
         except AssertionError:  # OpenFL's look at the answer's header
             raise FederationError("the answer is not of this federation's aggregator") from None
 

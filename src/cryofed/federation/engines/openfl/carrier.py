@@ -73,10 +73,10 @@ class OpenFLCarrier:
                     "the aggregator's server has ended; see its console.log, then run again"
                 )
             left = end - time.monotonic()
-            found = self._next(max(0.0, min(0.5, left)))
-            if found is not None:
-                self._waiting.discard(found.site)
-                return found
+            answer = self._next(max(0.0, min(0.5, left)))
+            if answer is not None:
+                self._waiting.discard(answer.site)
+                return answer
             if left <= 0:
                 return None
 
@@ -94,11 +94,11 @@ class OpenFLCarrier:
         if revoked:  # at once; what it has sent and still sends is dropped
             return Answer(site=min(revoked), failure="revoked")
         try:
-            found = self._link.desk.answers.get(timeout=seconds)
+            answer = self._link.desk.answers.get(timeout=seconds)
         except queue.Empty:
             gone = next((site for site in sorted(self._waiting) if self._silent(site)), None)
             return None if gone is None else Answer(site=gone, failure="site_gone")
-        return None if found.site in self._link.door.revoked() else found
+        return None if answer.site in self._link.door.revoked() else answer
 
     def _silent(self, site: str) -> bool:
         """Whether a site should have called: ours do while they work, OpenFL's own program does not."""

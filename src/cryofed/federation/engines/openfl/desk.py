@@ -61,18 +61,18 @@ class Desk:
         head = words.Head(cryofed=__version__, plan=plan, seconds=seconds, size=len(order))
         # OpenFL serves these pieces; as maps of the file they take no memory of their own.
         held = np.frombuffer(mapped_bytes(path), np.uint8)
-        made = {words.HEAD: np.frombuffer(words.pack_head(head), np.uint8)}
+        buffers = {words.HEAD: np.frombuffer(words.pack_head(head), np.uint8)}
         for index in range(head.pieces):
-            made[words.piece_name(index)] = held[index * words.PIECE : (index + 1) * words.PIECE]
+            buffers[words.piece_name(index)] = held[index * words.PIECE : (index + 1) * words.PIECE]
         with self.guard:
             number = self.number
             write_whole(self._counter, str(number + 1).encode())
-            self.most_bytes, self._names = largest_answer(order) + words.SLACK, frozenset(made)
+            self.most_bytes, self._names = largest_answer(order) + words.SLACK, frozenset(buffers)
             self.aggregator.authorized_cols = list(sites)
             self.aggregator.tensor_db.cache_tensor(
                 {
                     inside.TensorKey(name, words.AGGREGATOR, number, False, ("model",)): data
-                    for name, data in made.items()
+                    for name, data in buffers.items()
                 }
             )
             self.aggregator.assigner.asked[number] = frozenset(sites)

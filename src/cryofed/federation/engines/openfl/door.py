@@ -104,8 +104,8 @@ class Door:
             del lives[:-MOST]
             lives.append(caller.life)
         if caller.life != lives[-1]:
-            told = f"another process of {member.name} has come in since; only the last one stays"
-            raise SupersededError(told)
+            reason = f"another process of {member.name} has come in since; only the last one stays"
+            raise SupersededError(reason)
         return ""
 
     def _key(self, certificate: bytes) -> tuple[str, datetime]:
@@ -114,10 +114,10 @@ class Door:
             from cryptography import x509
 
             try:
-                found = x509.load_pem_x509_certificate(certificate)
+                read = x509.load_pem_x509_certificate(certificate)
             except ValueError:
                 raise DoorError("no certificate") from None
-            known = key_fingerprint(found.public_key()), found.not_valid_after_utc
+            known = key_fingerprint(read.public_key()), read.not_valid_after_utc
             if len(self._keys) >= MOST:
                 self._keys.clear()
             self._keys[certificate] = known

@@ -26,7 +26,7 @@ _ROOM = "cryofed.federation.engines.openfl"
 
 def write_plan(workspace: Path, invitation: InvitationFile) -> Path:
     """Write the plan of this federation as `fx` reads it."""
-    told = {
+    plan_yaml = {
         "aggregator": {"template": "openfl.component.Aggregator", "settings": {"rounds_to_train": 1}},
         "collaborator": {
             "template": "openfl.component.Collaborator",
@@ -51,7 +51,7 @@ def write_plan(workspace: Path, invitation: InvitationFile) -> Path:
     path = workspace / PLAN
     path.parent.mkdir(parents=True, exist_ok=True)
     head = f"# Federation {invitation.federation} for OpenFL's fx; its hash names it, so change nothing.\n"
-    write_whole(path, head.encode() + inside.yaml_of(told).encode())
+    write_whole(path, head.encode() + inside.yaml_of(plan_yaml).encode())
     return path
 
 

@@ -152,8 +152,8 @@ class _Verbatim(Transformer):  # type: ignore[misc]  # untyped
 
     def forward(self, data: Any, **_: Any) -> tuple[bytes, dict[str, list[int]]]:
         """An array of bytes becomes bytes."""
-        made: bytes = data.tobytes()
-        return made, {"int_list": [len(made)]}
+        raw: bytes = data.tobytes()
+        return raw, {"int_list": [len(raw)]}
 
     def backward(self, data: bytes, metadata: Any, **_: Any) -> Any:
         """And back."""
@@ -232,7 +232,7 @@ def make_aggregator(
         first: the number of its first round; a site may remember the numbers before.
     """
     last = first + (1 << 20)
-    made = Aggregator(
+    aggregator = Aggregator(
         aggregator_uuid=uuid,
         federation_uuid=federation,
         authorized_cols=names,
@@ -249,14 +249,14 @@ def make_aggregator(
         persist_checkpoint=False,  # a database of pickles; our checkpoint is whole
         callbacks=[],  # the default is one list for all aggregators of the process
     )
-    made.round_number = first
-    return made
+    aggregator.round_number = first
+    return aggregator
 
 
-def yaml_of(told: Mapping[str, Any]) -> str:
+def yaml_of(document: Mapping[str, Any]) -> str:
     """As OpenFL writes a plan."""
-    made: str = yaml.safe_dump(dict(told))
-    return made
+    text: str = yaml.safe_dump(dict(document))
+    return text
 
 
 def names_in(plan: Path) -> tuple[str, str]:
@@ -264,8 +264,8 @@ def names_in(plan: Path) -> tuple[str, str]:
     with hidden("torch", "keras", "tensorflow", "xgboost", "flwr", sklearn=_EMPTY):
         from openfl.federated.plan import Plan
 
-    found = Plan.parse(plan)
-    return str(found.federation_uuid), str(found.aggregator_uuid)
+    parsed = Plan.parse(plan)
+    return str(parsed.federation_uuid), str(parsed.aggregator_uuid)
 
 
 def end_round(aggregator: Any) -> None:

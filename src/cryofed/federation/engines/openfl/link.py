@@ -72,16 +72,16 @@ class Link:
             Service(self.desk, self.door, self._aliases), server
         )
         try:
-            found = server.add_secure_port(f"{host}:{port}", credentials)
+            bound = server.add_secure_port(f"{host}:{port}", credentials)
         except RuntimeError:
-            found = 0
-        if not found:
+            bound = 0
+        if not bound:
             raise FederationError(
                 f"the aggregator cannot listen on port {port}; set network.port in the plan"
             )
         server.start()
         self._server = server
-        return int(found)
+        return int(bound)
 
     @property
     def serves(self) -> bool:

@@ -103,10 +103,10 @@ class Node:
             say("the aggregator answers again")
         self._told, self._pause = "", FIRST_PAUSE_S
 
-    def _away(self, told: str) -> None:
-        if told.split(";", 1)[0] != self._told:  # what follows names one address or another
-            say(told)
-        self._told = told.split(";", 1)[0]
+    def _away(self, reason: str) -> None:
+        if reason.split(";", 1)[0] != self._told:  # what follows names one address or another
+            say(reason)
+        self._told = reason.split(";", 1)[0]
         self.stop.wait(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
 

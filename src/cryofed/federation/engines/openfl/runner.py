@@ -92,9 +92,9 @@ class Runner(inside.TaskRunner):  # type: ignore[misc]  # untyped
         except FederationError:
             self._work.give_up()
             raise
-        failure, path, told = outcome
-        if told:
-            say(told)
+        failure, path, header = outcome
+        if header:
+            say(header)
         if not failure and (path is None or not path.exists() or not path.stat().st_size):
             failure = "no_update"
         return failure, answer

@@ -60,9 +60,9 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
             if words.BEAT not in dict(context.invocation_metadata()):
                 self.desk.hold(site, words.HOLD_S, context.is_active)
             with self.desk.guard:
-                told = super().GetTasks(request, context)
-            told.sleep_time = 0
-            return self._to(request.header, told)
+                tasks = super().GetTasks(request, context)
+            tasks.sleep_time = 0
+            return self._to(request.header, tasks)
 
     def GetAggregatedTensor(self, request: Any, context: Any) -> Any:  # noqa: N802  # OpenFL's name
         """A piece of the open order; empty where that is gone, for which OpenFL's own waits a minute."""
@@ -103,14 +103,14 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
                     return broken
                 file.write(chunk.npbytes)
         with self._one_parse:  # a large answer is in memory once, however many sites send
-            told = inside.aggregator_pb2.TaskResults()
+            results = inside.aggregator_pb2.TaskResults()
             try:
-                told.ParseFromString(path.read_bytes())
+                results.ParseFromString(path.read_bytes())
             except inside.DecodeError:
                 return broken
-            self._enter(context, told.header)
-            failure = "" if told.task_name != words.WORK else _unpacked(told, path)
-            return Result(told.header, told.round_number, told.task_name, failure)
+            self._enter(context, results.header)
+            failure = "" if results.task_name != words.WORK else _unpacked(results, path)
+            return Result(results.header, results.round_number, results.task_name, failure)
 
     def _tell(self, site: str, result: Result, path: Path, context: Any) -> None:
         """Have OpenFL's aggregator note the result, of an answer its hash, and the rounds the answer."""
@@ -137,17 +137,17 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
             yield site
 
     @contextmanager
-    def _sole(self, what: str, most: int, context: Any) -> Iterator[None]:
+    def _sole(self, call: str, most: int, context: Any) -> Iterator[None]:
         with self._guard:
-            self._calls[what] += 1
-            many = self._calls[what] > most
+            self._calls[call] += 1
+            many = self._calls[call] > most
         try:
             if many:
                 context.abort(_STATUS.RESOURCE_EXHAUSTED, "too many calls at a time")
             yield
         finally:
             with self._guard:
-                self._calls[what] -= 1
+                self._calls[call] -= 1
 
     def _enter(self, context: Any, header: Any = None) -> str:
         heads = dict(context.invocation_metadata())
@@ -181,19 +181,19 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
         return reply
 
 
-def _unpacked(told: Any, path: Path) -> str:
+def _unpacked(results: Any, path: Path) -> str:
     """Put the bytes of an answer into its file; the code of a failure, where it is one.
 
     It has exactly one tensor, called as we call it, which says its own length.
     """
-    if len(told.tensors) != 1:
+    if len(results.tensors) != 1:
         return "malformed"
-    (tensor,) = told.tensors
+    (tensor,) = results.tensors
     data = tensor.data_bytes  # once: each look is a copy
     lengths = [list(one.int_list) for one in tensor.transformer_metadata]
     if tensor.report or set(tensor.tags) != {"trained", "compressed"} or not data:
         return "malformed"
-    if lengths != [[len(data)]] or tensor.round_number != told.round_number:
+    if lengths != [[len(data)]] or tensor.round_number != results.round_number:
         return "malformed"
     if tensor.name == words.FAILURE:
         return words.failure_in(data)
@@ -203,6 +203,6 @@ def _unpacked(told: Any, path: Path) -> str:
     return ""
 
 
-def _abort(context: Any, status: Any, told: str) -> NoReturn:
-    context.abort(status, told)
+def _abort(context: Any, status: Any, reason: str) -> NoReturn:
+    context.abort(status, reason)
     raise AssertionError  # abort has raised

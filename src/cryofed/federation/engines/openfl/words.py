@@ -74,8 +74,8 @@ def unpack_head(data: bytes) -> Head | None:
     try:
         if len(data) > LARGEST_HEAD:
             raise ValueError
-        told = json.loads(data)
-        head = Head(**{name: told[name] for name in Head.__dataclass_fields__})
+        fields = json.loads(data)
+        head = Head(**{name: fields[name] for name in Head.__dataclass_fields__})
         kinds = (isinstance(head.cryofed, str), isinstance(head.plan, str), type(head.size) is int)
         if not all(kinds) or not 0 < head.pieces <= MOST_PIECES or not 0 <= float(head.seconds) < math.inf:
             raise ValueError

@@ -108,8 +108,8 @@ def _collector(home: Home) -> Callable[[Binding], Evidence]:
     if not named:
         return lambda told: collect(told, home.endorsements)
     module, _, function = named.partition(":")
-    found: Callable[[Binding], Evidence] = getattr(import_module(module), function)
-    return found
+    collector: Callable[[Binding], Evidence] = getattr(import_module(module), function)
+    return collector
 
 
 def witness_of(agreement: Agreement) -> Witness:
@@ -126,8 +126,8 @@ def witness_of(agreement: Agreement) -> Witness:
 
 def agreement_hash(home: Home) -> str:
     """Hash of the newest agreement."""
-    found = read_signed(home.agreement, signer_of(home))
-    return "" if found is None else found.hash
+    agreement = read_signed(home.agreement, signer_of(home))
+    return "" if agreement is None else agreement.hash
 
 
 def consent_of(home: SiteHome) -> Consent:
@@ -142,16 +142,16 @@ def check_invitation(invitation: InvitationFile, home: SiteHome) -> Agreement:
         AgreementError: not signed by the key that the invitation names, of another authority, or of another
             coordinator than the one that this site has pinned.
     """
-    found = opened_agreement(invitation.agreement.encode(), invitation.coordinator)
-    if found.federation != invitation.federation or not same_fingerprint(
-        found.authority, invitation.authority
+    agreement = opened_agreement(invitation.agreement.encode(), invitation.coordinator)
+    if agreement.federation != invitation.federation or not same_fingerprint(
+        agreement.authority, invitation.authority
     ):
         raise AgreementError(
             "forged", "invitation and agreement name different federations; ask for a new one"
         )
     if home.invitation.exists() and home.agreement.exists():
         consent_of(home).check_pin(invitation.coordinator)
-    return found
+    return agreement
 
 
 def _keys(home: Home) -> dict[str, str]:

@@ -46,8 +46,8 @@ def conduct(
             # The segment before this one may have ended the campaign after all.
             if next_campaign(home)[0] == int((flare / CAMPAIGN).read_text()):
                 own = Home(flare)
-                seal, proving, told = seal_of(plan, own), proving_of(plan, own), agreement_hash(own)
-                run_campaign(home, plan, carrier, seal=seal, proving=proving, agreement=told)
+                seal, proving, agreed = seal_of(plan, own), proving_of(plan, own), agreement_hash(own)
+                run_campaign(home, plan, carrier, seal=seal, proving=proving, agreement=agreed)
             return
         arrays, header = read_arrays(folder / _START)
         layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))

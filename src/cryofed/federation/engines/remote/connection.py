@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 import ssl
+import time
 
 from cryofed.errors import FederationError
 from cryofed.trust.identity import Identity
@@ -13,19 +14,36 @@ from cryofed.trust.identity import Identity
 SECONDS = 5.0
 
 
-def check_port_free(port: int) -> None:
-    """Refuse a port that something else listens on."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def check_port_free(port: int, patience_s: float = 3.0) -> None:
+    """Refuse a port that something else listens on.
+
+    A killed process still listens until the last of its threads has ended; that is waited for.
+
+    Args:
+        port: of this machine.
+        patience_s: how long it may be in use, in seconds.
+
+    Raises:
+        FederationError: something listens there, or this user may not.
+    """
+    until = time.monotonic() + patience_s
+    while True:
         try:
-            listener.bind(("", port))
+            with socket.socket() as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(("", port))
+            return
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            why = "in use" if error.errno == errno.EADDRINUSE else "not allowed for this user"
-            raise FederationError(
-                f"port {port} is {why} on this machine; stop what uses it, or set network.port in the plan"
-            ) from error
+            in_use = error.errno == errno.EADDRINUSE
+            if not in_use or time.monotonic() >= until:
+                why = "in use" if in_use else "not allowed for this user"
+                state = f"port {port} is {why} on this machine"
+                raise FederationError(
+                    f"{state}; stop what uses it, or set network.port in the plan"
+                ) from error
+        time.sleep(0.05)
 
 
 def check_aggregator(identity: Identity, host: str, port: int) -> None:

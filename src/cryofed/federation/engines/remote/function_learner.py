@@ -11,6 +11,7 @@ from typing import Any
 from cryofed.disk.whole import mapped_bytes
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.site.answering import Site, SiteFunction
+from cryofed.workers import end_with_parent
 
 
 class FunctionLearner:
@@ -39,22 +40,22 @@ class FunctionLearner:
         """Whether it can take another order."""
         return self._process.is_alive() and not self._pipe.closed
 
-    def ask(self, told: Mapping[str, Any]) -> None:
+    def ask(self, order: Mapping[str, Any]) -> None:
         """Hand over an order."""
-        self._pipe.send((told["order"], told["answer"]))
+        self._pipe.send((order["order"], order["answer"]))
 
     def answer(self, seconds: float) -> Mapping[str, Any] | None:
         """Its answer; EOFError where it has died."""
         try:
             if not self._pipe.poll(seconds):
                 return None
-            told = self._pipe.recv()
+            reply = self._pipe.recv()
         except (EOFError, OSError):
             raise EOFError("the learner has ended") from None
-        if told == "started":
+        if reply == "started":
             self._started = True
             return None
-        return {"failure": told}
+        return {"failure": reply}
 
     def kill(self) -> None:
         """End it."""
@@ -64,6 +65,7 @@ class FunctionLearner:
 
 
 def _work(pipe: Connection, plan: Plan, site: Site, function: SiteFunction) -> None:
+    end_with_parent()
     pipe.send("started")
     while True:
         try:

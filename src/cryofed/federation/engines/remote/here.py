@@ -64,8 +64,8 @@ def join_here(
 ) -> None:
     """Request, approval and answer in one go: coordinator and site are the same person here."""
     invitation = machines.home(home).invitation
-    request, told = machines.ask(invitation, site.folder, name, name)
-    answer = machines.admit(plan, home, request, lambda asked: asked.fingerprint == told.fingerprint)
+    request, asked = machines.ask(invitation, site.folder, name, name)
+    answer = machines.admit(plan, home, request, lambda one: one.fingerprint == asked.fingerprint)
     machines.accept(answer, site.folder)
     accept_here(machines.home(home), site)
     write_settings(site, SiteSettings(name=name, organization=name, library=str(library.resolve())))
@@ -81,9 +81,9 @@ def _is_signed(plan: Plan, home: Home) -> bool:
 def accept_here(home: Home, site: SiteHome) -> None:
     """Accept the newest agreement: coordinator and site are the same person here."""
     consent = consent_of(site)
-    found, known = consent.propose(home.agreement.read_bytes()), consent.accepted()
-    if known is None or known.hash != found.hash:
-        consent.accept(found.hash, "the coordinator's own machine")
+    agreement, known = consent.propose(home.agreement.read_bytes()), consent.accepted()
+    if known is None or known.hash != agreement.hash:
+        consent.accept(agreement.hash, "the coordinator's own machine")
 
 
 def with_free_port(plan: Plan) -> Plan:

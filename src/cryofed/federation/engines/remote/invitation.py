@@ -67,7 +67,7 @@ def write_invitation(path: Path, plan: Plan, authority: str, coordinator: str, a
         coordinator: fingerprint of the signing key.
         agreement: the signed file's text.
     """
-    made = InvitationFile(
+    invitation = InvitationFile(
         federation=plan.name,
         engine=plan.engine,
         host=plan.network.host,
@@ -77,5 +77,5 @@ def write_invitation(path: Path, plan: Plan, authority: str, coordinator: str, a
         agreement=agreement,
         cryofed=__version__,
     )
-    lines = ["# An invitation to a CryoFed federation. It holds no secret.", *lines_of(made)]
+    lines = ["# An invitation to a CryoFed federation. It holds no secret.", *lines_of(invitation)]
     write_whole(path, ("\n".join(lines) + "\n").encode())

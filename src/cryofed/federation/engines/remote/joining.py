@@ -39,8 +39,8 @@ def ask(
         )
     if home.request.exists():
         if not renew and any(home.request.glob(f"*{SUFFIX}")):
-            told = "give NAME.signed.pem, or remove the folder request/"
-            raise OutputError(folder, "request", "waits for its answer", told)
+            remedy = "give NAME.signed.pem, or remove the folder request/"
+            raise OutputError(folder, "request", "waits for its answer", remedy)
         shutil.rmtree(home.request)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.resolve() != home.invitation.resolve():

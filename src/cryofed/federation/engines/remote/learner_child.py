@@ -46,16 +46,16 @@ def serve(reply: Reply) -> None:
     os.dup2(2, 1)  # whatever prints here goes to the log, not between the answers
     print('{"ready": true}', file=answers, flush=True)
     for line in sys.stdin:
-        told = json.loads(line)
-        answer = _answered(reply, told)
+        order = json.loads(line)
+        answer = _answered(reply, order)
         if not answer.failure:
-            Path(told["answer"]).write_bytes(answer.data)
+            Path(order["answer"]).write_bytes(answer.data)
         print(json.dumps({"failure": answer.failure}), file=answers, flush=True)
 
 
-def _answered(reply: Reply, told: Mapping[str, Any]) -> Answer:
+def _answered(reply: Reply, order: Mapping[str, Any]) -> Answer:
     try:
-        return reply(mapped_bytes(Path(told["order"])), told["plan"])
+        return reply(mapped_bytes(Path(order["order"])), order["plan"])
     except CryoFedError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return Answer(site="", failure=failure_code(error))

@@ -74,8 +74,8 @@ class RemoteMachines(ABC):
 
     def refusal(self, kit: Path) -> str:
         """Why a site's process that has ended may not come in; empty where it was not told so."""
-        told = kit / processes.REFUSED
-        return told.read_text(errors="replace") if told.exists() else ""
+        reason = kit / processes.REFUSED
+        return reason.read_text(errors="replace") if reason.exists() else ""
 
     def ports(self, plan: Plan) -> set[int]:
         """Ports that the aggregator listens on."""
@@ -100,10 +100,14 @@ class RemoteMachines(ABC):
         if not own.authority.exists():
             raise FederationError(f"{own.folder}: not founded; first: cryofed federation provision PLAN.toml")
         root, signer = authority_fingerprint(own.authority / "root.pem"), signer_of(own)
-        made = sign_agreement_of(plan, own)
+        agreement = sign_agreement_of(plan, own)
         write_invitation(own.invitation, plan, root, signer, own.agreement.read_text())
         return Invitation(
-            path=own.invitation, authority=root, coordinator=signer, agreement=made.hash, version=made.version
+            path=own.invitation,
+            authority=root,
+            coordinator=signer,
+            agreement=agreement.hash,
+            version=agreement.version,
         )
 
     def admit(

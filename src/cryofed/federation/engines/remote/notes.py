@@ -46,8 +46,8 @@ def read_wanted(folder: Path) -> Wanted | None:
 
 def write_note(folder: Path, note: Note) -> None:
     """By the aggregator."""
-    told = {"turn": note.turn, "state": note.state, "words": note.words}
-    write_whole(folder / _NOTE, json.dumps(told).encode())
+    fields = {"turn": note.turn, "state": note.state, "words": note.words}
+    write_whole(folder / _NOTE, json.dumps(fields).encode())
 
 
 def read_note(folder: Path, turn: str) -> Note | None:

@@ -52,8 +52,8 @@ def become(kit: Path, command: Sequence[str], extra: Mapping[str, str]) -> None:
 def _prepare(kit: Path) -> None:
     if running(kit):
         raise FederationError(f"{kit.parent}: runs already; stop it first")
-    for told in (MARK, REFUSED):
-        (kit / told).unlink(missing_ok=True)
+    for mark in (MARK, REFUSED):
+        (kit / mark).unlink(missing_ok=True)
     shutil.rmtree(kit.parent / TRANSFER, ignore_errors=True)  # of processes that were killed
 
 

@@ -13,7 +13,7 @@ LOG = "learner.log"  # in the site's folder; full words stay at home
 class Learner(Protocol):
     """The process that works on orders: `learner_process`, and in a rehearsal `function_learner`."""
 
-    def ask(self, told: Mapping[str, Any]) -> None:
+    def ask(self, order: Mapping[str, Any]) -> None:
         """Hand over an order."""
         ...
 
@@ -73,15 +73,15 @@ class Work:
         The code is empty where there is an answer.
         """
         try:
-            told = self._learner.answer(seconds)
+            reply = self._learner.answer(seconds)
         except EOFError as error:
             self._answer = None
             self._ready()  # warm again when the next order comes
             return "site_crashed", None, f"{error}; see {LOG}"
-        if told is None:
+        if reply is None:
             return None
         answer, self._answer = self._answer, None
-        failure = str(told["failure"])
+        failure = str(reply["failure"])
         return failure, None if failure else answer, ""
 
     def give_up(self) -> None:

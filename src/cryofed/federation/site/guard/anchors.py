@@ -41,8 +41,8 @@ def user_place() -> Path:
 
 def anchors_of(file: Path, records: Records) -> list[Anchor]:
     """All that is remembered of these averages, the library's own note first."""
-    told = read_anchor(file)
-    own = [] if told is None else [Anchor(*told, file)]
+    anchor = read_anchor(file)
+    own = [] if anchor is None else [Anchor(*anchor, file)]
     return [*own, *_of_user(records)]
 
 
@@ -52,7 +52,7 @@ def ledgers_of(anchors: list[Anchor], own: Path) -> list[Path]:
     Raises:
         GuardError: one is not there, or lacks what it once held.
     """
-    found: dict[Path, None] = {}
+    ledgers: dict[Path, None] = {}
     moved_to = [own, *(anchor.ledger for anchor in anchors)]
     for anchor in anchors:
         place = next((path for path in (anchor.ledger, *moved_to) if _holds(path, anchor.seal)), None)
@@ -62,8 +62,8 @@ def ledgers_of(anchors: list[Anchor], own: Path) -> list[Path]:
                 f"{anchor.ledger} lacks what {anchor.where} says was spent; restore it: it must never be "
                 "deleted or put back",
             )
-        found[place.resolve()] = None
-    return list(found)
+        ledgers[place.resolve()] = None
+    return list(ledgers)
 
 
 def remember(file: Path, records: Records, ledger: Path, seal: str) -> None:
@@ -86,5 +86,5 @@ def _of_user(records: Records) -> Iterator[Anchor]:
     for path in sorted(place.glob("*.json")):
         known = kept_records(place, path.stem.partition("-")[0])
         if known is None or np.isin(known, records).any():  # what is not known counts as if it were
-            told = read_document(path)
-            yield Anchor(Path(str(told["ledger"])), str(told["seal"]), path)
+            record = read_document(path)
+            yield Anchor(Path(str(record["ledger"])), str(record["seal"]), path)

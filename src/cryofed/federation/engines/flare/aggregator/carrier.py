@@ -122,9 +122,9 @@ class FlareCarrier:
             self._check_abort()
             self._expel()
             try:
-                found = self._answers.get(timeout=min(left, 0.1))
-                out = found.site in self._registry.revoked()
-                return Answer(site=found.site, failure="revoked") if out else found
+                answer = self._answers.get(timeout=min(left, 0.1))
+                out = answer.site in self._registry.revoked()
+                return Answer(site=answer.site, failure="revoked") if out else answer
             except queue.Empty:
                 self._arrivals.hurry()
                 if time.monotonic() - self._pinged > PING_EVERY_S:
@@ -141,7 +141,7 @@ class FlareCarrier:
         self._arrivals.stop()
         if self._offer is not None:
             for site in late:
-                self._send(DISMISS, [site], timeout=0.0, told={ORDER: self._tickets[site]})
+                self._send(DISMISS, [site], timeout=0.0, words={ORDER: self._tickets[site]})
             self._offer.withdraw()
             self._offer = None
         try_malloc_trim()  # the allocator would keep what pieces took, and now come the round's vectors
@@ -205,12 +205,12 @@ class FlareCarrier:
         }
 
     def _send(
-        self, topic: str, sites: Sequence[str], timeout: float, told: Mapping[str, str] | None = None
+        self, topic: str, sites: Sequence[str], timeout: float, words: Mapping[str, str] | None = None
     ) -> dict[str, Shareable]:
         if not sites:
             return {}
         request = Shareable()
-        request.update(told or {})
+        request.update(words or {})
         with self._engine.new_context() as fl_ctx:
             replies: dict[str, Shareable] | None = self._engine.send_aux_request(
                 targets=list(sites),

@@ -57,7 +57,9 @@ class Holders:
         key = key_fingerprint(load_pem_x509_certificates(certificate)[0].public_key())
         with self._guard:
             self._sessions[name] = (_hashed(token), key)
-            write_document(self._path, {"sites": {site: list(told) for site, told in self._sessions.items()}})
+            write_document(
+                self._path, {"sites": {site: list(sessions) for site, sessions in self._sessions.items()}}
+            )
 
     def holds(self, name: str, token: str) -> bool:
         """Whether a message of this session may be taken; those of the aggregator and coordinator may."""
