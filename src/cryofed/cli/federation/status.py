@@ -75,7 +75,10 @@ def told_of(home: Path, plan: Plan | None) -> dict[str, Any]:
         folder = home / "campaigns" / f"{number:04d}"
         rounds, gate = read_lines(folder / "rounds.jsonl"), folder / "gate.json"
         spoken = verdict(read_document(gate), asked(rounds)).record() if gate.exists() else None
-        ran.append({"number": number, "state": state(folder), "verdict": spoken, "rounds": rounds})
+        shown = folder / "attestation.json"
+        proven = read_document(shown)["sites"] if shown.exists() else {}
+        facts = {"number": number, "state": state(folder), "verdict": spoken, "rounds": rounds}
+        ran.append(facts | {"attestation": proven})
     return {
         "name": plan.name if plan else home.name,
         "current": current.number if current else None,
@@ -106,6 +109,9 @@ def _lines(told: Mapping[str, Any], given: Path) -> Iterator[str]:
         yield f"{mark} release {one['number']}  {one['hash'][:12]}  {one['origin']}"
     for campaign in told["campaigns"]:
         yield f"campaign {campaign['number']}: {len(campaign['rounds'])} rounds, {campaign['state']}"
+        for site, proof in sorted(campaign["attestation"].items()):
+            of = f" ({proof['platform']})" if proof["platform"] else ""
+            yield f"  {site}: {proof['status']}{of}{f', {why}' if (why := proof['why']) else ''}"
         for line in campaign["rounds"]:
             gone = {**line["refused"], **line["lost"]}
             auc = "-" if line["auc"] is None else f"{line['auc']:.4f}"

@@ -161,6 +161,7 @@ def _status(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.settings import read_settings
+    from cryofed.federation.site.attesting import aggregator_standing
     from cryofed.trust.words import fingerprint_words
 
     home = SiteHome(options.home)
@@ -179,6 +180,7 @@ def _status(options: argparse.Namespace) -> None:
                 "processes": now.processes,
                 "certificate": certificate,
                 "library": read_settings(home).library,
+                "aggregator": aggregator_standing(home.work, accepted.hash if accepted else ""),
                 "agreement": {
                     "accepted": accepted.version if accepted else None,
                     "proposed": proposed.version if proposed else None,
@@ -194,5 +196,6 @@ def _status(options: argparse.Namespace) -> None:
         print("not joined yet: waits for the coordinator's NAME.signed.pem")
     print(f"library {read_settings(home).library}")
     print(f"agreement {accepted.version} is accepted" if accepted else "no agreement is accepted yet")
+    print(f"aggregator {aggregator_standing(home.work, accepted.hash if accepted else '')}")
     if proposed is not None:
         print(f"agreement {proposed.version} is proposed: cryofed site agreement diff --home {options.home}")

@@ -15,6 +15,7 @@ _PROFILES = {
     "open": "whoever runs the aggregator can read each site's update and numbers",
     "masked": "the aggregator sees only sums of updates",
     "attested": "the aggregator shows evidence of a secure machine before anything is sent",
+    "attested-masked": "the aggregator shows such evidence first, and sees only sums of updates even then",
 }
 _INDENT = " " * 13
 _TASKS = {
@@ -26,6 +27,7 @@ _TASKS = {
     "open": "the seed of the site's own mask, once every site's update is in the sum",
     "challenge": "a random number that the aggregator's chip must sign",
     "evidence": "one word: that the aggregator has proven itself",
+    "attest": "what your machine's chip signs, with its maker's certificates: which program, on which chip",
 }
 
 
