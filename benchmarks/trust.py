@@ -15,7 +15,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +39,8 @@ from cryofed.trust.masks.masking import gather, unmask
 from cryofed.trust.masks.messages import Complete, Masked
 from cryofed.trust.masks.rules import MaskRules, new_call
 from cryofed.trust.masks.site import Member, answer_call, answer_complete, answer_offers
+
+Rows = dict[str, dict[str, float]]  # by engine
 
 PAGE = ROOT / "docs" / "trust.md"
 NUMBERS = 1_000_000
@@ -177,10 +179,9 @@ def in_one_process(numbers: int, repeats: int) -> str:
 
 
 def over_engines() -> str:
-    """The table of profiles over real engines; `–`: not measured, or not in its time."""
-    rows: dict[str, dict[str, dict[str, float]]] = {}
-    engines = [name for name in engine_names() if name != "embedded"]
-    for engine in engines:
+    """The table of profiles over real engines."""
+    rows: dict[str, Rows] = {}
+    for engine in real_engines():
         python = python_with(engine)
         if python is None:
             print(f"{engine}: left out, no environment of this checkout has it: make test-{engine}")
@@ -192,16 +193,24 @@ def over_engines() -> str:
         print(engine, *lines, sep="\n", flush=True)
         for one in map(json.loads, lines):
             rows.setdefault(one["profile"], {})[engine] = one
+    return profiles(rows)
+
+
+def real_engines() -> list[str]:
+    return [name for name in engine_names() if name != "embedded"]
+
+
+def profiles(rows: Mapping[str, Rows]) -> str:
+    """Seconds by profile and engine, and what a site sends; `–`: not measured, or not in its time."""
+    heads = [f"`{engine}`, s" for engine in real_engines()]
     lines = [
         f"Three sites, the shipped network; seconds of a round (medians of four); {where()}.",
         "",
-        "| profile | "
-        + " | ".join(f"`{engine}`, s" for engine in engines)
-        + " | sent, MB | messages | times `open` |",
-        "|---|" + "---:|" * (len(engines) + 3),
+        f"| profile | {' | '.join(heads)} | sent, MB | messages | times `open` |",
+        "|---|" + "---:|" * (len(heads) + 3),
     ]
     for profile, found in rows.items():
-        cells = [f"{found[engine]['seconds']:.2f}" if engine in found else "–" for engine in engines]
+        cells = [f"{found[one]['seconds']:.1f}" if one in found else "–" for one in real_engines()]
         sent, said = (statistics.median(one[name] for one in found.values()) for name in ("bytes", "said"))
         plain = statistics.median(one["bytes"] for one in rows["open"].values())
         lines.append(
