@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.engines.remote import processes
+from cryofed.federation.engines.remote import connection, processes
 from cryofed.federation.engines.remote.agreeing import consent_of, signed_agreement
 from cryofed.federation.engines.remote.homes import Home, SiteHome
 from cryofed.federation.engines.remote.machines import RemoteMachines
@@ -88,14 +87,10 @@ def accept_here(home: Home, site: SiteHome) -> None:
 
 def with_free_port(plan: Plan) -> Plan:
     """The plan, on another port where its own is in use."""
-    with socket.socket() as one, socket.socket() as other:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind(("", plan.network.port))
-        except OSError:
-            other.bind(("", 0))
-            free = int(other.getsockname()[1])
-            return replace(plan, network=replace(plan.network, port=free))
+    try:
+        connection.check_port_free(plan.network.port, patience_s=0.0)
+    except FederationError:
+        return replace(plan, network=replace(plan.network, port=connection.free_port()))
     return plan
 
 
