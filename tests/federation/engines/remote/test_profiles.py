@@ -98,17 +98,18 @@ def test_masked(engine: str, tmp_path: Path, libraries: dict[str, Path]) -> None
     assert set(report["accepted"]) == set(NAMES)  # type: ignore[call-overload]
     # Whatever the aggregator has written, no site's update is in it.
     home = tmp_path / PLAN.name
+    sites = home / engine / "sites"
     kept = b"".join(
         path.read_bytes() for path in home.rglob("*") if path.is_file() and "sites" not in path.parts
     )
     for name in NAMES:
-        file = home / "sites" / name / "work" / "masks" / "update.safetensors"
+        file = sites / name / "work" / "masks" / "update.safetensors"
         vector = read_arrays(file)[0]["vector"]
         first = int(vector.nonzero()[0][0])
         piece = vector[first : first + 64].tobytes()
         assert piece in file.read_bytes()
         assert piece not in kept
-        audit = (home / "sites" / name / "audit").rglob("*.jsonl")
+        audit = (sites / name / "audit").rglob("*.jsonl")
         assert any("cryofed.sealed/1" in path.read_text() for path in audit)
 
 
@@ -139,6 +140,6 @@ def test_an_aggregator_that_proves_nothing_gets_nothing(
     with pytest.raises(FederationError, match="guard-unattested"):
         run(tmp_path, plan, libraries)
     for name in NAMES:
-        work = tmp_path / PLAN.name / "sites" / name / "work"
+        work = tmp_path / PLAN.name / engine / "sites" / name / "work"
         assert not (work / "last.answer").exists()
         assert "not proven" in (work / "site.log").read_text()

@@ -25,8 +25,9 @@ def federation_here(
 ) -> Iterator[Plan]:
     """Founded and started inside the `with`; afterwards no process is left.
 
-    Every site gets a folder in `home / "sites"`, makes its own key there and joins by request and answer,
-    exactly as on machines of their own. What is there already is started as it is.
+    Every site gets a folder in `sites` of the engine's own folder, makes its own key there and joins by
+    request and answer, exactly as on machines of their own; to another engine it joins anew. What is there
+    already is started as it is.
 
     Args:
         machines: of the engine.
@@ -36,7 +37,7 @@ def federation_here(
     """
     plan = with_free_port(plan)
     own = machines.home(home)
-    sites = {name: SiteHome(home / "sites" / name) for name in libraries}
+    sites = {name: SiteHome(own.folder / "sites" / name) for name in libraries}
     if not own.authority.exists():
         machines.found(plan, home)
     if not _is_signed(plan, own):
