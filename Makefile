@@ -60,6 +60,7 @@ $(APART:%=test-%): test-%: $(READY)
 	$(PY) -m pytest tests/federation/engines/remote tests/federation/engines/$* -m processes -k "$* $(NOT-$*)"
 
 # Under strace for over a minute each: no socket but the named ones, no file outside the named folders.
+# `ENGINE=flower` and `ENGINE=openfl` look at those engines, each in its environment.
 test-silent: $(READY)
 	CRYOFED_SILENT_SECONDS=75 $(PY) -m pytest tests/silence --durations=0
 

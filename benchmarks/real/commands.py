@@ -12,6 +12,7 @@ from benchmarks.real.running.building import build_sets, tell_sources
 from benchmarks.real.running.findings import add_to
 from benchmarks.real.running.judging import compare, judge_all, judge_model, judge_rule, judge_scores
 from benchmarks.real.running.material import KEPT
+from benchmarks.real.running.published import published
 from benchmarks.real.running.training import federation, ours, peers, policies, release
 from cryofed.errors import CryoFedError
 
@@ -56,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         "scores", type=Path, nargs="+", help="TSV files; NAME-seed1.tsv, NAME-seed2.tsv are averaged"
     )
     command.set_defaults(run=compare)
+    command = commands.add_parser("published", help="README's table and the model page's, from kept scores")
+    command.add_argument("--write", action="store_true", help="the tables into their pages")
+    command.set_defaults(run=published)
     command = commands.add_parser("peers", help="train the peers' shapes, leaving one molecule out at a time")
     command.add_argument("--shards", type=Path, help="folder of simulated averages (default: simulated here)")
     command.add_argument("--jobs", type=int, default=200, help="simulated jobs (200)")
@@ -64,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--further", type=int, default=150, help="steps with all, for each fold (150)")
     command.add_argument("--seeds", type=int, default=1, help="trainings that differ in the seed alone (1)")
+    command.add_argument("--write", action="store_true", help="the scores into this repository")
     command.set_defaults(run=peers)
     for name, run, help_text in (
         ("ours", ours, "our own model, leave-one-molecule-out; trains what is missing"),

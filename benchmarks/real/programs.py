@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.real.sets import RealSet
+from benchmarks.real.sets import LabelledSet
 from benchmarks.real.sources import labels
 from benchmarks.real.table import Answer
 from cryofed.errors import InputError, OutputError
@@ -41,7 +41,7 @@ def product(job: ClassJob, model: Path | None = None) -> Answer:
     return Answer(score=selection.score, kept=selection.kept)
 
 
-def read_scores(path: Path, sets: Sequence[RealSet]) -> Mapping[str, Answer]:
+def read_scores(path: Path, sets: Sequence[LabelledSet]) -> Mapping[str, Answer]:
     """Scores of any program: a TSV with `set`, `class_number`, `score` and perhaps `kept`.
 
     A class that is not named has no score and is not kept. A set of which no class is named is left out, and
@@ -77,7 +77,7 @@ def read_scores(path: Path, sets: Sequence[RealSet]) -> Mapping[str, Answer]:
     return {name: _answer(of, sizes[name], "kept" in columns) for name, of in told.items()}
 
 
-def write_scores(path: Path, sets: Iterable[RealSet], answers: Mapping[str, Answer]) -> None:
+def write_scores(path: Path, sets: Iterable[LabelledSet], answers: Mapping[str, Answer]) -> None:
     """The file that `read_scores` reads."""
     lines = ["\t".join((*COLUMNS, "kept"))]
     for of in sets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ PLACES = ("", "class_averages_mixed", "class_averages")  # folders of the develo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RealSet:
-    """One set of real averages, images alone: no particle counts, no resolution.
+class LabelledSet:
+    """What is known of a set without its pictures: labels, molecule, and what may be done with it.
 
     `good` and `counted` `(n,)` in class order; classes that nobody can settle are not counted. Sets of one
     `molecule` are left out together. `training`: may be trained on. `demonstration`: labels of a screenshot
@@ -29,7 +30,6 @@ class RealSet:
 
     name: str
     molecule: str
-    job: ClassJob
     good: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     training: bool
@@ -50,6 +50,18 @@ class RealSet:
     def n_bad(self) -> int:
         """Counted classes that an expert rejects."""
         return int((~self.good & self.counted).sum())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealSet(LabelledSet):
+    """One set of real averages, images alone: no particle counts, no resolution."""
+
+    job: ClassJob
+
+
+def labelled_sets() -> list[LabelledSet]:
+    """Every set of the benchmark, in the order of sources.toml. No picture is needed."""
+    return [LabelledSet(**_known(source)) for source in sources()]
 
 
 def read_sets(folder: Path) -> list[RealSet]:
@@ -101,15 +113,19 @@ def _read(source: Source, path: Path) -> RealSet:
     if len(job.classes) != len(of):
         found = f"{len(job.classes)} averages for {len(of)} labels"
         raise InputError(path, "stack", found, f"build {source.name} again")
-    return RealSet(
-        name=source.name,
-        molecule=source.molecule,
-        job=job,
-        good=of.good,
-        counted=of.counted,
-        training=source.training,
-        demonstration=source.demonstration,
-        negative_stain=source.negative_stain,
-        grey=source.grey,
-        labelled_by=source.labelled_by,
-    )
+    return RealSet(job=job, **_known(source))
+
+
+def _known(source: Source) -> dict[str, Any]:
+    of = labels()[source.name]
+    return {
+        "name": source.name,
+        "molecule": source.molecule,
+        "good": of.good,
+        "counted": of.counted,
+        "training": source.training,
+        "demonstration": source.demonstration,
+        "negative_stain": source.negative_stain,
+        "grey": source.grey,
+        "labelled_by": source.labelled_by,
+    }

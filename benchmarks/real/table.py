@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.real.sets import RealSet
+from benchmarks.real.sets import LabelledSet
 from cryofed.learning.metrics import auc
 
 FEWEST = 8  # good, or bad, classes that a set needs to be the worst one of a figure
@@ -85,7 +85,7 @@ def _enough(of: Figures, figure: str) -> bool:
     return needed[figure] >= FEWEST
 
 
-def summarize(sets: Sequence[RealSet], answers: Mapping[str, Answer]) -> Summary:
+def summarize(sets: Sequence[LabelledSet], answers: Mapping[str, Answer]) -> Summary:
     """The table of one program over the sets that it answered."""
     seen = [of for of in sets if of.name in answers]
     rows = [
@@ -153,8 +153,8 @@ def each_set(programs: Mapping[str, Summary], figure: str = "auc") -> str:
     return "\n".join([head, *lines])
 
 
-def _figures(sets: Sequence[RealSet], answers: Sequence[Answer]) -> Figures:
-    def joined(part: Callable[[RealSet, Answer], NDArray[np.generic]]) -> NDArray[np.generic]:
+def _figures(sets: Sequence[LabelledSet], answers: Sequence[Answer]) -> Figures:
+    def joined(part: Callable[[LabelledSet, Answer], NDArray[np.generic]]) -> NDArray[np.generic]:
         pairs = zip(sets, answers, strict=True)
         return np.concatenate([part(of, answer)[of.counted] for of, answer in pairs]) if sets else np.zeros(0)
 

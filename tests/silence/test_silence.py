@@ -138,7 +138,9 @@ def test_an_embedded_campaign(home: Path, work: Path) -> None:
 
 
 @pytest.mark.skipif(not LONG, reason="a federation for over a minute: make test-silent")
-@pytest.mark.parametrize(("engine", "package"), [("flare", "nvflare"), ("flower", "flwr")])
+@pytest.mark.parametrize(
+    ("engine", "package"), [("flare", "nvflare"), ("flower", "flwr"), ("openfl", "openfl")]
+)
 def test_a_federation_speaks_to_this_machine_alone(home: Path, work: Path, engine: str, package: str) -> None:
     pytest.importorskip(package)
     plan = small_plan(work, steps=400)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.real.programs import product, read_scores, rule, write_scores
 from benchmarks.real.running.material import KEPT, sets_of
-from benchmarks.real.sets import RealSet
+from benchmarks.real.sets import LabelledSet, RealSet, labelled_sets
 from benchmarks.real.table import Answer, Summary, each_set, markdown, mean_of, side_by_side, summarize
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob
@@ -33,7 +33,7 @@ def judge_all(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Scores in tables beside each other."""
-    programs = kept_scores(options.scores, sets_of(options))
+    programs = kept_scores(options.scores, labelled_sets())
     print(f"{side_by_side(programs)}\n\n{each_set(programs)}")
     return 0
 
@@ -56,7 +56,7 @@ def judge_model(options: argparse.Namespace) -> int:
 
 def judge_scores(options: argparse.Namespace) -> int:
     """Any program's scores."""
-    sets = sets_of(options)
+    sets = labelled_sets()
     answers = read_scores(options.scores, sets)
     missing = [of.name for of in sets if of.name not in answers]
     if missing:
@@ -64,7 +64,7 @@ def judge_scores(options: argparse.Namespace) -> int:
     return _tell(f"{options.scores.name}", summarize(sets, answers))
 
 
-def kept_scores(paths: Sequence[Path], sets: Sequence[RealSet]) -> dict[str, Summary]:
+def kept_scores(paths: Sequence[Path], sets: Sequence[LabelledSet]) -> dict[str, Summary]:
     """Files of scores by program; several seeds of one program are averaged."""
     runs: dict[str, list[Mapping[str, Answer]]] = {}
     for path in paths:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
 from benchmarks.measuring.page import write_between
 from benchmarks.real.page import PAGE
@@ -13,7 +12,6 @@ from benchmarks.real.running.material import (
     FEDERATION_PAGE,
     KEPT,
     MODEL_PAGE,
-    README,
     SELECTING_PAGE,
     SHIPPED_SEED,
     bench_of,
@@ -21,8 +19,9 @@ from benchmarks.real.running.material import (
     seeds_of,
     sets_of,
 )
-from benchmarks.real.sets import RealSet, default_folder
-from benchmarks.real.table import Summary, each_set, markdown, mean_of, side_by_side, summarize
+from benchmarks.real.running.published import OURS, publish
+from benchmarks.real.sets import default_folder
+from benchmarks.real.table import each_set, markdown, mean_of, side_by_side, summarize
 from cryofed.errors import InputError
 
 
@@ -43,40 +42,18 @@ def ours(options: argparse.Namespace) -> int:
             write_for_clicks(bench, told, [seed], options.kept / "clicks")
             if options.sheets:
                 print(f"wrote {len(write_sheets(told, answers, options.sheets))} sheets to {options.sheets}")
-    mean = mean_of(list(runs.values()))
-    programs = {"rule: variance inside over outside": summarize(sets, answers_by(sets, rule)), **runs}
+        if options.write:
+            publish(f"{OURS}-seed{seed}", sets, answers)
+    programs = {"rule": summarize(sets, answers_by(sets, rule)), **runs}
     if len(seeds) > 1:
         programs["weights averaged over the seeds"] = summarize(sets, answers_of(left_out(bench, seeds)))
-        programs["mean of the seeds"] = mean
+        programs["mean of the seeds"] = mean_of(list(runs.values()))
     relion = "\n\n".join(lines)
-    print(f"{markdown(mean)}\n\n{relion}\n\n{side_by_side(programs)}")
+    print(f"{markdown(list(programs.values())[-1])}\n\n{relion}\n\n{side_by_side(programs)}")
     if options.write:
-        write_between(README, {"quality": _quality(sets, mean, lines[0])})
-        write_between(
-            MODEL_PAGE, {"left-out": f"{markdown(mean)}\n\n{relion}", "seeds": side_by_side(programs)}
-        )
+        publish("rule", sets, answers_by(sets, rule))
+        write_between(MODEL_PAGE, {"relion": relion})
     return 0
-
-
-def _quality(sets: Sequence[RealSet], mean: Summary, line: str) -> str:
-    """README's table: a line for each kind of judge, and the worst."""
-    share = {f: f"{mean.mean(f):.0%}".replace("%", " %") for f in ("good_kept", "bad_rejected")}
-    worst, name = mean.worst("auc")
-    least, of = mean.worst("good_kept")
-    weak, weakest = mean.worst("bad_rejected")
-    return "\n".join(
-        [
-            "| judged on | AUC | good classes kept | bad classes rejected |",
-            "|---|---:|---:|---:|",
-            f"| {len(sets)} sets of real averages, mean | {mean.mean('auc'):.3f} | {share['good_kept']} "
-            f"| {share['bad_rejected']} |",
-            f"| the worst of them | {worst:.3f} ({name}) | {least:.0%} ({of}) | {weak:.0%} ({weakest}) |",
-            f"| all {mean.together.n_good + mean.together.n_bad} classes on one scale "
-            f"| {mean.together.auc:.3f} | {mean.together.good_kept:.0%} | {mean.together.bad_rejected:.0%} |",
-            "",
-            line,
-        ]
-    )
 
 
 def peers(options: argparse.Namespace) -> int:
@@ -101,6 +78,8 @@ def peers(options: argparse.Namespace) -> int:
         for name, answers in judge_peers(sets, learnt_from, course, folder, say):
             written.append(KEPT / f"{name}-seed{seed}.tsv")
             write_scores(written[-1], sets, answers)
+            if options.write:
+                publish(f"{name}-seed{seed}", sets, answers)
             say(f"wrote {written[-1]}")
     programs = kept_scores(written, sets)
     print(f"{side_by_side(programs)}\n\n{each_set(programs)}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cryofed.cli.model import add_model, checked_model
+from cryofed.cli.numbers import port
 from cryofed.cli.policy_options import add_policy, policy_of
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lane", help="lane to queue to (default: the master)")
     parser.add_argument("--host", help="machine of the CryoSPARC master (default: CRYOSPARC_MASTER_HOSTNAME)")
-    parser.add_argument("--base-port", type=int, help="its base port (default: CRYOSPARC_BASE_PORT)")
+    parser.add_argument("--base-port", type=port, help="its base port (default: CRYOSPARC_BASE_PORT)")
     parser.add_argument("--email", help="account (default: CRYOSPARC_EMAIL)")
     add_policy(parser)
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")

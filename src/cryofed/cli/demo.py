@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.numbers import natural
 from cryofed.errors import OutputError
 
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="embedded",
         help="embedded: in this process; flare, flower, openfl: a federation of real processes on localhost",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the labs and of training (default: 1)")
+    parser.add_argument("--seed", type=natural, default=1, help="of the labs and of training (default: 1)")
     parser.add_argument("--force", action="store_true", help="replace the demo that is there")
 
 

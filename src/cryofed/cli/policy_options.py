@@ -7,6 +7,8 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cryofed.cli.numbers import natural, positive, share
+
 if TYPE_CHECKING:
     from cryofed.jobs.job import ClassJob
     from cryofed.selection.policy import Policy
@@ -38,7 +40,7 @@ def add_policy(parser: argparse.ArgumentParser, *, dashes: bool = True) -> None:
         help="largest share of the particles that may go unasked (default: 0.6)",
     )
     parser.add_argument(
-        name("min-particles"), type=_count, help="classes with fewer are not scored (default: 10)"
+        name("min-particles"), type=natural, help="classes with fewer are not scored (default: 10)"
     )
 
 
@@ -57,7 +59,7 @@ def policy_of(options: argparse.Namespace, *, keep_views: bool = False) -> Polic
 def add_sizes(parser: argparse.ArgumentParser) -> None:
     """`--mask-diameter` and `--pixel-size`."""
     for name in ("--mask-diameter", "--pixel-size"):
-        parser.add_argument(name, type=_positive, metavar="Å", help="where the job does not tell it")
+        parser.add_argument(name, type=positive, metavar="Å", help="where the job does not tell it")
 
 
 def opened(options: argparse.Namespace) -> ClassJob:
@@ -86,25 +88,3 @@ def review_command(options: argparse.Namespace) -> str:
     if options.model is not None:
         words += ["--model", str(options.model.absolute())]
     return shlex.join(words)
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value

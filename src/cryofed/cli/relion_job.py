@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.cli.model import add_model, checked_model
+from cryofed.cli.numbers import count
 from cryofed.cli.policy_options import add_policy, policy_of
 
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--o", dest="outname", required=True, help="the job's folder, from the project's")
     parser.add_argument("--in_parts", type=Path, help="run_itNNN_data.star of a finished 2D classification")
     parser.add_argument("--optimiser", type=Path, help="or its run_itNNN_optimiser.star")
-    parser.add_argument("--j", type=int, default=1, help="threads; RELION always passes it, nothing needs it")
+    parser.add_argument("--j", type=count, default=1, help="threads; RELION passes it, nothing needs it")
     add_policy(parser, dashes=False)
     parser.add_argument(
         "--keep_views", type=_yes, default=False, help="Yes keeps the best class of every view"

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from cryofed.cli.model import add_model, checked_model
+from cryofed.cli.numbers import count, port
 from cryofed.cli.policy_options import add_policy, add_sizes, opened, policy_of
 
 # What is learnt from a decision is too small a product to share among threads; they only wait for each other.
@@ -32,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SELECTION",
         help="an earlier selection of this job to load: a Select job, a saved review, a TSV",
     )
-    parser.add_argument("--limit", type=int, default=500, help="classes of a library to show (default: 500)")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--limit", type=count, default=500, help="classes of a library to show (500)")
+    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, start no browser")
 
 
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
             )
         else:
             gallery, saving = open_library_review(
-                options.library, limit=max(1, options.limit), model=options.model, say=say
+                options.library, limit=options.limit, model=options.model, say=say
             )
         say("drawing thumbnails")
         app = review_app(gallery, saving)

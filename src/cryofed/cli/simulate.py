@@ -7,32 +7,34 @@ import os
 import sys
 from pathlib import Path
 
+from cryofed.cli.numbers import count, natural
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `cryofed simulate`."""
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     sites = kinds.add_parser("sites", help="sites with finished, labelled 2D classifications")
-    sites.add_argument("--sites", type=_count, default=3, help="number of sites (default 3)")
-    sites.add_argument("--jobs", type=_count, default=6, help="2D classifications of each site (default 6)")
+    sites.add_argument("--sites", type=count, default=3, help="number of sites (default 3)")
+    sites.add_argument("--jobs", type=count, default=6, help="2D classifications of each site (default 6)")
     sites.add_argument(
-        "--jobs-per-project", type=_count, default=2, help="classifications of one molecule (default 2)"
+        "--jobs-per-project", type=count, default=2, help="classifications of one molecule (default 2)"
     )
-    sites.add_argument("--cryosparc", type=_natural, default=0, help="how many of the sites use CryoSPARC")
+    sites.add_argument("--cryosparc", type=natural, default=0, help="how many of the sites use CryoSPARC")
     _shared(sites)
     corpus = kinds.add_parser("corpus", help="labelled averages for training, in .npz shards")
-    corpus.add_argument("--jobs", type=_count, default=1800, help="jobs of about 35 averages (default 1800)")
+    corpus.add_argument("--jobs", type=count, default=1800, help="jobs of about 35 averages (default 1800)")
     corpus.add_argument(
         "--structures", type=Path, help="folder of PDB, mmCIF or MRC files for half of the molecules"
     )
     _shared(corpus)
     jobs = kinds.add_parser("jobs", help="2D classifications as RELION makes them of simulated particles")
-    jobs.add_argument("--jobs", type=_count, default=1, help="number of classifications (default 1)")
+    jobs.add_argument("--jobs", type=count, default=1, help="number of classifications (default 1)")
     jobs.add_argument(
         "--classifier", choices=["relion"], default="relion", help="the program that classifies"
     )
-    jobs.add_argument("--particles", type=_count, default=800, help="particles of each (default 800)")
-    jobs.add_argument("--classes", type=_count, default=16, help="classes of each (default 16)")
-    jobs.add_argument("--iterations", type=_count, default=20, help="iterations of each (default 20)")
+    jobs.add_argument("--particles", type=count, default=800, help="particles of each (default 800)")
+    jobs.add_argument("--classes", type=count, default=16, help="classes of each (default 16)")
+    jobs.add_argument("--iterations", type=count, default=20, help="iterations of each (default 20)")
     jobs.add_argument("--structures", type=Path, help="folder of PDB, mmCIF or MRC files for the molecules")
     _shared(jobs)
 
@@ -40,25 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="new folder")
     parser.add_argument(
-        "--seed", type=_natural, default=0, help="the same seed gives the same files (default 0)"
+        "--seed", type=natural, default=0, help="the same seed gives the same files (default 0)"
     )
     parser.add_argument(
-        "--workers", type=_count, default=os.cpu_count() or 1, help="processes (default: one a core)"
+        "--workers", type=count, default=os.cpu_count() or 1, help="processes (default: one a core)"
     )
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
-
-
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
-    return number
 
 
 def run(options: argparse.Namespace) -> None:

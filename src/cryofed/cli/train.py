@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.numbers import count, natural
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("model"), help="new folder for the better model (default: model)"
     )
-    parser.add_argument("--epochs", type=int, default=8, help="times that each average is seen (default: 8)")
+    parser.add_argument("--epochs", type=count, default=8, help="times that each average is seen (8)")
     parser.add_argument(
         "--device",
         default="auto",
         help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model on a CPU")
+    parser.add_argument("--seed", type=natural, default=1, help="the same seed gives the same model on a CPU")
     parser.add_argument("--json", action="store_true", help="print what came of it as JSON and nothing else")
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector,
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
+from cryofed.workers import pool
 
 MIN_CELL = 4  # a held-out project is one job here, whose few good classes nobody needs to hide
 
@@ -177,8 +176,8 @@ def _without_federation(
     tasks = [("pooled", together, [world.libraries[name] for name in names])]
     tasks += [(name, alone, [world.libraries[name]]) for name in names]
     vectors: dict[str, Vector] = {}
-    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
-        futures = {task[0]: pool.submit(_train, start, *task, settings.seed) for task in tasks}
+    with pool(cores()) as processes:
+        futures = {task[0]: processes.submit(_train, start, *task, settings.seed) for task in tasks}
         for done, name in enumerate([*names, "pooled"], start=1):
             vectors[name] = futures[name].result()
             tell(f"{name} has learnt", 0.55 + 0.4 * done / len(tasks))

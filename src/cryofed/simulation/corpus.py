@@ -12,7 +12,7 @@ from cryofed.simulation.classes.job import simulate_job
 from cryofed.simulation.classes.truth import SimulatedJob
 from cryofed.simulation.molecules.structures import read_structure, structure_files
 from cryofed.simulation.spec import random_spec
-from cryofed.simulation.workers import in_order
+from cryofed.workers import in_order
 
 FROM_FILES = 0.5  # share of jobs whose molecule is read, where there are files
 

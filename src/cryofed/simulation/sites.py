@@ -20,7 +20,7 @@ from cryofed.simulation.files.relion_select import class2d_step, pipeline, selec
 from cryofed.simulation.molecules.shapes import KINDS, random_molecule
 from cryofed.simulation.particles.table import particles
 from cryofed.simulation.spec import Spec, random_spec
-from cryofed.simulation.workers import in_order
+from cryofed.workers import in_order
 
 STACK = "Extract/job002/particles.mrcs"
 

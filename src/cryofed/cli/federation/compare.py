@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cryofed.cli.federation.first_model import add_first_model
+from cryofed.cli.numbers import count, share
 from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, MissingPackageError
 
@@ -29,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategies", metavar="NAMES", help="run each plan with each of these (comma-separated; or: all)"
     )
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
+    parser.add_argument("--seeds", type=count, default=3, help="runs of each (default: %(default)s)")
     add_first_model(parser)
     parser.add_argument(
-        "--margin", type=float, default=0.01, help="target is pooled AUC minus this (%(default)s)"
+        "--margin", type=share, default=0.01, help="target is pooled AUC minus this (%(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
 
@@ -48,8 +49,6 @@ def run(options: argparse.Namespace) -> None:
     from cryofed.federation.releases.first import first_vector
     from cryofed.federation.telling.comparison import compare, table
 
-    if options.seeds < 1:
-        raise InputError("--seeds", "number", str(options.seeds), "give at least 1")
     named: dict[str, Plan] = {}
     for path in options.plans:
         plan = read_plan(path)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.numbers import port
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder, or the plan beside it."""
     parser.add_argument("home", type=Path, help="the federation's folder, or its PLAN.toml")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, start no browser")
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from cryofed.cli.numbers import count
 from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, OutputError
 from cryofed.federation.agreement.engines import load_engine
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", default="embedded", help="who carries the vectors (default: %(default)s)")
     parser.add_argument("--strategy", default="fedavg", help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=RoundRules().count, help="default: %(default)s")
+    parser.add_argument("--rounds", type=count, default=RoundRules().count, help="default: %(default)s")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryofed.cli.model import add_trust, checked_release
+from cryofed.cli.numbers import natural
 from cryofed.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "verify":
             add_trust(child)
         if name in ("show", "promote"):
-            child.add_argument("number", type=int, help="of the release")
+            child.add_argument("number", type=natural, help="of the release")
         if name in ("promote", "rollback"):
             child.add_argument("--why", required=True, help="a reason, for the history")
         child.set_defaults(run_action=function)

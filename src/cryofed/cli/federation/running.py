@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryofed.cli.federation.first_model import add_first_model
+from cryofed.cli.numbers import count
 
 if TYPE_CHECKING:
     from cryofed.federation.aggregator.campaign import Campaign
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--home", type=Path, help="the federation's folder (default: beside the plan, named as in the plan)"
     )
-    parser.add_argument("--campaigns", type=int, default=1, help="how many (default: %(default)s)")
+    parser.add_argument("--campaigns", type=count, default=1, help="how many (default: %(default)s)")
     parser.add_argument(
         "--device",
         help="where sites of this machine train: auto, cpu, cuda or mps (default: as the plan's [embedded] "

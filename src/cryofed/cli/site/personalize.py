@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryofed.cli.model import add_trust, checked_release
-from cryofed.errors import InputError, MissingPackageError, OutputError
+from cryofed.cli.numbers import count, natural
+from cryofed.errors import MissingPackageError, OutputError
 
 if TYPE_CHECKING:
     from cryofed.learning.personalize import Personal
@@ -35,13 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--own-model", action="store_true", help="the release is your own: ask for no signature"
     )
     parser.add_argument("--out", type=Path, default=Path("personal"), help="new folder (default: personal)")
-    parser.add_argument("--epochs", type=int, default=8, help="times that each average is seen (default: 8)")
+    parser.add_argument("--epochs", type=count, default=8, help="times that each average is seen (8)")
     parser.add_argument(
         "--device",
         default="auto",
         help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model on a CPU")
+    parser.add_argument("--seed", type=natural, default=1, help="the same seed gives the same model on a CPU")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -58,8 +59,6 @@ def run(options: argparse.Namespace) -> None:
 
     if not options.own_model:
         checked_release(options.release, options)
-    if options.epochs < 1:
-        raise InputError("--epochs", "number", str(options.epochs), "give 1 or more")
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         raise OutputError(options.out, "folder", "not empty", "name a new folder with --out")
     device_of(options.device)  # what is wrong is said before the library is read

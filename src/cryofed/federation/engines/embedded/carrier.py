@@ -27,6 +27,7 @@ from cryofed.federation.site.masked import Signet
 from cryofed.federation.wire.orders import Answer, unpack_order
 from cryofed.federation.wire.parcels import PAPER_SCHEMA, schema_of
 from cryofed.learning.device import device_of
+from cryofed.workers import end_with_parent
 
 
 @contextmanager
@@ -287,6 +288,7 @@ class Dropouts:
 
 
 def _work(pipe: Connection, plan: Plan, function: SiteFunction) -> None:
+    end_with_parent()
     pipe.send("started")
     while True:
         try:

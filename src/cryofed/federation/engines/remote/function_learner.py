@@ -11,6 +11,7 @@ from typing import Any
 from cryofed.disk.whole import mapped_bytes
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.site.answering import Site, SiteFunction
+from cryofed.workers import end_with_parent
 
 
 class FunctionLearner:
@@ -64,6 +65,7 @@ class FunctionLearner:
 
 
 def _work(pipe: Connection, plan: Plan, site: Site, function: SiteFunction) -> None:
+    end_with_parent()
     pipe.send("started")
     while True:
         try:
