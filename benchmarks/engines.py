@@ -153,10 +153,12 @@ def within(seconds: float, words: list[str]) -> str | None:
     ) as process:
         try:
             told, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt) as stopped:
             process.terminate()  # a federation ends its own processes, which have sessions of their own
             with suppress(subprocess.TimeoutExpired):
                 process.wait(120)
+            if isinstance(stopped, KeyboardInterrupt):
+                raise
             return None
         finally:
             with suppress(ProcessLookupError):

@@ -72,7 +72,7 @@ def main(engine: str, part: str, file: Path) -> None:
 
 def measured(engine: str, folder: Path, numbers: int, sites: int, tell: Tell) -> None:
     """Rounds of so many sites with a vector of so many numbers."""
-    count = 12 if numbers == SMALL else 4
+    count = 12 if numbers == SMALL else 4 if sites <= 3 else 3
     if engine == "embedded":
         with Peak(lambda: [psutil.Process()]) as peak:
             tell("seconds", sites, numbers, embedded_round(folder, sites, numbers, count))
