@@ -30,6 +30,7 @@ from cryofed.federation.engines.remote.settings import SiteSettings, write_setti
 from cryofed.federation.site.consent import Consent
 from cryofed.federation.wire.orders import EMPTY, Answer, order, pack_order
 from cryofed.trust.envelope import make_signing_key, opened, read_signing_key, seal, signed_bytes
+from cryofed.trust.words import fingerprint_words
 
 SITE = SITES[0]
 PLAN = Plan(sites=(EnrolledSite(name="a"), EnrolledSite(name="b")))
@@ -151,16 +152,21 @@ def test_the_accepted_file_cannot_be_changed(signer: Signer, tmp_path: Path) -> 
 
 
 def test_the_words_and_the_difference_name_what_counts(signer: Signer) -> None:
-    old, plan = agreement_of(PLAN, "SHA256:AB"), replace(PLAN, training=LocalTraining(steps=77))
-    new = agreement_of(plan, "SHA256:AB", old)
+    authority = "SHA256:" + ":".join(["AB"] * 32)
+    old, plan = agreement_of(PLAN, authority), replace(PLAN, training=LocalTraining(steps=77))
+    new = agreement_of(plan, authority, old)
     told = "\n".join(described(new))
     assert "77 steps" in told
+    assert f"{authority}.\n" in told
+    assert fingerprint_words(authority) in told
+    other = agreement_of(PLAN, "SHA256:" + ":".join(["CD"] * 32), old)
+    assert any(fingerprint_words(authority) in line for line in differences(old, other))
     assert "an update: how the model's numbers changed" in told
     assert "No image, no name" in told
     assert "whoever runs the aggregator can read each site's update" in told
     assert "plan.training.steps: 30 -> 77" in differences(old, new)
     assert not [line for line in differences(old, new) if line.startswith(("made", "version"))]
-    assert agreement_of(plan, "SHA256:AB", new) is new  # the same terms are no new version
+    assert agreement_of(plan, authority, new) is new  # the same terms are no new version
 
 
 def test_a_plan_that_was_not_signed_does_not_run(one: Founded) -> None:

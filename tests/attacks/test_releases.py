@@ -178,7 +178,9 @@ def test_release_verify_says_what_was_signed(
     home = federation(tmp_path / "pact", 2)
     site = site_of(home, tmp_path / "lab")
     assert main(["federation", "release", "verify", str(home)]) == 0
-    assert "release 2: signed by SHA256:" in capsys.readouterr().out
+    verified = capsys.readouterr().out
+    assert "release 2: signed by SHA256:" in verified
+    assert len(verified.partition("in words: ")[2].split()) == 12
     release = home / "releases" / "0002"
     words = ["federation", "release", "verify", str(release), "--trust", str(site.folder)]
     assert main(words) == 0

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
 
 from cryofed.disk.arrays import read_arrays, write_arrays
 from cryofed.disk.chain import add_record, head, read_chain
-from cryofed.disk.lock import held, sole_run, wait_for
+from cryofed.disk.lock import held, is_held, sole_run, wait_for
 from cryofed.disk.whole import write_whole
 from cryofed.errors import BusyError, InputError, OutputError
 
@@ -31,6 +33,19 @@ def test_a_file_that_cannot_be_replaced_stays_as_it_was_and_nothing_lies_beside_
 def test_a_secret_is_never_readable_by_others(tmp_path: Path) -> None:
     write_whole(tmp_path / "key", b"secret", mode=0o600)
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_looking_whether_a_folder_is_held_keeps_nobody_out(tmp_path: Path) -> None:
+    assert not is_held(tmp_path)
+    assert not is_held(tmp_path / "none")
+    with sole_run(tmp_path):
+        assert is_held(tmp_path)
+    assert not is_held(tmp_path)
+    with (tmp_path / "lock").open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        Timer(0.01, looking.close).start()
+        with sole_run(tmp_path):  # one who looks for 10 ms: it waits 50 ms before it gives up
+            assert is_held(tmp_path)
 
 
 def test_a_folder_is_held_by_one_process_and_the_other_is_told_which(tmp_path: Path) -> None:

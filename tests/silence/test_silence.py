@@ -32,7 +32,7 @@ SECONDS = float(
 KERNELS = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
 LONG = SECONDS >= 60
 INTERRUPTED = 130  # how the command line ends after Ctrl-C
-LOOPBACK = {"127.0.0.1", "::1"}
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 Maker = Callable[..., Path]
 # A campaign over an engine of real machines, all of it on this one: founded, started, run and stopped.
 FEDERATION = """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +12,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cryofed.disk.documents import write_document
+from cryofed.disk.lock import sole_run
 from cryofed.federation.agreement.plan import EnrolledSite, Plan
 from cryofed.web.monitor.facts import facts, state
 from cryofed.web.monitor.routes import monitor_app
 
 SITES = ("hall", "lake", "peak")
+GATE = {
+    "promoted": False, "metric": "auc", "pooled_current": 0.8, "pooled_candidate": 0.7, "campaign": 1,
+    "stopped_by": ["pooled auc goes from 0.8000 to 0.7000", "hall: auc goes from 0.8000 to 0.7000"],
+    "sites": {"hall": {"current": 0.8, "candidate": 0.7, "held_out": 40, "step": 0.05}},
+    "candidate": "b" * 64,
+}  # fmt: skip
 
 
 def report(number: int, **changes: Any) -> dict[str, Any]:
@@ -47,6 +53,13 @@ def close_round(home: Path, told: dict[str, Any]) -> None:
 
 
 @pytest.fixture
+def held(home: Path) -> Iterator[None]:
+    """As if a process ran the campaign."""
+    with sole_run(home):
+        yield
+
+
+@pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A federation after two rounds of its first campaign; the third is open."""
     folder = tmp_path / "alps"
@@ -72,6 +85,7 @@ def plan() -> Plan:
     return Plan(name="alps", sites=tuple(EnrolledSite(name=name) for name in SITES))
 
 
+@pytest.mark.usefixtures("held")
 def test_the_facts_tell_rounds_refusals_and_the_round_that_is_open(home: Path, plan: Plan) -> None:
     told = facts(home, plan=plan)
     campaign = told["campaign"]
@@ -94,13 +108,15 @@ def test_a_line_that_is_being_written_is_left_for_the_next_look(home: Path) -> N
     assert told["live"]["round"] == 3
 
 
-def test_a_campaign_is_stopped_when_nothing_came_for_an_hour_and_over_when_the_gate_spoke(home: Path) -> None:
+def test_a_campaign_runs_while_a_process_holds_it_and_is_over_when_the_gate_spoke(home: Path) -> None:
     folder = home / "campaigns/0001"
-    assert state(folder) == "running"
-    hour_ago = time.time() - 3601
-    os.utime(folder / "events.jsonl", (hour_ago, hour_ago))
     assert state(folder) == "stopped"
-    write_document(folder / "gate.json", {"promoted": False})
+    with sole_run(home):
+        assert state(folder) == "running"
+    with sole_run(home / "flare"):  # an engine of real machines, between two of its jobs
+        assert state(folder) == "running"
+    assert state(folder) == "stopped"
+    write_document(folder / "gate.json", GATE)
     assert state(folder) == "kept"
 
 
@@ -131,8 +147,35 @@ def test_a_federation_that_has_not_begun_is_shown_all_the_same(tmp_path: Path) -
     assert told["campaigns"] == []
 
 
+def test_before_the_first_run_the_plan_beside_the_folder_is_shown(
+    page: Any, tmp_path: Path, plan: Plan, serve: Callable[..., str], barriers: Callable[[Any], list[str]]
+) -> None:
+    page.goto(serve(monitor_app(tmp_path / "alps", plan)))
+    page.wait_for_selector("body[data-ready]")
+    told = page.inner_text("#verdict")
+    assert "Not run yet" in told
+    assert "10 rounds of fedavg over embedded, sites hall, lake, peak" in told
+    assert page.inner_text("#live") == "waiting"
+    assert barriers(page) == []
+    page.close()
+
+
+def test_not_released_is_a_headline_with_the_site_the_loss_and_what_to_try(
+    page: Any, home: Path, plan: Plan, serve: Callable[..., str], barriers: Callable[[Any], list[str]]
+) -> None:
+    write_document(home / "campaigns/0001/gate.json", GATE)
+    page.goto(serve(monitor_app(home, plan)))
+    page.wait_for_selector("body[data-ready]")
+    assert page.inner_text("#verdict h2") == "Not released: hall would lose 0.1000 AUC"
+    told = page.inner_text("#verdict")
+    assert "training.learning_rate" in told
+    assert "federation compare" in told
+    assert barriers(page) == []
+    page.close()
+
+
 @pytest.fixture
-def opened(page: Any, home: Path, plan: Plan, serve: Callable[..., str]) -> Iterator[Any]:
+def opened(page: Any, home: Path, held: None, plan: Plan, serve: Callable[..., str]) -> Iterator[Any]:
     page.goto(serve(monitor_app(home, plan)))
     page.wait_for_selector("body[data-ready]")
     yield page
@@ -152,7 +195,7 @@ def test_the_page_shows_each_part_and_follows_the_campaign_to_its_end(opened: An
     assert "hall 0.250" in opened.inner_text("#chart")
     gate = {
         "promoted": True, "metric": "auc", "pooled_current": 0.7, "pooled_candidate": 0.8, "stopped_by": [],
-        "sites": {"hall": {"current": 0.7, "candidate": 0.8, "held_out": 40}},
+        "sites": {"hall": {"current": 0.7, "candidate": 0.8, "held_out": 40, "step": 0.0}},
         "campaign": 1, "candidate": "b" * 64,
     }  # fmt: skip
     matrix = {"models": ["common", "hall"], "auc": {"hall": [0.8, 0.75], "lake": [0.7, 0.6]}}

@@ -6,9 +6,11 @@ import argparse
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from cryofed.cli.as_json import add_json, print_json
 from cryofed.cli.model import add_model, checked_model
 from cryofed.cli.numbers import port
 from cryofed.cli.policy_options import add_policy, policy_of
+from cryofed.cli.progress import one_step
 
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     parser.add_argument("--force", action="store_true", help="select whatever is lost")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be selected, create nothing")
+    add_json(parser)
     add_model(parser)
 
 
@@ -39,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.cryosparc_live import folder, select, workspace
     from cryofed.selection.policy import decide, too_much_lost
-    from cryofed.selection.table import summary
+    from cryofed.selection.table import as_json, summary
 
     server = _connect(options)
     remote = _asked(lambda: server.find_job(options.project, options.job), options)
@@ -47,10 +50,12 @@ def run(options: argparse.Namespace) -> None:
     if not place.is_dir():
         remedy = "run this on a machine that sees CryoSPARC's project folders"
         raise InputError(place, "job folder", "not seen from this machine", remedy)
-    job = open_job(place)
     policy = policy_of(options, keep_views=options.keep_views)
-    selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
-    print(summary(job, selection))
+    with one_step(f"reading and scoring {options.job}"):
+        job = open_job(place)
+        selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
+    if not options.json:
+        print(summary(job, selection))
     refused = selection.note or ("" if options.force else too_much_lost(job, selection, policy.max_loss))
     if refused:
         remedy = (
@@ -58,7 +63,10 @@ def run(options: argparse.Namespace) -> None:
         )
         raise InputError(options.job, "selection", refused, remedy)
     if options.dry_run:
-        print("nothing was made (--dry-run)")
+        if options.json:
+            print_json({**as_json(job, selection), "select_2d": None})
+        else:
+            print("nothing was made (--dry-run)")
         return
 
     def ordered() -> str:
@@ -66,7 +74,11 @@ def run(options: argparse.Namespace) -> None:
         where = options.workspace or workspace(remote)
         return select(project, where, options.job, job=job, selection=selection, lane=options.lane)
 
-    uid = _asked(ordered, options)
+    with one_step("waiting for CryoSPARC's Select 2D job"):
+        uid = _asked(ordered, options)
+    if options.json:
+        print_json({**as_json(job, selection), "select_2d": uid})
+        return
     print(f"{options.project} {uid}: finished; continue with its particles_selected")
 
 

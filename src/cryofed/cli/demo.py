@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.as_json import add_json, print_json
 from cryofed.cli.numbers import natural
 from cryofed.errors import OutputError
 
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="embedded: in this process; flare, flower, openfl: a federation of real processes on localhost",
     )
     parser.add_argument("--seed", type=natural, default=1, help="of the labs and of training (default: 1)")
+    add_json(parser)
     parser.add_argument("--force", action="store_true", help="replace the demo that is there")
 
 
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
             )
         shutil.rmtree(out)
 
-    from cryofed.demo.report import print_story, write_report
+    from cryofed.demo.report import print_story, story_facts, write_report
     from cryofed.demo.story import Settings, tell_story
 
     settings = Settings(engine=options.engine, seed=options.seed)
@@ -63,4 +65,7 @@ def run(options: argparse.Namespace) -> None:
         tell("the federated model selects an unseen job", 0.97)
         write_report(out, story)
         tell("done", 1.0)
+    if options.json:
+        print_json(story_facts(story) | {"report": out / "report.html"})
+        return
     print_story(story, out)

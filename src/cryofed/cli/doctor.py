@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.progress import one_step
+
 if TYPE_CHECKING:
     from cryofed.doctor.finding import Finding
 
@@ -27,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the findings. Exit status 1 if one of them stops something."""
     from cryofed.doctor.finding import worst
 
-    findings = _findings(options)
+    with one_step("looking at this machine"):
+        findings = _findings(options)
     state = worst(findings)
     if options.json:
         record = {"state": state, "findings": [asdict(one) for one in findings]}

@@ -43,7 +43,16 @@ def run(options: argparse.Namespace) -> None:
     try:
         steps = harvest(selections, library, keep=not options.dry_run)
         size = len(selections)
-        outcomes = list(track(steps, "reading selections", size, console=console, transient=True))
+        outcomes = list(
+            track(
+                steps,
+                "reading selections",
+                size,
+                console=console,
+                transient=True,
+                disable=not console.is_terminal,
+            )
+        )
     finally:
         if library:
             library.close()

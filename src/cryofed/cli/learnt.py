@@ -10,7 +10,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What a user may type."""
     parser.add_argument("--json", action="store_true", help="print the list as JSON and nothing else")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    verbs.add_parser("list", help="what was learnt, and from which selections (the default)")
+    shown = verbs.add_parser("list", help="what was learnt, and from which selections (the default)")
+    # Without a default of its own it would undo the `--json` that was typed before the verb.
+    shown.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="the same as JSON")
     remove = verbs.add_parser("remove", help="forget one lesson")
     remove.add_argument("key", help="the beginning of its key, as the list shows it")
 

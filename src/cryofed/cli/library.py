@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cryofed.cli.as_json import add_json, print_json
+from cryofed.cli.progress import one_step
 
 if TYPE_CHECKING:
     from cryofed.library.store import Library
@@ -23,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }.items():
         child = verbs.add_parser(verb, help=purpose, description=purpose)
         child.add_argument("library", type=Path, help="the site's library")
-        if verb in ("info", "verify"):
-            child.add_argument("--json", action="store_true", help="print the same as JSON and nothing else")
+        add_json(child)
         if verb == "merge":
             child.add_argument("others", metavar="OTHER", nargs="+", type=Path, help="library to bring in")
         if verb == "export":
@@ -40,18 +41,28 @@ def run(options: argparse.Namespace) -> int | None:
         if options.verb == "info":
             _info(library, options.json)
         elif options.verb == "verify":
-            problems = upkeep.verify(library)
+            with one_step("reading every average"):
+                problems = upkeep.verify(library)
             if options.json:
-                print(json.dumps({"problems": problems}))
+                print_json({"problems": problems})
             else:
                 print("\n".join(problems) or "the library is whole")
             return 1 if problems else None
         elif options.verb == "merge":
             for other in options.others:
-                jobs, labels = upkeep.merge(library, other)
-                print(f"{other}: {jobs} jobs and {labels} selections brought in")
+                with one_step(f"bringing in {other}"):
+                    jobs, labels = upkeep.merge(library, other)
+                if options.json:
+                    print_json({"library": other, "jobs": jobs, "selections": labels})
+                else:
+                    print(f"{other}: {jobs} jobs and {labels} selections brought in")
         else:
-            print(f"{upkeep.export(library, options.to)} averages written to {options.to}")
+            with one_step("writing averages"):
+                written = upkeep.export(library, options.to)
+            if options.json:
+                print_json({"averages": written, "folder": options.to})
+            else:
+                print(f"{written} averages written to {options.to}")
     return None
 
 
@@ -61,7 +72,7 @@ def _info(library: Library, as_json: bool) -> None:
 
     projects = library.projects()
     if as_json:
-        print(json.dumps({"library": str(library.path), "projects": [asdict(p) for p in projects]}))
+        print_json({"library": library.path, "projects": [asdict(p) for p in projects]})
         return
     table = Table(Column("project", overflow="fold"), title=str(library.path))
     for heading in ("held out", "jobs", "averages", "labelled", "good"):

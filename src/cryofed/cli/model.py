@@ -1,4 +1,4 @@
-"""The option `--model`, the same in every command that scores: a release must be signed by a pinned key."""
+"""The option `--model`, the same everywhere: a model's folder or its model.onnx; a release must be signed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        help="another model.onnx than the one that CryoFed ships: a release of your federation, which is "
-        "checked against its signature, or your own with --own-model",
+        help="another model than the one that CryoFed ships, its folder or model.onnx: a release of your "
+        "federation, which is checked against its signature, or your own with --own-model",
     )
     add_trust(parser)
     parser.add_argument(
         "--own-model", action="store_true", help="the model is your own: no signature is asked for"
     )
+
+
+def model_folder(given: Path | None) -> Path | None:
+    """The folder of a model that was named by it, or by one of its files."""
+    return given.parent if given and given.name in ("model.onnx", "weights.safetensors") else given
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +49,10 @@ def checked_model(options: argparse.Namespace) -> Path | None:
     Raises:
         InputError: it is not signed by the pinned key, was changed, or is older than what was used before.
     """
-    model: Path | None = options.model
-    if model is None or options.own_model:
+    if options.model is None:
+        return None
+    model: Path = options.model / "model.onnx" if options.model.is_dir() else options.model
+    if options.own_model:
         return model
     if not model.is_file():
         raise InputError(model, "model", "no such file", "give a model.onnx that CryoFed wrote")

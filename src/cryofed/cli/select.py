@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     options.model = checked_model(options)
     from threading import Thread
 
+    from cryofed.cli.progress import steps
     from cryofed.scoring.scorer import load_ahead
     from cryofed.selection.making import Making, model_used
     from cryofed.selection.policy import decide, too_much_lost
@@ -66,17 +67,24 @@ def run(options: argparse.Namespace) -> int:
 
     # no daemon: ONNX Runtime aborts an exit amid it
     Thread(target=load_ahead, args=(options.model, options.device)).start()
-    job = opened(options)
-    out = options.out or free_folder(default_folder(job))
-    check_folder(job, out)
-    scores, policy, learnt = _scores(job, options)
-    selection = decide(job, scores, policy)
-    refused = "" if options.force or selection.note else too_much_lost(job, selection, options.max_loss)
-    making = Making(model=model_used(options.model, learnt), review=review_command(options), refused=refused)
-    if refused:
-        files, report = [], write_refusal(job, selection, refused_folder(out), making)
-    else:
-        files = write_selection(job, selection, out, making=making)
+    with steps(4) as shown:
+        shown.now("reading the job")
+        job = opened(options)
+        out = options.out or free_folder(default_folder(job))
+        check_folder(job, out)
+        shown.now(f"scoring {len(job.classes)} classes")
+        scores, policy, learnt = _scores(job, options)
+        shown.now("grouping classes that look alike")
+        selection = decide(job, scores, policy)
+        refused = "" if options.force or selection.note else too_much_lost(job, selection, options.max_loss)
+        making = Making(
+            model=model_used(options.model, learnt), review=review_command(options), refused=refused
+        )
+        shown.now("writing the files")
+        if refused:
+            files, report = [], write_refusal(job, selection, refused_folder(out), making)
+        else:
+            files = write_selection(job, selection, out, making=making)
     if options.json:
         import json
 

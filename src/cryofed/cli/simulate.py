@@ -86,7 +86,9 @@ def _jobs(options: argparse.Namespace) -> None:
     from cryofed.simulation.classify import Run, classify
 
     console = Console(stderr=True)
-    for number in track(range(options.jobs), "Classifying", console=console, transient=True):
+    for number in track(
+        range(options.jobs), "Classifying", console=console, transient=True, disable=not console.is_terminal
+    ):
         run = Run(particles=options.particles, classes=options.classes, iterations=options.iterations)
         print(
             classify(
@@ -108,7 +110,15 @@ def _sites(options: argparse.Namespace) -> None:
 
     console = Console(stderr=True)
     projects = options.sites * -(-options.jobs // options.jobs_per_project)
-    steps = iter(track(range(projects), "Simulating projects", console=console, transient=True))
+    steps = iter(
+        track(
+            range(projects),
+            "Simulating projects",
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+    )
     next(steps, None)
     folders = write_sites(
         options.out,

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.model import model_folder
 from cryofed.cli.numbers import count, natural
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--library", type=Path, required=True, help="the site's library")
-    parser.add_argument("--model", type=Path, help="model folder to start from (default: the one shipped)")
+    parser.add_argument(
+        "--model", type=Path, help="model to start from, its folder or model.onnx (default: the one shipped)"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("model"), help="new folder for the better model (default: model)"
     )
@@ -49,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
         tried, names = train_at_home(
             options.library,
             options.out,
-            release=options.model,
+            release=model_folder(options.model),
             seed=options.seed,
             epochs=options.epochs,
             device=options.device,

@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "only if all that you expect is given, and proven.",
     )
     verify.add_argument("file", type=Path, help="the evidence, as a participant sent it")
-    verify.add_argument("--policy", type=Path, help="TOML with the agreement's [attestation] table")
+    verify.add_argument(
+        "--policy",
+        type=Path,
+        help="TOML with the agreement's [attestation] table; of it, with --role site, [attestation.sites]",
+    )
     verify.add_argument("--role", choices=("site", "aggregator"), help="what it must be made for")
     verify.add_argument("--name", help="site or aggregator that it must be made for")
     verify.add_argument("--federation", help="federation that it must be made for")
@@ -58,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     except WireError as error:
         remedy = "give a file as `collect` wrote it; docs/trust.md shows one"
         raise InputError(path, "evidence", error.args[1], remedy) from None
-    policy = _policy(options.policy) if options.policy else Policy()
+    policy = _policy(options.policy, options.role) if options.policy else Policy()
     expected, missing = _expected(options, evidence.claims, path)
     now = options.at or datetime.now(UTC)
     verdict = verify(evidence, policy, expected, now)
@@ -104,7 +108,7 @@ def _short_of(verdict: Verdict, missing: tuple[str, ...]) -> Verdict:
     return replace(verdict, checks=(*seen, Check("expectation", False, words)))
 
 
-def _policy(path: Path) -> Policy:
+def _policy(path: Path, role: str | None) -> Policy:
     from cryofed.trust.attestation.policy import read_policy
 
     try:
@@ -116,7 +120,10 @@ def _policy(path: Path) -> Policy:
     table = document.get("attestation")
     if not isinstance(table, dict):
         raise InputError(path, "attestation", "no such table", "write [attestation.snp] or another platform")
-    return read_policy(table, str(path))
+    of_sites = table.get("sites", {}) if isinstance(table, dict) else {}
+    if role == "site":
+        return read_policy(of_sites, str(path), "attestation.sites")
+    return read_policy({name: part for name, part in table.items() if name != "sites"}, str(path))
 
 
 def _key(path: Path) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
+from cryofed.cli.as_json import add_json, print_json
 from cryofed.cli.model import add_model, checked_model
 from cryofed.cli.policy_options import add_policy, policy_of
 
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seconds that a job's files must have been at rest (default: 10)",
     )
     parser.add_argument("--once", action="store_true", help="look once and end, for cron")
+    add_json(parser)
     parser.add_argument("--keep-views", action="store_true", help="keep the best class of every view")
     add_policy(parser)
     add_model(parser)
@@ -74,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
             device=options.device,
         ),
         settle_s=options.settle,
+        tell=(lambda record: print_json(asdict(record))) if options.json else None,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watch.stop.set())

@@ -68,6 +68,20 @@ def print_story(story: Story, out: Path) -> None:
     console.print(f"{_gate(story)}\n\nOpen {out / 'report.html'}")
 
 
+def story_facts(story: Story) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "alone": dict(story.local),
+        "pooled": story.pooled,
+        "federated": story.federated,
+        "curve": list(story.curve),
+        "bytes_sent": dict(story.bytes_sent),
+        "gate": story.decision.record(),
+        "model": story.model,
+        "seconds": story.seconds,
+    }
+
+
 def _ranked(story: Story) -> list[tuple[str, float]]:
     rows = [(f"{name} alone", value) for name, value in story.local.items()]
     rows += [("pooled: all images in one place", story.pooled), ("federated", story.federated)]

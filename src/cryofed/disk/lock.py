@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from cryofed.errors import BusyError
@@ -37,6 +38,18 @@ def wait_for(folder: Path, seconds: float) -> None:
         pass
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the folder now. Looking does not keep anybody from taking it."""
+    try:
+        with (folder / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # never held, or not ours to read
+        return False
+    return False
+
+
 @contextmanager
 def held(path: Path, wait_s: float = float("inf")) -> Iterator[None]:
     """Hold this lock file; it is made where it is missing.
@@ -46,12 +59,12 @@ def held(path: Path, wait_s: float = float("inf")) -> Iterator[None]:
     """
     end = time.monotonic() + wait_s
     with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+") as file:
-        while True:
+        for attempt in count():
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() >= end:
+                if attempt and time.monotonic() >= end:  # the first time it may be one who only looks
                     file.seek(0)
                     raise BusyError(path.parent, file.read().strip() or "unknown") from None
                 time.sleep(_PAUSE_S)

@@ -13,9 +13,11 @@ BITS = 128
 
 
 def fingerprint_words(fingerprint: str) -> str:
-    """The words of `SHA256:AB:CD:…`."""
+    """The words of `SHA256:AB:CD:…`; of what is none, that it is none."""
     from mnemonic import Mnemonic
 
+    if not re.fullmatch("(SHA256:)?([0-9A-Fa-f]{2}:?){32}", fingerprint):
+        return "(this is no fingerprint)"
     digest = bytes.fromhex(fingerprint.removeprefix("SHA256:").replace(":", ""))
     return str(Mnemonic("english").to_mnemonic(digest[: BITS // 8]))
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Watch:
     memory: Memory
     settings: Settings
     settle_s: float = 10.0
+    tell: Callable[[Record], None] | None = None  # hears of each decision, beside the log
     stop: threading.Event = field(default_factory=threading.Event)
     passed: dict[str, str] = field(default_factory=dict)  # what cannot be watched, and why; said once
     done: dict[str, State] = field(default_factory=dict)  # files as they were when decided, this run
@@ -91,7 +93,7 @@ class Watch:
             whole = resume(known, self.out) if known.outcome == "writing" else known
             if whole is not None and whole is not known:
                 self.memory.keep(whole)
-                say(line(whole))
+                self._say(whole)
             return whole is not None
         same = self.memory.by_content(content)
         if same is None:
@@ -99,8 +101,13 @@ class Watch:
         note = f"same files as {same.name}"
         record = Record(name=job.name, content=content, outcome="same", when=now(), note=note)
         self.memory.keep(record)
-        say(line(record))
+        self._say(record)
         return True
+
+    def _say(self, record: Record) -> None:
+        say(line(record))
+        if self.tell:
+            self.tell(record)
 
     def _decide(self, job: Finished, content: str) -> None:
         try:
@@ -113,7 +120,7 @@ class Watch:
                 say(traceback.format_exc().rstrip())
             record = Record(name=job.name, content=content, outcome="broken", when=now(), note=why)
             self.memory.keep(record)
-        say(line(record))
+        self._say(record)
 
     def _summarize(self, trouble: str) -> str:
         """Write the page; what kept it from being written."""

@@ -33,10 +33,15 @@ def plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 def test_a_plan_is_run_to_a_release_a_report_and_a_status(
     plan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["federation", "status", str(plan)]) == 0
+    assert capsys.readouterr().out == (
+        "demo has not run yet: 2 rounds of fedavg over embedded, sites north, south\n"
+        f"run it: cryofed federation run {plan}\n"
+    )
     assert main(["federation", "run", str(plan), "--from-scratch"]) == 0
     out = capsys.readouterr().out
     home = plan.parent / "demo"
-    assert out.startswith("campaign 1: release ")
+    assert re.match(r"campaign 1: (Not r|R)eleased: .*; release [12] (stays|is) the release", out)
     assert f"report: {home}/campaigns/0001/report.html" in out
     report = json.loads((home / "campaigns/0001/report.json").read_text())
     assert [line["plan"] for line in report["rounds"]] == [read_plan(plan).hash] * 2
@@ -57,7 +62,8 @@ def test_mistakes_are_one_line_with_a_remedy(plan: Path, capsys: pytest.CaptureF
         (["new", str(plan.parent / "x.toml"), "--sites", "North Lab"], "use lower-case letters"),
         (["new", str(plan.parent / "x.toml"), "--strategy", "fedavgg"], "did you mean 'fedavg'"),
         (["run", str(plan), "--engine", "ray"], "choose one of: embedded, flare"),
-        (["status", str(plan)], "run the plan first"),
+        (["status", str(plan.parent)], "neither releases in it nor a plan beside it"),
+        (["monitor", str(plan.parent)], "neither releases in it nor a plan beside it"),
     ):
         assert main(["federation", *words]) == 1
         error = capsys.readouterr().err
@@ -133,12 +139,12 @@ def test_strategies_are_compared_on_libraries_harvested_from_simulated_sites(
     assert main(["federation", "new", str(plan), "--sites", enrolled, "--rounds", "2"]) == 0
     plan.write_text(plan.read_text().replace("steps = 30", "steps = 2").replace("batch = 64", "batch = 32"))
     capsys.readouterr()
-    figures = tmp_path / "figures.json"
-    words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1", "--json", str(figures)]
+    words = ["compare", str(plan), "--strategies", "fedavg,scaffold", "--seeds", "1"]
     assert main(["federation", *words]) == 0
     out = capsys.readouterr().out
     assert "pooled data 0." in out
-    rows = {row["name"]: row for row in json.loads(figures.read_text())}
+    assert main(["federation", *words, "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert set(rows) == {"fedavg", "scaffold"}
     assert f"| fedavg | {rows['fedavg']['auc'][0]:.4f}" in out
     assert rows["fedavg"]["pooled"] == rows["scaffold"]["pooled"]

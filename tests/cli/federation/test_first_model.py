@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from cryofed.cli.federation.first_model import add_first_model
+from cryofed.cli.federation.first_model import add_first_model, first_weights
 from cryofed.federation.releases.first import first_vector
 from cryofed.learning.export import read_vector, write_model
 from cryofed.learning.learner import initial_vector
@@ -25,7 +25,7 @@ def options(*words: str) -> argparse.Namespace:
 
 
 def first_model(given: argparse.Namespace) -> tuple[Vector | None, str]:
-    return first_vector(given.start, untrained=given.from_scratch)
+    return first_vector(first_weights(given), untrained=given.from_scratch)
 
 
 def test_the_shipped_model_unless_another_or_none_is_asked_for(tmp_path: Path) -> None:
@@ -34,14 +34,15 @@ def test_the_shipped_model_unless_another_or_none_is_asked_for(tmp_path: Path) -
     assert origin == "shipped"
     assert vector is not None
     assert (vector == read_vector(SHIPPED.with_name("weights.safetensors"))).all()
-    vector, origin = first_model(options("--start", str(tmp_path / "weights.safetensors")))
-    assert origin == "given"
-    assert vector is not None
-    assert (vector == initial_vector(3)).all()
+    for named in (tmp_path, tmp_path / "weights.safetensors", tmp_path / "model.onnx"):
+        vector, origin = first_model(options("--model", str(named)))
+        assert origin == "given"
+        assert vector is not None
+        assert (vector == initial_vector(3)).all()
     assert first_model(options("--from-scratch")) == (None, "untrained")
 
 
 def test_one_cannot_begin_from_a_model_and_from_none(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        options("--from-scratch", "--start", "model")
+        options("--from-scratch", "--model", "model")
     assert "not allowed with" in capsys.readouterr().err

@@ -52,10 +52,14 @@ def test_view_shows_rounds_sites_gate_and_refusals(tmp_path: Path) -> None:
     assert "round 2: 1 of 3 sites have answered" in text
     assert "d is not in the registry" in text
     assert "privacy of a: epsilon 1.5 at delta 1e-05" in text
-    gate = {"promoted": True, "metric": "auc", "pooled_current": 0.9, "pooled_candidate": 0.92}
+    measured = {"a": {"current": 0.9, "candidate": 0.92, "held_out": 40, "step": 0.0}}
+    gate = {
+        "promoted": True, "metric": "auc", "pooled_current": 0.9, "pooled_candidate": 0.92, "stopped_by": [],
+        "sites": measured,
+    }  # fmt: skip
     write_document(campaign / "gate.json", gate)
     text = shown(tmp_path)
-    assert "gate: promoted, auc 0.9000 -> 0.9200 on held-out projects" in text
+    assert "Released: AUC 0.9000 → 0.9200 on held-out projects of 1 site" in text
     assert "have answered" not in text
 
 

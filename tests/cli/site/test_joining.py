@@ -54,6 +54,7 @@ def test_a_site_joins_in_four_commands(
     status = capsys.readouterr().out
     assert "a: does not run" in status
     assert f"key {told}" in status
+    assert "aggregator unattested" in status
     assert main(["site", "start", "--home", "a"]) == 1  # one line: which file, what to run
     assert re.fullmatch(r"error: .*site\.toml: library: no file .*harvest.*\n", capsys.readouterr().err)
 

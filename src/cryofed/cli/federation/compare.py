@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cryofed.cli.federation.first_model import add_first_model
+from cryofed.cli.as_json import add_json, print_json
+from cryofed.cli.federation.first_model import add_first_model, first_weights
 from cryofed.cli.numbers import count, share
-from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--margin", type=share, default=0.01, help="target is pooled AUC minus this (%(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -59,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
                 raise InputError(path, "plan", f"{label} twice", "give each plan file its own name")
             named[label] = variant
     sites = _sites(options.plans)
-    start, _ = first_vector(options.start, untrained=options.from_scratch)
+    start, _ = first_vector(first_weights(options), untrained=options.from_scratch)
     total = options.seeds * (len(named) + 2)
     with (
         TemporaryDirectory(prefix="cryofed-compare-") as scratch,
@@ -75,9 +74,10 @@ def run(options: argparse.Namespace) -> None:
             margin=options.margin,
             done=lambda name: progress.update(bar, advance=1, description=name),
         )
-    print(table(rows, options.seeds))
     if options.json:
-        write_whole(options.json, json.dumps([row.record() for row in rows], indent=2).encode())
+        print_json([row.record() for row in rows])
+    else:
+        print(table(rows, options.seeds))
 
 
 def _variants(plan: Plan, strategies: str | None) -> list[tuple[str, Plan]]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.model import model_folder
+
+
+def first_weights(options: argparse.Namespace) -> Path | None:
+    """The file of the weights that `--model` names."""
+    folder = model_folder(options.model)
+    return folder / "weights.safetensors" if folder else None
+
 
 def add_first_model(parser: argparse.ArgumentParser) -> None:
-    """`--start` and `--from-scratch`."""
+    """`--model` and `--from-scratch`."""
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
-        "--start", type=Path, metavar="WEIGHTS", help="first model (default: the one that CryoFed ships)"
+        "--model",
+        type=Path,
+        help="first model, its folder or a file in it (default: the one that CryoFed ships)",
     )
     start.add_argument(
         "--from-scratch",

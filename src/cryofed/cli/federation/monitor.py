@@ -18,20 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
     from cryofed import web
-    from cryofed.errors import InputError
-    from cryofed.federation.agreement.plan_file import read_plan
 
     web.require()
-    from cryofed.web.monitor.facts import find_plan
+    from cryofed.cli.federation.status import place_of
     from cryofed.web.monitor.routes import monitor_app
     from cryofed.web.server import serve
 
-    home: Path = options.home
-    plan = read_plan(home) if home.is_file() else find_plan(home)
-    if home.is_file() and plan is not None:
-        home = home.parent / plan.name
-    if not (home / "releases").is_dir():
-        raise InputError(
-            home, "federation", "no releases there", "run it first: cryofed federation run PLAN.toml"
-        )
+    home, plan = place_of(options.home)
     serve(monitor_app(home, plan), port=options.port, browser=not options.no_browser)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.progress import one_step
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The plan, and the folder."""
@@ -25,7 +27,8 @@ def run(options: argparse.Namespace) -> None:
 
     plan = read_plan(options.plan)
     machines, home = machines_of(plan.engine), options.home or options.plan.parent / plan.name
-    invitation = machines.invite(plan, home) if options.invite else machines.found(plan, home)
+    with one_step("making keys and the agreement"):
+        invitation = machines.invite(plan, home) if options.invite else machines.found(plan, home)
     print(f"send this invitation to every site: {invitation.path}")
     print(f"it holds agreement {invitation.version}, whose hash is {invitation.agreement}")
     print("and read both fingerprints, or the words that stand for them, to them by telephone:")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryofed.cli.as_json import add_json, print_json
 from cryofed.cli.model import add_trust, checked_release
 from cryofed.cli.numbers import natural
 from cryofed.errors import InputError
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         child.add_argument("home", type=Path, help=where)
         if name == "verify":
             add_trust(child)
+        if name in ("list", "show", "verify"):
+            add_json(child)
         if name in ("show", "promote"):
             child.add_argument("number", type=natural, help="of the release")
         if name in ("promote", "rollback"):
@@ -50,6 +53,10 @@ def _list(options: argparse.Namespace) -> None:
 
     folder = _releases(options.home)
     current, history = current_release(folder), _history(folder)
+    if options.json:
+        told = [_facts(folder, number) for number in release_numbers(folder)]
+        print_json({"current": current.number if current else None, "releases": told})
+        return
     for number in release_numbers(folder):
         release = read_release(folder / f"{number:04d}")
         mark = "*" if current and number == current.number else " "
@@ -61,12 +68,25 @@ def _list(options: argparse.Namespace) -> None:
                 print(f"    promoted {promotion.time} by {promotion.by}")
 
 
+def _facts(folder: Path, number: int) -> dict[str, Any]:
+    """One release: its card, where it came from, and who promoted it."""
+    from cryofed.federation.releases.store import parent_of, read_release
+
+    release = read_release(folder / f"{number:04d}")
+    promoted = [{"time": one.time, "by": one.by} for one in _history(folder) if one.release == release.number]
+    told = {"number": number, "hash": release.hash, "parent": parent_of(folder, release)}
+    return told | {"model": release.path / "model.onnx", "promoted": promoted, "card": dict(release.card)}
+
+
 def _show(options: argparse.Namespace) -> None:
     from cryofed.federation.releases.store import parent_of, read_release, release_numbers
 
     folder = _releases(options.home)
     if options.number not in release_numbers(folder):
         raise InputError(folder, "release", f"{options.number}", f"choose one of {release_numbers(folder)}")
+    if options.json:
+        print_json(_facts(folder, options.number))
+        return
     release = read_release(folder / f"{options.number:04d}")  # refuses weights that the card does not name
     card, line = release.card, []
     ancestor: int | None = release.number
@@ -103,16 +123,27 @@ def _show_gate(campaigns: Path, number: Any) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from cryofed.federation.releases.signing import own_signer
     from cryofed.federation.releases.store import release_numbers, sound_release
+    from cryofed.trust.words import fingerprint_words
 
     if (options.home / "model.onnx").exists():
-        _say(options.home, checked_release(options.home, options))
+        told = checked_release(options.home, options)
+        print_json({"releases": [dict(told)]}) if options.json else _say(options.home, told)
         return
     folder = _releases(options.home)
     if not own_signer(folder.parent):
         raise InputError(folder.parent, "signing key", "none", "give a release's folder, and --trust")
-    for number in release_numbers(folder):
+    numbers, signer = release_numbers(folder), own_signer(folder.parent)
+    for number in numbers:
         sound_release(folder / f"{number:04d}")
-        print(f"release {number}: signed by {own_signer(folder.parent)}, unchanged")
+        if not options.json:
+            print(f"release {number}: signed by {signer}, unchanged")
+    words = fingerprint_words(signer)
+    if not options.json:
+        print(f"in words: {words}")
+    else:
+        print_json(
+            {"releases": [{"release": number, "signed_by": signer, "words": words} for number in numbers]}
+        )
 
 
 def _say(folder: Path, card: Mapping[str, Any]) -> None:

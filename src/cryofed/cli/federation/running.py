@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryofed.cli.federation.first_model import add_first_model
+from cryofed.cli.as_json import add_json, print_json
+from cryofed.cli.federation.first_model import add_first_model, first_weights
 from cryofed.cli.numbers import count
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where sites of this machine train: auto, cpu, cuda or mps (default: as the plan's [embedded] "
         "table says, auto); sites of their own machines say it in site.toml",
     )
+    add_json(parser)
     add_first_model(parser)
 
 
@@ -40,31 +42,41 @@ def run(options: argparse.Namespace) -> None:
         home=options.home,
         engine=options.engine,
         device=options.device,
-        start=options.start,
+        start=first_weights(options),
         untrained=options.from_scratch,
     )
     for _ in range(options.campaigns):
         with Display(ready.plan) as display:
             campaign = run_next(ready, [display.note])
-        _say(campaign)
+        _say(campaign, options.json)
 
 
-def _say(campaign: Campaign) -> None:
+def _say(campaign: Campaign, as_json: bool) -> None:
+    from cryofed.disk.lines import read_lines
+    from cryofed.federation.telling.campaign_report import asked
+    from cryofed.federation.telling.verdict import verdict
+
     decision, release = campaign.decision, campaign.release
-    if decision.promoted:
-        print(
-            f"campaign {campaign.number}: release {release.number} promoted, {decision.metric} "
-            f"{decision.pooled_current:.4f} -> {decision.pooled_candidate:.4f} on held-out projects"
-        )
-    else:
-        print(f"campaign {campaign.number}: release {release.number} stays; {'; '.join(decision.stopped_by)}")
-    for site, times in differing_sites(campaign.folder).items():
+    told = verdict(decision.record(), asked(read_lines(campaign.folder / "rounds.jsonl")))
+    page, model = campaign.folder / "report.html", release.path / "model.onnx"
+    differing = differing_sites(campaign.folder)
+    if as_json:
+        facts = {"campaign": campaign.number, "release": release.number, "promoted": decision.promoted}
+        print_json(facts | told.record() | {"differing": dict(differing), "model": model, "report": page})
+        return
+    becomes = "is the release now" if decision.promoted else "stays the release"
+    print(f"campaign {campaign.number}: {told.headline}; release {release.number} {becomes}")
+    for reason in told.reasons:
+        print(f"  why: {reason}")
+    for remedy in told.remedies:
+        print(f"  try: {remedy}")
+    for site, times in differing.items():
         print(
             f"{site}: its answers at the gate went against the others' in the last {times} campaigns; "
             "look at its data with its owner, or leave it out of the plan"
         )
-    print(f"model: {release.path / 'model.onnx'}")
-    print(f"report: {campaign.folder / 'report.html'}")
+    print(f"model: {model}")
+    print(f"report: {page}")
 
 
 def differing_sites(folder: Path) -> Mapping[str, int]:

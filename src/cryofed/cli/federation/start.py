@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cryofed.cli.progress import one_step
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The plan, and how to run."""
@@ -25,5 +27,9 @@ def run(options: argparse.Namespace) -> None:
     if options.systemd:
         print(f"wrote {write_aggregator_unit(options.systemd, plan, options.plan, home)}")
         return
-    machines.start(plan, home, foreground=options.foreground)
+    if options.foreground:
+        machines.start(plan, home, foreground=True)
+        return
+    with one_step("starting the aggregator"):
+        machines.start(plan, home, foreground=False)
     print(f"the aggregator of {plan.name} listens on port {plan.network.port}")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryofed.errors import InputError
+
+if TYPE_CHECKING:
+    from cryofed.federation.agreement.plan import Plan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,50 +24,107 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the releases, then each campaign and its rounds."""
-    from cryofed.disk.documents import read_document
-    from cryofed.disk.lines import read_lines
-    from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.releases.store import current_release, read_release, release_numbers
-
-    home: Path = options.home
-    if home.is_file():
-        home = home.parent / read_plan(home).name
+    home, plan = place_of(options.home)
     if options.watch:
         watch(home)
         return
+    told = told_of(home, plan)
+    print(json.dumps(told) if options.json else "\n".join(_lines(told, options.home)))
+
+
+def place_of(given: Path) -> tuple[Path, Plan | None]:
+    """The federation's folder, which may not be there before its first run, and its plan.
+
+    Raises:
+        InputError: neither a plan nor a federation.
+    """
+    from cryofed.federation.agreement.plan_file import read_plan
+    from cryofed.web.monitor.facts import find_plan
+
+    if given.is_file():
+        plan: Plan | None = read_plan(given)
+        return (given.parent / plan.name if plan else given), plan
+    plan = find_plan(given)
+    if plan is None and not (given / "releases").is_dir():
+        raise InputError(
+            given,
+            "federation",
+            "neither releases in it nor a plan beside it",
+            "name its PLAN.toml: cryofed federation new PLAN.toml writes one",
+        )
+    return given, plan
+
+
+def told_of(home: Path, plan: Plan | None) -> dict[str, Any]:
+    """Releases and campaigns; `current` is None and both are empty before the first run."""
+    from cryofed.disk.documents import read_document
+    from cryofed.disk.lines import read_lines
+    from cryofed.federation.releases.store import current_release, read_release, release_numbers
+    from cryofed.federation.telling.campaign_report import asked
+    from cryofed.federation.telling.verdict import verdict
+    from cryofed.web.monitor.facts import campaigns, state
+
     current = current_release(home / "releases")
-    if current is None:
-        raise InputError(home, "releases", "none", "run the plan first: cryofed federation run PLAN.toml")
     releases: list[dict[str, Any]] = []
-    campaigns: list[dict[str, Any]] = []
     for number in release_numbers(home / "releases"):
         release = read_release(home / "releases" / f"{number:04d}")
         origin = release.card.get("origin") or f"campaign {release.card.get('campaign')}"
         releases.append({"number": number, "hash": release.hash, "origin": origin})
-    for folder in sorted((home / "campaigns").glob("[0-9][0-9][0-9][0-9]")):
-        lines = read_lines(folder / "rounds.jsonl")
-        gate = folder / "gate.json"
-        state = "stopped or running"
-        if gate.exists():
-            spoken = read_document(gate)
-            state = "promoted" if spoken["promoted"] else "kept: " + "; ".join(spoken["stopped_by"])
-        campaigns.append({"number": int(folder.name), "state": state, "rounds": lines})
-    if options.json:
-        print(json.dumps({"current": current.number, "releases": releases, "campaigns": campaigns}))
-        return
-    for one in releases:
-        mark = "*" if one["number"] == current.number else " "
-        print(f"{mark} release {one['number']}  {one['hash'][:12]}  {one['origin']}")
-    for campaign in campaigns:
-        print(f"campaign {campaign['number']}: {len(campaign['rounds'])} rounds, {campaign['state']}")
+    ran: list[dict[str, Any]] = []
+    for number in campaigns(home):
+        folder = home / "campaigns" / f"{number:04d}"
+        rounds, gate = read_lines(folder / "rounds.jsonl"), folder / "gate.json"
+        spoken = verdict(read_document(gate), asked(rounds)).record() if gate.exists() else None
+        shown = folder / "attestation.json"
+        proven = read_document(shown)["sites"] if shown.exists() else {}
+        facts = {"number": number, "state": state(folder), "verdict": spoken, "rounds": rounds}
+        ran.append(facts | {"attestation": proven})
+    return {
+        "name": plan.name if plan else home.name,
+        "current": current.number if current else None,
+        "releases": releases,
+        "campaigns": ran,
+        "plan": {
+            "engine": plan.engine,
+            "strategy": plan.strategy.name,
+            "rounds": plan.rounds.count,
+            "sites": list(plan.site_names),
+        }
+        if plan
+        else None,
+    }
+
+
+def _lines(told: Mapping[str, Any], given: Path) -> Iterator[str]:
+    """The same for a person."""
+    plan = told["plan"]
+    if told["current"] is None and plan:
+        yield (
+            f"{told['name']} has not run yet: {plan['rounds']} rounds of {plan['strategy']} over "
+            f"{plan['engine']}, sites {', '.join(plan['sites']) or 'none yet'}"
+        )
+        yield f"run it: cryofed federation run {given if given.is_file() else 'PLAN.toml'}"
+    for one in told["releases"]:
+        mark = "*" if one["number"] == told["current"] else " "
+        yield f"{mark} release {one['number']}  {one['hash'][:12]}  {one['origin']}"
+    for campaign in told["campaigns"]:
+        yield f"campaign {campaign['number']}: {len(campaign['rounds'])} rounds, {campaign['state']}"
+        for site, proof in sorted(campaign["attestation"].items()):
+            of = f" ({proof['platform']})" if proof["platform"] else ""
+            yield f"  {site}: {proof['status']}{of}{f', {why}' if (why := proof['why']) else ''}"
         for line in campaign["rounds"]:
             gone = {**line["refused"], **line["lost"]}
             auc = "-" if line["auc"] is None else f"{line['auc']:.4f}"
             missing = ", ".join(f"{s} ({why})" for s, why in sorted(gone.items()))
-            print(
+            yield (
                 f"  round {line['round']}: {len(line['accepted'])}/{len(line['asked'])} sites, "
                 f"AUC {auc}, {line['seconds']:.1f} s{f', missing {missing}' if gone else ''}"
             )
+        if campaign["verdict"]:
+            spoken = campaign["verdict"]
+            yield f"  {spoken['headline']}"
+            yield from (f"    why: {reason}" for reason in spoken["reasons"])
+            yield from (f"    try: {remedy}" for remedy in spoken["remedies"])
 
 
 def watch(home: Path, seconds: float = 1.0) -> None:
@@ -75,10 +136,6 @@ def watch(home: Path, seconds: float = 1.0) -> None:
     from cryofed.web.monitor.budget import Budgets
     from cryofed.web.monitor.facts import version
 
-    if not home.is_dir():
-        raise InputError(
-            home, "federation", "no such folder", "run the plan first: cryofed federation run PLAN.toml"
-        )
     budgets, seen = Budgets(), None
     with Live(console=Console(stderr=True), auto_refresh=False) as live:
         try:

@@ -38,7 +38,7 @@ def view(home: Path, privacy: Mapping[str, Facts]) -> Group:
             parts.append(_sites(campaign["rounds"]))
         if campaign["cross_site"]:
             parts.append(_matrix(campaign["cross_site"]))
-        now = _gate(campaign["gate"]) if campaign["gate"] else _live(campaign["live"])
+        now = _verdict(campaign["verdict"]) if campaign["verdict"] else _live(campaign["live"])
         parts += [Text(line) for line in now]
     parts += [Text(line) for line in (*_privacy(all_facts["plan"], privacy), *_refused(home))]
     return Group(*parts)
@@ -112,12 +112,11 @@ def _live(now: Facts | None) -> Iterator[str]:
         yield f"round {now['round']}: {len(answered)} of {len(now['sites'])} sites have answered"
 
 
-def _gate(gate: Facts) -> Iterator[str]:
-    if gate["promoted"]:
-        before, after = gate["pooled_current"], gate["pooled_candidate"]
-        yield f"gate: promoted, {gate['metric']} {before:.4f} -> {after:.4f} on held-out projects"
-    else:
-        yield f"gate: kept the release: {'; '.join(gate['stopped_by'])}"
+def _verdict(told: Facts) -> Iterator[str]:
+    """The gate's decision, why, and what to try."""
+    yield told["headline"]
+    yield from (f"  why: {reason}" for reason in told["reasons"])
+    yield from (f"  try: {remedy}" for remedy in told["remedies"])
 
 
 def _privacy(plan: Facts | None, privacy: Mapping[str, Facts]) -> Iterator[str]:

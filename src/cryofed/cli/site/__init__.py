@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.as_json import add_json, print_json
+from cryofed.cli.progress import one_step
 from cryofed.cli.site import agreement, audit, personalize, policy
 from cryofed.errors import InputError
 from cryofed.learning.device import DEVICES
@@ -47,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stop = commands.add_parser("stop", help="end every process of this site")
     stop.set_defaults(run_subcommand=_stop)
     status = commands.add_parser("status", help="say whether this site runs, and until when it may")
+    add_json(status)
     status.set_defaults(run_subcommand=_status)
     agreed = commands.add_parser("agreement", help="show, compare or accept what the federation agrees on")
     agreement.add_arguments(agreed)
@@ -139,7 +142,11 @@ def _start(options: argparse.Namespace) -> None:
     if options.systemd:
         print(f"wrote {write_site_unit(options.systemd, home)}")
         return
-    name = _machines(home).start_site(home.folder, foreground=options.foreground)
+    if options.foreground:
+        _machines(home).start_site(home.folder, foreground=True)
+        return
+    with one_step("connecting to the aggregator"):
+        name = _machines(home).start_site(home.folder, foreground=False)
     print(f"{name} is connected; stop it: cryofed site stop --home {options.home}")
 
 
@@ -154,17 +161,41 @@ def _status(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.engines.remote.settings import read_settings
+    from cryofed.federation.site.attesting import aggregator_standing
+    from cryofed.trust.words import fingerprint_words
 
     home = SiteHome(options.home)
     now = _machines(home).site_status(home.folder)
+    consent = consent_of(home)
+    accepted, proposed = consent.accepted(), consent.proposed()
+    if options.json:
+        certificate = now.certificate and {
+            "last_day": str(now.certificate.last_day.date()),
+            "fingerprint": now.certificate.fingerprint,
+            "words": fingerprint_words(now.certificate.fingerprint),
+        }
+        print_json(
+            {
+                "name": now.name,
+                "processes": now.processes,
+                "certificate": certificate,
+                "library": read_settings(home).library,
+                "aggregator": aggregator_standing(home.work, accepted.hash if accepted else ""),
+                "agreement": {
+                    "accepted": accepted.version if accepted else None,
+                    "proposed": proposed.version if proposed else None,
+                },
+            }
+        )
+        return
     print(f"{now.name}: {f'runs, {now.processes} processes' if now.processes else 'does not run'}")
     if now.certificate:
         print(f"certificate valid until {now.certificate.last_day.date()}, key {now.certificate.fingerprint}")
+        print(f"in words {fingerprint_words(now.certificate.fingerprint)}")
     else:
         print("not joined yet: waits for the coordinator's NAME.signed.pem")
     print(f"library {read_settings(home).library}")
-    consent = consent_of(home)
-    accepted, proposed = consent.accepted(), consent.proposed()
     print(f"agreement {accepted.version} is accepted" if accepted else "no agreement is accepted yet")
+    print(f"aggregator {aggregator_standing(home.work, accepted.hash if accepted else '')}")
     if proposed is not None:
         print(f"agreement {proposed.version} is proposed: cryofed site agreement diff --home {options.home}")

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.as_json import add_json, print_json
+
 if TYPE_CHECKING:
     from cryofed.federation.agreement.agreed import Agreement
     from cryofed.federation.engines.remote.homes import SiteHome
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("show", "diff", "accept"),
         help="show: the newest in plain words; diff: what it changes; accept: take part under it",
     )
+    add_json(parser)
     add_consent(parser)
 
 
@@ -33,6 +36,7 @@ def add_consent(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """The action that was asked for."""
     from cryofed.errors import InputError
+    from cryofed.federation.agreement.agreed import document_of
     from cryofed.federation.agreement.words import described, differences
     from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
@@ -45,6 +49,17 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(home.agreement, "agreement", "none", "first: cryofed site join INVITATION")
     if options.action == "accept":
         accept(home, options)
+        return
+    if options.json:
+        print_json(
+            {
+                "agreement": document_of(newest),
+                "hash": newest.hash,
+                "accepted": accepted.version if accepted else None,
+                "proposed": proposed.version if proposed else None,
+                "differences": differences(accepted, proposed) if accepted and proposed else [],
+            }
+        )
         return
     if options.action == "show":
         print("\n".join(described(newest)))

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryofed.cli.as_json import add_json, print_json
+
 if TYPE_CHECKING:
     from cryofed.disk.chain import Record
 
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "export: all records as JSON",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where export writes")
+    add_json(parser)
     parser.add_argument("--seal", help="verify: a seal that the coordinator reads out, from rounds.jsonl")
 
 
@@ -33,6 +36,9 @@ def run(options: argparse.Namespace) -> None:
 
     folder = SiteHome(options.home).audit
     records = read_audit(folder)
+    if options.action == "show" and options.json:
+        print_json({"records": [dict(one.facts) for one in records]})
+        return
     if options.action == "show":
         for one in records:
             print(_line(one.facts))
@@ -43,6 +49,9 @@ def run(options: argparse.Namespace) -> None:
         if options.seal and not was_head(folder / AUDIT, options.seal.lower()):
             raise InputError(folder / AUDIT, "records", "never had this seal", "ask who rewrote the file")
         heard = (folder / "acknowledged.json").exists()
+        if options.json:
+            print_json({"records": len(records), "acknowledged": heard, "seal": seal})
+            return
         print(f"{len(records)} records, none altered, taken out or put in")
         print(
             "the end is not cut: the last acknowledged update is there"
@@ -55,7 +64,10 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("--out", "file", "none", "name the file to write")
     document = {"records": [dict(one.facts) for one in records], "seal": seal}
     write_whole(options.out, json.dumps(document, indent=1).encode() + b"\n")
-    print(f"wrote {len(records)} records to {options.out}")
+    if options.json:
+        print_json({"records": len(records), "file": options.out, "seal": seal})
+    else:
+        print(f"wrote {len(records)} records to {options.out}")
 
 
 def _line(facts: Record) -> str:

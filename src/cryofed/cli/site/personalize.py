@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryofed.cli.model import add_trust, checked_release
+from cryofed.cli.as_json import add_json, print_json
+from cryofed.cli.model import add_trust, checked_release, model_folder
 from cryofed.cli.numbers import count, natural
 from cryofed.errors import MissingPackageError, OutputError
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         dest="origin",
         type=Path,
-        help="folder of the release that the federation began with (default: the one shipped)",
+        help="release that the federation began with, its folder or model.onnx (default: the one shipped)",
     )
     add_trust(parser)
     parser.add_argument(
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cpu, cuda or mps (default: auto, the graphics card that PyTorch sees, else the CPU)",
     )
     parser.add_argument("--seed", type=natural, default=1, help="the same seed gives the same model on a CPU")
+    add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -66,14 +68,16 @@ def run(options: argparse.Namespace) -> None:
         fit = library.labelled(held_out=False)
         chooses, tells = two_halves(library.labelled(held_out=True))
     common = read_vector(options.release / "weights.safetensors")
-    origin = read_vector((options.origin or SHIPPED.parent) / "weights.safetensors")
+    origin = read_vector((model_folder(options.origin) or SHIPPED.parent) / "weights.safetensors")
     calibration = open_model(options.release / "model.onnx", "cpu").calibration
     models = _candidates(common, origin, fit, options)
     personal = personalize(models, chooses, calibration)
-    for kind, value in personal.auc.items():
-        chosen = ", chosen" if kind == personal.kind else ""
-        print(f"{kind:15}AUC {value:.4f} on {len(chooses)} held-out averages that choose{chosen}")
-    print(_worth(common, calibration, personal, tells))
+    worth = _worth(common, calibration, personal, tells)
+    if not options.json:
+        for kind, value in personal.auc.items():
+            chosen = ", chosen" if kind == personal.kind else ""
+            print(f"{kind:15}AUC {value:.4f} on {len(chooses)} held-out averages that choose{chosen}")
+        print(worth)
     card = {
         "made by": "cryofed site personalize",
         "kind": personal.kind,
@@ -82,6 +86,10 @@ def run(options: argparse.Namespace) -> None:
     }
     write_model(options.out, personal.vector, personal.calibration, card)
     model = options.out / "model.onnx"
+    if options.json:
+        told = {"kind": personal.kind, "auc": dict(personal.auc), "chosen_on": len(chooses)}
+        print_json(told | {"worth": worth, "model": model})
+        return
     print(f"written to {options.out}; use it with: cryofed select JOB --model {model} --own-model")
 
 

@@ -15,7 +15,7 @@ from cryofed.disk.documents import read_document, write_document
 from cryofed.disk.lines import read_lines
 from cryofed.disk.lock import sole_run
 from cryofed.errors import FederationError
-from cryofed.federation.aggregator.attested import Attested, Proving
+from cryofed.federation.aggregator.attested import Asking, Attested, Proving
 from cryofed.federation.aggregator.carrier import Carrier, collect, run_rounds
 from cryofed.federation.aggregator.evaluation import cross_site_matrix, site_statistics
 from cryofed.federation.aggregator.gate import REMEMBERED, Decision, Measured, decide, differing
@@ -62,11 +62,13 @@ def run_campaign(
     agreement: str = "",
     seal: Seal | None = None,
     proving: Proving | None = None,
+    asking: Asking | None = None,
 ) -> Campaign:
     """Run the next campaign of the federation in `home`, or go on with the one that was stopped.
 
     Called by every engine where its aggregator is. `patient`: see `open_rounds`. `agreement`: hash of the one
-    that the sites have accepted. `seal`: in profile masked; `proving`: in profile attested.
+    that the sites have accepted. `seal`: in profile masked; `proving`: in profile attested;
+    `asking`: where the agreement says what sites must prove.
 
     Raises:
         FederationError: no release to start from, a round without quorum, another run in this folder.
@@ -75,17 +77,21 @@ def run_campaign(
     with sole_run(home):
         number, folder = next_campaign(home)
         start = _start(releases, folder, plan)
-        if plan.profile == "attested":
-            if proving is None:
-                raise FederationError(
-                    "profile attested: this engine does not say how the aggregator proves itself"
-                )
-            carrier = Attested(carrier, plan, proving, start.layout.hash)
+        if plan.attested and proving is None:
+            raise FederationError(
+                f"profile {plan.profile}: this engine does not say how the aggregator proves itself"
+            )
+        if plan.sites_attest and asking is None:
+            raise FederationError("attestation.sites: this engine does not say how sites prove themselves")
+        if proving is not None or asking is not None:
+            carrier = Attested(
+                carrier, plan, start.layout.hash, proving=proving, asking=asking, folder=folder
+            )
         listeners = [_log(folder), *hooks]
         with open_rounds(
             folder, plan, start.layout, start.vector, hooks=listeners, patient=patient
         ) as rounds:
-            if plan.profile == "masked":
+            if plan.masked:
                 run_masked_rounds(rounds, carrier, _sealed(seal, plan))
             else:
                 run_rounds(rounds, carrier)

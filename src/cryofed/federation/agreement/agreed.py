@@ -17,11 +17,12 @@ from cryofed.federation.agreement.plan_file import commented_plan, plan_of
 from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.wire.bounds import METRICS, MODELS, NUMBERS
 from cryofed.federation.wire.orders import MAX_NUMBERS
-from cryofed.federation.wire.papers import PROOF_STEPS
+from cryofed.federation.wire.papers import PROOF_STEPS, SITE_STEP
 from cryofed.federation.wire.parcels import FIELDS, MAX_HEADER, NUMBERS_SCHEMA, SEALED_SCHEMA, UPDATE_SCHEMA
 from cryofed.schema.reading import parse_toml
 from cryofed.scoring.scorer import SHIPPED
 from cryofed.trust import documents
+from cryofed.trust.attestation.evidence import MAX_BYTES
 from cryofed.trust.documents import canonical, hexadecimal, items, record, text, whole
 
 SCHEMA = "cryofed.agreement/1"
@@ -60,7 +61,7 @@ class Agreement:
     previous: str  # hash of the version before; 64 zeros before the first
     made: str  # day and time, UTC
     cryofed: str  # version of the program
-    profile: str  # open | masked | attested
+    profile: str  # one of `plan.PROFILES`
     authority: str  # fingerprint of the root certificate
     members: tuple[Party, ...]
     plan_toml: str
@@ -100,7 +101,7 @@ def agreement_of(
         last: the version before.
         keys: fingerprints by name, for the profiles that name them.
     """
-    named = keys or {} if plan.profile != "open" else {}
+    named = keys or {} if plan.names_keys else {}
     people = [("coordinator", "coordinator"), ("aggregator", "aggregator")]
     people += [(name, "site") for name in plan.site_names]
     card = json.loads(SHIPPED.with_name("card.json").read_text())  # of the one network of this version
@@ -133,10 +134,12 @@ def egress_of(plan: Plan, size: int) -> tuple[Outlet, ...]:
     """All that may leave a site under a plan whose model has `size` numbers."""
     channels = make_strategy(plan.strategy.name, plan.strategy.parameters).channels
     beside = () if plan.guard.private or not plan.guard.send_metrics else tuple(sorted(METRICS))
-    proofs = [_sealed(task, 32) for task in PROOF_STEPS] if plan.profile == "attested" else []
-    if plan.profile == "masked":
+    proofs = [_sealed(task, 32) for task in PROOF_STEPS] if plan.attested else []
+    proofs += [_sealed(SITE_STEP, MAX_BYTES)] if plan.sites_attest else []
+    if plan.masked:
         largest = {"train": 0, "offer": 4096, "mask": 8 * (channels * size + 1) + 8192, "open": 4096}
-        return (*(_sealed(task, most) for task, most in largest.items()), *_numbers(), _failure())
+        masks = (_sealed(task, most) for task, most in largest.items())
+        return (*masks, *proofs, *_numbers(), _failure())
     update = Outlet(
         schema=UPDATE_SCHEMA,
         task="train",

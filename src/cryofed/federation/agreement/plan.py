@@ -13,7 +13,8 @@ from cryofed.federation.agreement.rules import GuardRules
 from cryofed.schema.fields import NAME, NAME_REMEDY, inner, number, switch, word
 
 T = TypeVar("T")
-PROFILES = ("open", "masked", "attested")
+PROFILES = ("open", "masked", "attested", "attested-masked")
+SITES = "sites"  # of `[attestation]`: what the sites must prove
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,26 @@ class Plan:
             del agreed[name]
         agreed["sites"] = [[site.name, site.max_examples] for site in self.sites]
         return hashlib.sha256(json.dumps(agreed, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def masked(self) -> bool:
+        """Whether sites send their updates under masks."""
+        return self.profile in ("masked", "attested-masked")
+
+    @property
+    def attested(self) -> bool:
+        """Whether the aggregator proves what it runs before a site sends anything."""
+        return self.profile in ("attested", "attested-masked")
+
+    @property
+    def sites_attest(self) -> bool:
+        """Whether each site proves what it runs before it is asked for anything."""
+        return SITES in self.attestation
+
+    @property
+    def names_keys(self) -> bool:
+        """Whether the agreement names each member's key: masks and evidence are bound to it."""
+        return self.profile != "open" or self.sites_attest
 
     def table(self, kind: type[T]) -> T:
         """An engine's own table; its defaults where the plan has none."""

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.errors import InputError
+from cryofed.federation.agreement.attesting import ATTESTATION, attestation_of, tables_of
 from cryofed.federation.agreement.engines import engine_names, load_engine
 from cryofed.federation.agreement.plan import Plan, StrategyChoice
 from cryofed.schema.reading import checked, noun_of, read_toml, shown, unknown
 from cryofed.schema.writing import lines_of, table_of, toml
-
-ATTESTATION = "attestation"  # a plan's table, whose form is that of `trust.attestation.policy`
 
 
 def read_plan(path: Path) -> Plan:
@@ -38,9 +37,9 @@ def plan_of(document: Mapping[str, Any], path: Path | str = "plan") -> Plan:
     plan = replace(plan, tables={name: table for name, table in tables.items() if table != type(table)()})
     _check_sites(plan, path)
     load_engine(plan.engine, path).check(plan, path)
-    if ATTESTATION in document or plan.profile == "attested":
-        plan = replace(plan, attestation=_attestation(plan, document.get(ATTESTATION, {}), path))
-    if plan.profile == "masked":
+    if ATTESTATION in document or plan.attested:
+        plan = replace(plan, attestation=attestation_of(plan, document.get(ATTESTATION, {}), path))
+    if plan.masked:
         from cryofed.federation.agreement.masking import check_masked
 
         check_masked(plan, path)
@@ -71,22 +70,6 @@ def _check_sites(plan: Plan, path: Path | str) -> None:
         raise InputError(path, "rounds.sites_per_round", found, "ask at least as many sites as the quorum")
 
 
-def _attestation(plan: Plan, table: object, path: Path | str) -> Mapping[str, Any]:
-    """The `[attestation]` table, checked; as it stands in the file, for it is agreed on word by word."""
-    from cryofed.trust.attestation.policy import read_policy
-
-    if not isinstance(table, Mapping):
-        raise InputError(path, ATTESTATION, shown(table), "write tables, such as [attestation.snp]")
-    read_policy(table, str(path))
-    if plan.profile == "attested" and not set(table) & {"snp", "tdx", "sgx"}:
-        remedy = "say what may run: [attestation.snp], [attestation.tdx] or [attestation.sgx]; docs/trust.md"
-        raise InputError(path, ATTESTATION, "no machine that could attest", remedy)
-    if plan.profile == "attested" and load_engine(plan.engine, path).machines is None:
-        found = f"attested over engine {plan.engine}"
-        raise InputError(path, "profile", found, "its sites are on this machine: nobody attests to it")
-    return {name: dict(part) for name, part in table.items()}
-
-
 def _strategy(value: object, path: Path | str) -> StrategyChoice:
     if not isinstance(value, Mapping):
         raise InputError(path, "strategy", shown(value), "write a table, [strategy], with a name")
@@ -114,8 +97,8 @@ def commented_plan(plan: Plan) -> str:
             lines += [f"{key} = {toml(number)}" for key, number in value.parameters.items()]
         elif is_dataclass(value):
             lines += table_of(rule.name, value)
-    for name, part in plan.attestation.items():
-        lines += ["", f"[{ATTESTATION}.{name}]", *(f"{key} = {toml(value)}" for key, value in part.items())]
+    for name, part in tables_of(plan).items():
+        lines += ["", f"[{name}]", *(f"{key} = {toml(value)}" for key, value in part.items())]
     for name, table in (_own_table(plan) | dict(plan.tables)).items():
         lines += table_of(name, table)
     for site in plan.sites:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cryofed.federation.agreement.agreed import FAILURE_SCHEMA, Agreement, Outlet, document_of
+from cryofed.federation.agreement.agreed import FAILURE_SCHEMA, Agreement, Outlet, Party, document_of
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.wire.parcels import SEALED_SCHEMA
 from cryofed.schema.reading import parse_toml
+from cryofed.trust.words import fingerprint_words
 
 _PROFILES = {
     "open": "whoever runs the aggregator can read each site's update and numbers",
     "masked": "the aggregator sees only sums of updates",
     "attested": "the aggregator shows evidence of a secure machine before anything is sent",
+    "attested-masked": "the aggregator shows such evidence first, and sees only sums of updates even then",
 }
+_INDENT = " " * 13
 _TASKS = {
     "train": "an update: how the model's numbers changed in training here",
     "evaluate": "how well a model does on the held-out averages here",
@@ -24,6 +27,7 @@ _TASKS = {
     "open": "the seed of the site's own mask, once every site's update is in the sum",
     "challenge": "a random number that the aggregator's chip must sign",
     "evidence": "one word: that the aggregator has proven itself",
+    "attest": "what your machine's chip signs, with its maker's certificates: which program, on which chip",
 }
 
 
@@ -35,8 +39,9 @@ def described(agreement: Agreement) -> list[str]:
         f"hash {agreement.hash}",
         "",
         "Who takes part",
-        *(f"  {one.role:<12} {one.name}{_key(one.key)}" for one in agreement.members),
+        *(line for one in agreement.members for line in _member(one)),
         f"  The federation's authority is {agreement.authority}.",
+        f"  {_INDENT}{fingerprint_words(agreement.authority)}",
         "",
         "What is done",
         *(f"  {line}" for line in _work(plan)),
@@ -64,14 +69,19 @@ def differences(old: Agreement, new: Agreement) -> list[str]:
     ]
 
 
+def _spoken(fingerprint: str) -> str:
+    return fingerprint if fingerprint == "-" else f"{fingerprint} ({fingerprint_words(fingerprint)})"
+
+
 def _comparable(agreement: Agreement) -> dict[str, Any]:
     document = document_of(agreement)
     for name in ("version", "previous", "made"):
         del document[name]
     document["plan"] = parse_toml(document.pop("plan_toml"), "the agreement's plan")
     document["plan"]["sites"] = {one["name"]: one for one in document["plan"].get("sites", [])}
-    document["members"] = {f"{one['role']} {one['name']}": one["key"] for one in document["members"]}
+    document["members"] = {f"{one['role']} {one['name']}": _spoken(one["key"]) for one in document["members"]}
     document["egress"] = {f"{one['schema']} {one['task']}": one for one in document["egress"]}
+    document["authority"] = _spoken(document["authority"])
     return document
 
 
@@ -125,5 +135,8 @@ def _guards(plan: Plan) -> Iterator[str]:
         yield "Updates are not noised: this agreement promises no differential privacy."
 
 
-def _key(fingerprint: str) -> str:
-    return "" if fingerprint == "-" else f"  {fingerprint}"
+def _member(one: Party) -> Iterator[str]:
+    """Who, and the key's fingerprint in numbers and words, where the profile names keys."""
+    yield f"  {one.role:<12} {one.name}{'' if one.key == '-' else f'  {one.key}'}"
+    if one.key != "-":
+        yield f"  {_INDENT}{fingerprint_words(one.key)}"

@@ -33,7 +33,7 @@ def begin_releases(home: Path, plan: Plan, start: Path | None = None, *, untrain
                 home,
                 "releases",
                 "there already",
-                "leave --start and --from-scratch away, or give another --home",
+                "leave --model and --from-scratch away, or give another --home",
             )
         return
     vector, origin = first_vector(start, untrained=untrained)

@@ -20,7 +20,7 @@ from cryofed.errors import (
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.rules import GuardRules, stricter
 from cryofed.federation.agreement.site_policy import AnswerRules, WorkRules
-from cryofed.federation.site.attesting import Witness, answer_challenge, check_attested
+from cryofed.federation.site.attesting import Claim, Witness, answer_attest, answer_challenge, check_attested
 from cryofed.federation.site.evaluating import counted_metrics, gate_answer
 from cryofed.federation.site.guard.charging import spent
 from cryofed.federation.site.guard.contents import content_hash
@@ -35,7 +35,7 @@ from cryofed.federation.strategies.registry import make_strategy
 from cryofed.federation.wire.bounds import LOSS, MODELS
 from cryofed.federation.wire.codecs import Buffer
 from cryofed.federation.wire.orders import Answer, Numbers, Order, pack_numbers, unpack_order
-from cryofed.federation.wire.papers import MASK_STEPS, Sealed, pack_sealed, unpack_paper
+from cryofed.federation.wire.papers import MASK_STEPS, SITE_STEP, Sealed, pack_sealed, unpack_paper
 from cryofed.federation.wire.parcels import PAPER_SCHEMA, pack_update, schema_of
 from cryofed.federation.wire.updates import NO_AUDIT, Update
 from cryofed.learning.learner import layout
@@ -126,6 +126,7 @@ class Site:
     device: str = "cpu"  # where it computes, as `learning.device` names it; the same bits on a CPU only
     signet: Signet | None = None  # of a federation under masks
     witness: Witness | None = None  # of an attested one
+    claim: Claim | None = None  # of one whose sites prove themselves
 
 
 SiteFunction = Callable[[Buffer, Plan, Site], Answer]
@@ -182,8 +183,13 @@ def _answered(data: Buffer, plan: Plan, site: Site) -> bytes:
         if (paper.plan_hash, paper.layout_hash) != (plan.hash, layout().hash):
             raise WireError("plan", "the step is of another plan or network than this site's")
         if paper.task in MASK_STEPS:
+            check_attested(plan, site.folder, site.witness)
             return answer_paper(paper, plan, site.name, site.folder, site.signet)
-        content = answer_challenge(paper, plan, site.folder, site.witness)
+        if paper.task == SITE_STEP:
+            check_attested(plan, site.folder, site.witness)
+            content = answer_attest(paper, plan, site.name, site.claim)
+        else:
+            content = answer_challenge(paper, plan, site.folder, site.witness)
         number, model = paper.round_number, paper.model_hash
         return pack_sealed(
             Sealed(site=site.name, task=paper.task, round_number=number, model_hash=model, content=content)
@@ -239,7 +245,7 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         found = f"{len(order.vector)} numbers; {strategy.name} sends {strategy.channels} models"
         raise WireError("length", found)
     rules = stricter(plan.guard, site.policy)
-    masked = plan.profile == "masked"
+    masked = plan.masked
     if rules.mask != "none" and not masked:
         raise GuardError("mask", "this site's policy asks for masks, and the agreed profile has none")
     if masked and rules.codec != "float32":

@@ -85,7 +85,7 @@ def answer_paper(paper: Paper, plan: Plan, name: str, folder: Path | None, signe
     Raises:
         GuardError: the step is not as agreed, or would use a mask twice; the site sits the attempt out.
     """
-    if plan.profile != "masked" or signet is None or folder is None:
+    if not plan.masked or signet is None or folder is None:
         raise GuardError("mask", "a step of a masked round, and this federation's agreement has no masks")
     place = MaskFolder(folder / "masks")
     vector, record = _kept(place, paper)

@@ -13,9 +13,10 @@ from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.disk.whole import write_whole
 from cryofed.federation.telling.contribution import contributions
+from cryofed.federation.telling.verdict import verdict
 from cryofed.selection.look import look_css
 
-COLORS = ("#0b7a55", "#c1572b", "#2f6fb5", "#8e5aa8", "#b08800", "#5b6770", "#a3324f", "#3a8f9b")
+COLORS = tuple(f"var(--series-{k})" for k in range(8))  # of the palette that every page has
 STYLE = """
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line)}
@@ -23,6 +24,8 @@ th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:l
 .wide{overflow-x:auto}.key{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px}
 .key i{display:inline-block;width:12px;height:12px;border-radius:6px;margin-right:6px}
 .good{color:var(--kept)}.poor{color:var(--rejected)}
+.verdict h2{font-size:1.25rem;margin:0}.verdict p{margin:12px 0 4px;color:var(--muted)}
+.verdict ul{margin:0;padding-left:20px}
 """
 
 
@@ -48,6 +51,11 @@ def gather(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def asked(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every site that was asked in any round."""
+    return sorted({site for report in rounds for site in report["asked"]})
+
+
 def page(facts: Mapping[str, Any]) -> str:
     """The page of one campaign."""
     rounds, start = facts["rounds"], facts["start"] or {}
@@ -61,6 +69,7 @@ def page(facts: Mapping[str, Any]) -> str:
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>{title}</title><style>{look_css()}{STYLE}</style></head><body><main>",
         f"<h1>{title}</h1><p class='facts'>{subtitle}</p>",
+        _headline(facts),
         _tiles(facts),
         _panel(
             "Held-out AUC, site by site", chart(_series(rounds)), "The model that each round started from"
@@ -100,24 +109,35 @@ def chart(series: Mapping[str, Sequence[tuple[float, float]]], width: int = 1100
     for index, (name, line) in enumerate(series.items()):
         color, thick = COLORS[index % len(COLORS)], 4 if name == "mean" else 2
         path = " ".join(place(*point) for point in line)
-        out.append(f"<polyline points='{path}' fill='none' stroke='{color}' stroke-width='{thick}'/>")
+        out.append(f"<polyline points='{path}' fill='none' style='stroke:{color}' stroke-width='{thick}'/>")
         for point in line if len(line) <= 40 else ():
             across, down = place(*point).split(",")
-            out.append(f"<circle cx='{across}' cy='{down}' r='{thick + 1}' fill='{color}'/>")
+            out.append(f"<circle cx='{across}' cy='{down}' r='{thick + 1}' style='fill:{color}'/>")
         key.append(f"<span><i style='background:{color}'></i>{escape(name)}</span>")
     return "".join(out) + f"</svg><div class='key'>{''.join(key)}</div>"
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    """What the gate decided, before anything else; why, and what to try, where it kept the release."""
+    if facts["gate"] is None:
+        return ""
+    told = verdict(facts["gate"], asked(facts["rounds"]))
+    kind = "good" if facts["gate"]["promoted"] else "poor"
+    lists = "".join(
+        f"<p>{name}</p><ul>{''.join(f'<li>{escape(one)}</li>' for one in lines)}</ul>"
+        for name, lines in (("Why", told.reasons), ("What to try", told.remedies))
+        if lines
+    )
+    return f"<div class='panel verdict'><h2 class='{kind}'>{escape(told.headline)}</h2>{lists}</div>"
 
 
 def _tiles(facts: Mapping[str, Any]) -> str:
     gate, rounds = facts["gate"], facts["rounds"]
     tiles = []
     if gate is not None:
-        verdict = ("Promoted", "good") if gate["promoted"] else ("Kept", "poor")
+        word, kind = ("Promoted", "good") if gate["promoted"] else ("Kept", "poor")
         outcome = "a new release" if gate["promoted"] else "the current release stays"
-        tiles.append(
-            f"<div class='tile'><strong class='{verdict[1]}'>{verdict[0]}</strong>"
-            f"<span>{outcome}</span></div>"
-        )
+        tiles.append(f"<div class='tile'><strong class='{kind}'>{word}</strong><span>{outcome}</span></div>")
         if gate["pooled_candidate"] is not None:
             change = f"from {gate['pooled_current']:.4f}"
             tiles.append(_tile(f"{gate['pooled_candidate']:.4f}", f"pooled {gate['metric']}", change))
@@ -160,12 +180,11 @@ def _series(rounds: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, 
 def _gate(gate: Mapping[str, Any] | None) -> str:
     if gate is None:
         return "<p class='none'>The gate has not decided yet.</p>"
-    stopped = f"<p class='note'>{escape('; '.join(gate['stopped_by']))}</p>" if gate["stopped_by"] else ""
     rows = [
         [name, f"{site['current']:.4f}", f"{site['candidate']:.4f}", site["held_out"]]
         for name, site in gate["sites"].items()
     ]
-    return stopped + _table(["site", f"{gate['metric']} now", "candidate", "held-out averages"], rows)
+    return _table(["site", f"{gate['metric']} now", "candidate", "held-out averages"], rows)
 
 
 def _rounds(rounds: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,8 @@ from cryofed.federation.wire.parcels import MAX_HEADER, PAPER_SCHEMA, SEALED_SCH
 
 MASK_STEPS = ("offer", "mask", "open")  # that the aggregator asks for, in this order, once sites have trained
 PROOF_STEPS = ("challenge", "evidence")  # by which it proves itself, before anything else
-STEPS = MASK_STEPS + PROOF_STEPS
+SITE_STEP = "attest"  # by which a site proves itself
+STEPS = (*MASK_STEPS, *PROOF_STEPS, SITE_STEP)
 MAX_PAPER = 1 << 20  # bytes of what the aggregator sends: the offers of 1,024 sites
 _NAMES = ("round_number", "plan_hash", "start_hash", "layout_hash", "model_hash")
 

@@ -97,12 +97,13 @@ _TABLES: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def read_policy(table: Mapping[str, Any], source: str = "agreement") -> Policy:
+def read_policy(table: Mapping[str, Any], source: str = "agreement", where: str = "attestation") -> Policy:
     """The policy in a parsed `[attestation]` table.
 
     Args:
         table: `snp`, `tdx`, `sgx`, `tpm`, `gpu`, each a table of its policy's fields.
         source: the file to name in an error.
+        where: the table's name in it.
 
     Raises:
         InputError: an unknown table or field, or a value of another kind. A policy that cannot be read
@@ -112,11 +113,11 @@ def read_policy(table: Mapping[str, Any], source: str = "agreement") -> Policy:
     for name, part in table.items():
         if name not in _TABLES:
             raise InputError(
-                source, f"attestation.{name}", "an unknown table", f"use {', '.join(_TABLES)}; no other"
+                source, f"{where}.{name}", "an unknown table", f"use {', '.join(_TABLES)}; no other"
             )
         if not isinstance(part, dict):
-            raise InputError(source, f"attestation.{name}", repr(part)[:60], "write a table")
-        parts[name] = _part(_TABLES[name], name, part, source)
+            raise InputError(source, f"{where}.{name}", repr(part)[:60], "write a table")
+        parts[name] = _part(_TABLES[name], f"{where}.{name}", part, source)
     return Policy(**parts)
 
 
@@ -124,12 +125,10 @@ def _part(kind: Any, name: str, table: Mapping[str, Any], source: str) -> Any:
     known = {f.name: f for f in fields(kind)}
     missing = [f.name for f in known.values() if f.default is MISSING and f.name not in table]
     if missing:
-        raise InputError(
-            source, f"attestation.{name}.{missing[0]}", "missing", known[missing[0]].metadata["help"]
-        )
+        raise InputError(source, f"{name}.{missing[0]}", "missing", known[missing[0]].metadata["help"])
     chosen: dict[str, Any] = {}
     for key, value in table.items():
-        where = f"attestation.{name}.{key}"
+        where = f"{name}.{key}"
         if key not in known:
             raise InputError(source, where, "an unknown field", f"known are {', '.join(known)}")
         wanted = known[key].metadata["kind"]

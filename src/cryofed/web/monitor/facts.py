@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from cryofed.disk.documents import read_document
+from cryofed.disk.lock import LOCK, is_held
 from cryofed.errors import CryoFedError
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.releases.store import current_number, read_card, release_numbers
-from cryofed.federation.telling.campaign_report import gather
+from cryofed.federation.telling.campaign_report import asked, gather
+from cryofed.federation.telling.verdict import verdict
 
 TAIL = 1 << 16  # bytes of the event log that tell of the round that runs now
-QUIET_S = 3600.0  # a campaign without a gate and without an event for so long is called stopped
 
 
 def facts(home: Path, campaign: int = 0, plan: Plan | None = None) -> dict[str, Any]:
@@ -52,9 +52,12 @@ def state(folder: Path) -> str:
     gate = folder / "gate.json"
     if gate.exists():
         return "promoted" if read_document(gate).get("promoted") else "kept"
-    events = folder / "events.jsonl"
-    fresh = events.exists() and time.time() - events.stat().st_mtime < QUIET_S
-    return "running" if fresh else "stopped"
+    return "running" if runs(folder.parents[1]) else "stopped"
+
+
+def runs(home: Path) -> bool:
+    """Whether a process runs a campaign of this federation: it, or its engine's folder, is held."""
+    return any(is_held(place.parent) for place in (home / LOCK, *home.glob(f"*/{LOCK}")))
 
 
 def releases(folder: Path) -> list[dict[str, Any]]:
@@ -84,6 +87,8 @@ def find_plan(home: Path) -> Plan | None:
 
 def _campaign(folder: Path) -> dict[str, Any]:
     report = gather(folder)
+    gate = report["gate"]
+    report["verdict"] = verdict(gate, asked(report["rounds"])).record() if gate else None
     rounds = [{k: v for k, v in r.items() if k != "inner_products"} for r in report["rounds"]]
     return report | {"rounds": rounds, "state": state(folder), "live": _live(folder / "events.jsonl")}
 

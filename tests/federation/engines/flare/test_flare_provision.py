@@ -194,3 +194,17 @@ def test_nothing_half_written_is_left_behind(founded: Founded) -> None:
     folders = (founded.home.folder, *(home.folder for home in founded.sites.values()))
     assert [path for folder in folders for path in folder.rglob(".*")] == []
     assert [path for folder in folders for path in folder.glob("*request*/*")] == []
+
+
+@pytest.mark.parametrize("file", ["local/cc_manager__p_resources.json", "local/cc_site.yml"])
+def test_flares_mock_authoriser_is_refused_at_start(tmp_path: Path, file: str) -> None:
+    """It says yes to everybody; FLARE 2.9 would take its word for an attestation."""
+    one = found(tmp_path, sites=("site-1",))
+    issuer = {"id": "mock", "path": "nvflare.app_opt.confidential_computing.mock_authorizer.MockAuthorizer"}
+    for kit in (one.home.aggregator, one.sites["site-1"].kit):
+        (kit / file).write_text(json.dumps({"components": [issuer]}))
+    words = r"mock authoriser \(MockAuthorizer\); take it out: it attests to nothing"
+    with pytest.raises(InputError, match=words):
+        MACHINES.start(one.plan, one.federation)
+    with pytest.raises(InputError, match=words):
+        MACHINES.site_command(one.sites["site-1"])

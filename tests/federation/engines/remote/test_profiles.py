@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.federation.engines.remote.memory import Searching, pieces, updates
 from tests.trust.attestation.makers import MEASUREMENT
 
 from cryofed.cli.main import main
-from cryofed.disk.arrays import read_arrays
+from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.errors import FederationError, MissingPackageError
+from cryofed.federation.aggregator.attested import STANDING
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.agreement.engines import engine_names
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, NetworkRules, Plan, RoundRules
@@ -91,36 +93,89 @@ def rounds(folder: Path) -> list[dict[str, object]]:
     return read_lines(folder / PLAN.name / "campaigns" / "0001" / "rounds.jsonl")
 
 
+def searched(folder: Path, plan: Plan, libraries: dict[str, Path]) -> Searching:
+    """Run, while the aggregator's memory is searched."""
+    home = folder / plan.name
+    start = {"start": pieces(initial_vector(0))}  # every aggregator has it: the search does see
+    searching = Searching(home / plan.engine / "aggregator", plan, home / "sites", start)
+    searching.start()
+    try:
+        run(folder, plan, libraries)
+    finally:
+        searching.stop()
+    return searching
+
+
+def test_open_lets_the_aggregator_see_each_update(
+    engine: str, tmp_path: Path, libraries: dict[str, Path]
+) -> None:
+    """So that the search in profile masked means something."""
+    searching = searched(tmp_path, replace(PLAN, engine=engine), libraries)
+    assert {f"{name}, float32" for name in NAMES} <= searching.sought
+    assert "start" in searching.found
+    assert searching.found & {f"{name}, float32" for name in NAMES}
+
+
 def test_masked(engine: str, tmp_path: Path, libraries: dict[str, Path]) -> None:
-    run(tmp_path, replace(PLAN, engine=engine, profile="masked"), libraries)
+    plan = replace(PLAN, engine=engine, profile="masked")
+    searching = searched(tmp_path, plan, libraries)
     (report,) = rounds(tmp_path)
+    # Nor was any in the memory of its processes, in any form, at any time.
+    assert len(searching.sought) == 1 + 2 * len(NAMES)
+    assert searching.looks >= 5
+    assert searching.found == {"start"}
     assert report["masked"]["collusion_threshold"] == 1  # type: ignore[index]
     assert set(report["accepted"]) == set(NAMES)  # type: ignore[call-overload]
     # Whatever the aggregator has written, no site's update is in it.
     home = tmp_path / PLAN.name
-    sites = home / engine / "sites"
     kept = b"".join(
         path.read_bytes() for path in home.rglob("*") if path.is_file() and "sites" not in path.parts
     )
+    for texts in updates(plan, home / "sites").values():
+        assert not any(text in kept for text in texts)
     for name in NAMES:
-        file = sites / name / "work" / "masks" / "update.safetensors"
-        vector = read_arrays(file)[0]["vector"]
-        first = int(vector.nonzero()[0][0])
-        piece = vector[first : first + 64].tobytes()
-        assert piece in file.read_bytes()
-        assert piece not in kept
-        audit = (sites / name / "audit").rglob("*.jsonl")
+        file = home / "sites" / name / "work" / "masks" / "update.safetensors"
+        assert all(text in file.read_bytes() for text in updates(plan, home / "sites")[f"{name}, float32"])
+        audit = (home / "sites" / name / "audit").rglob("*.jsonl")
         assert any("cryofed.sealed/1" in path.read_text() for path in audit)
 
 
+@pytest.mark.parametrize("profile", ["attested", "attested-masked"])
 def test_attested(
-    engine: str, tmp_path: Path, libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    engine: str,
+    profile: str,
+    tmp_path: Path,
+    libraries: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The aggregator proves itself; then with masks as well, and with sites that prove themselves."""
+    attestation = {**SNP, "sites": SNP} if profile == "attested-masked" else SNP
     monkeypatch.setenv("CRYOFED_LEARNER", HERE)
     monkeypatch.setenv("CRYOFED_EVIDENCE", f"{HERE}:genuine")
-    run(tmp_path, replace(PLAN, engine=engine, profile="attested", attestation=SNP), libraries)
+    run(tmp_path, replace(PLAN, engine=engine, profile=profile, attestation=attestation), libraries)
     (report,) = rounds(tmp_path)
     assert set(report["accepted"]) == set(NAMES)  # type: ignore[call-overload]
+    assert ("masked" in report) == ("masked" in profile)
+    proven = tmp_path / PLAN.name / "campaigns" / "0001" / STANDING
+    assert proven.exists() == ("sites" in attestation)
+    if proven.exists():
+        told = read_document(proven)["sites"]
+        assert {name: one["why"] for name, one in told.items()} == dict.fromkeys(NAMES, "")
+
+
+def test_a_site_that_proves_nothing_is_asked_for_nothing(
+    engine: str, tmp_path: Path, libraries: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its chip is a test's, and the aggregator knows the chip makers' roots alone."""
+    monkeypatch.setenv("CRYOFED_EVIDENCE", f"{HERE}:genuine")
+    plan = replace(PLAN, engine=engine, attestation={"sites": SNP})
+    plan = replace(plan, rounds=replace(plan.rounds, retries=0))
+    with pytest.raises(FederationError, match="unattested"):
+        run(tmp_path, plan, libraries)
+    for name in NAMES:
+        assert not (tmp_path / PLAN.name / "sites" / name / "work" / "last.answer").exists()
+    told = read_document(tmp_path / PLAN.name / "campaigns" / "0001" / STANDING)["sites"]
+    assert all("root" in one["why"] for one in told.values())
 
 
 @pytest.mark.parametrize("learner", [HERE, ""])
@@ -140,6 +195,6 @@ def test_an_aggregator_that_proves_nothing_gets_nothing(
     with pytest.raises(FederationError, match="guard-unattested"):
         run(tmp_path, plan, libraries)
     for name in NAMES:
-        work = tmp_path / PLAN.name / engine / "sites" / name / "work"
+        work = tmp_path / PLAN.name / "sites" / name / "work"
         assert not (work / "last.answer").exists()
         assert "not proven" in (work / "site.log").read_text()

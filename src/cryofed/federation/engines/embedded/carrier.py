@@ -78,7 +78,7 @@ def run_plan(plan: Plan, plan_path: Path, home: Path, hooks: Sequence[Hook] = ()
             device=device,
         )
     seal = None
-    if plan.profile == "masked":
+    if plan.masked:
         sites, seal = with_signets(plan, sites)
     with embedded(plan, sites) as carrier:
         all_hooks = [carrier.dropouts.note, *hooks]

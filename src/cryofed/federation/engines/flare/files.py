@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cryofed.disk.whole import write_whole
+from cryofed.errors import InputError
 from cryofed.federation.engines.remote.homes import Home
 from cryofed.trust.identity import Identity
 
@@ -21,6 +22,8 @@ ROOM = "cryofed.federation.engines.flare"
 CONTROLLER = f"{ROOM}.aggregator.controller.RoundController"
 EXECUTOR = f"{ROOM}.site.executor.SiteExecutor"
 TASK_SECONDS = 0.2  # a site asks for work this often; FLARE's 2 s are most of its time per round
+# FLARE's class, its file, its kind of token: any of them in a kit means it.
+PRETENDED = ("MockAuthorizer", "mock_authorizer", "x-mock")
 LOG_BYTES, LOGS = 20 << 20, 10  # of each of FLARE's logs, and how many older ones are kept
 
 
@@ -143,6 +146,23 @@ def coordinator_kit(
     session = rules | {"authenticate_msg_timeout": 2.0, "prompt": "> "}
     _write(kit / "local" / "resources.json", {"format_version": 1, "admin": session})
     (kit / "transfer").mkdir(exist_ok=True)
+
+
+def refuse_pretended_attestation(kit: Path) -> None:
+    """Refuse a kit that names FLARE's mock authoriser, which says yes to everybody.
+
+    Raises:
+        InputError: the file, and the word in it.
+    """
+    for path in sorted(kit.rglob("*")):
+        if path.suffix in (".json", ".yml", ".yaml", ".conf") and path.parent.name in ("local", "startup"):
+            content = path.read_text(errors="replace")
+            word = next((one for one in PRETENDED if one in content), "")
+            if word:
+                remedy = (
+                    "take it out: it attests to nothing; profile attested verifies the chip's evidence itself"
+                )
+                raise InputError(path, "attestation", f"FLARE's mock authoriser ({word})", remedy)
 
 
 def _startup(

@@ -44,11 +44,13 @@ class FlareMachines(RemoteMachines):
 
     def aggregator_command(self, plan: Plan, home: Home) -> list[str]:
         """FLARE's server."""
+        files.refuse_pretended_attestation(home.aggregator)
         own = read_certificate(home.identity.certificate)
         return [sys.executable, *inside.server_command(home.aggregator, own.organization)]
 
     def site_command(self, home: SiteHome) -> list[str]:
         """FLARE's client."""
+        files.refuse_pretended_attestation(home.kit)
         own = read_certificate(home.identity.certificate)
         return [sys.executable, *inside.client_command(home.kit, own.name, own.organization)]
 

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryofed.disk.whole import write_whole
 from cryofed.errors import AgreementError, FederationError
-from cryofed.federation.aggregator.attested import Proving
+from cryofed.federation.aggregator.attested import Asking, Proving
 from cryofed.federation.agreement.agreed import Agreement, agreement_of
 from cryofed.federation.agreement.masking import Seal
 from cryofed.federation.agreement.plan import Plan
@@ -18,8 +19,9 @@ from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.agreement.signing import issue, opened_agreement, read_signed
 from cryofed.federation.engines.remote.homes import Home, SiteHome
 from cryofed.federation.engines.remote.invitation import InvitationFile, read_invitation
-from cryofed.federation.site.attesting import AGGREGATOR, Witness
+from cryofed.federation.site.attesting import AGGREGATOR, Claim, Witness, site_binding
 from cryofed.federation.site.consent import Consent
+from cryofed.trust.attestation.verifying import verify
 from cryofed.trust.certificates import authority_fingerprint
 from cryofed.trust.envelope import make_signing_key, read_signing_key
 from cryofed.trust.keys import key_fingerprint, same_fingerprint
@@ -74,7 +76,7 @@ def signed_agreement(plan: Plan, home: Home) -> str:
 
 def seal_of(plan: Plan, home: Home) -> Seal | None:
     """Who the sites are, in profile masked; None in the others."""
-    if plan.profile != "masked":
+    if not plan.masked:
         return None
     last = read_signed(home.agreement, signer_of(home)) if home.agreement.exists() else None
     return None if last is None else sealed(last)
@@ -88,25 +90,53 @@ def sealed(agreement: Agreement) -> Seal:
 
 def proving_of(plan: Plan, home: Home) -> Proving | None:
     """How the aggregator proves itself, in profile attested; None in the others."""
-    if plan.profile != "attested":
+    if not plan.attested:
         return None
     last = read_signed(home.agreement, signer_of(home))
     if last is None:
         raise FederationError(f"{home.folder}: no agreement was signed yet")
     witness = witness_of(last)
-    return Proving(lambda nonce: witness.binding(plan, nonce), _collector(home))
+    return Proving(lambda nonce: witness.binding(plan, nonce), _collector(home.endorsements))
 
 
-def _collector(home: Home) -> Callable[[Binding], Evidence]:
+def asking_of(plan: Plan, home: Home) -> Asking | None:
+    """What the aggregator asks of sites, where the agreement says what they must prove; else None."""
+    if not plan.sites_attest:
+        return None
+    last = read_signed(home.agreement, signer_of(home))
+    if last is None:
+        raise FederationError(f"{home.folder}: no agreement was signed yet")
+    keys = {one.name: one.key for one in last.members if one.role == "site" and one.key != "-"}
+    if absent := sorted({*plan.site_names} - {*keys}):
+        raise FederationError(
+            f"no key is agreed for {', '.join(absent)}; sites join first, then the agreement is signed anew: "
+            "cryofed federation provision PLAN.toml --invite"
+        )
+    return Asking(lambda site, nonce: site_binding(plan, site, keys[site], last.hash, nonce), verify)
+
+
+def claim_of(agreement: Agreement, name: str, home: SiteHome) -> Claim:
+    """How this site proves itself.
+
+    Raises:
+        AgreementError: the agreement does not name its key.
+    """
+    key = next((one.key for one in agreement.members if (one.role, one.name) == ("site", name)), "-")
+    if key == "-":
+        raise AgreementError("older", f"the agreement does not name the key of {name}; sign it anew")
+    return Claim(agreement.hash, key, _collector(home.endorsements))
+
+
+def _collector(endorsements: Path) -> Callable[[Binding], Evidence]:
     """How this machine's chip is asked: by the kernel, or by the function that `CRYOFED_EVIDENCE` names.
 
-    Whatever it gives is verified by the sites, under the chip makers' roots.
+    Whatever it gives is verified by the other side, under the chip makers' roots.
     """
     from cryofed.trust.attestation.collect import collect
 
     named = os.environ.get("CRYOFED_EVIDENCE")  # MODULE:FUNCTION
     if not named:
-        return lambda told: collect(told, home.endorsements)
+        return lambda told: collect(told, endorsements)
     module, _, function = named.partition(":")
     collector: Callable[[Binding], Evidence] = getattr(import_module(module), function)
     return collector

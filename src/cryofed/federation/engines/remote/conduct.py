@@ -15,6 +15,7 @@ from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.engines.remote.agreeing import (
     PLAN,
     agreement_hash,
+    asking_of,
     proving_of,
     seal_of,
     signed_agreement,
@@ -46,8 +47,9 @@ def conduct(
             # The segment before this one may have ended the campaign after all.
             if next_campaign(home)[0] == int((own / CAMPAIGN).read_text()):
                 there = Home(own)
-                seal, proving, agreed = seal_of(plan, there), proving_of(plan, there), agreement_hash(there)
-                run_campaign(home, plan, carrier, seal=seal, proving=proving, agreement=agreed)
+                seal, agreed = seal_of(plan, there), agreement_hash(there)
+                proving, asking = proving_of(plan, there), asking_of(plan, there)
+                run_campaign(home, plan, carrier, seal=seal, proving=proving, asking=asking, agreement=agreed)
             return
         arrays, header = read_arrays(folder / _START)
         layout = Layout(tuple(header["names"]), tuple(tuple(shape) for shape in header["shapes"]))

@@ -121,6 +121,11 @@ class SiteHome:
         return self.folder / "work"
 
     @property
+    def endorsements(self) -> Path:
+        """What the chip's maker says of this machine's chip, where the agreement asks sites for evidence."""
+        return self.folder / "endorsements"
+
+    @property
     def request(self) -> Path:
         """Key and request until the coordinator has signed."""
         return self.folder / "request"

@@ -76,7 +76,7 @@ def _die_with_parent() -> None:
 def main(kit: Path) -> None:
     """Serve with this site's own library."""
     from cryofed.federation.agreement.site_policy import SitePolicy, read_policy
-    from cryofed.federation.engines.remote.agreeing import consent_of, sealed, witness_of
+    from cryofed.federation.engines.remote.agreeing import claim_of, consent_of, sealed, witness_of
     from cryofed.federation.engines.remote.invitation import read_invitation
     from cryofed.federation.site.answering import LibraryFile, Site, answer
     from cryofed.federation.site.attesting import forget_proof
@@ -94,8 +94,9 @@ def main(kit: Path) -> None:
             settings = read_settings(home)  # anew each time: the site may have changed its mind
             policy = read_policy(home.policy) if home.policy.exists() else SitePolicy()
             source = LibraryFile(library_path(home, settings))
-            signet = Signet(sealed(agreement), home.identity.key) if agreement.profile == "masked" else None
-            witness = witness_of(agreement) if agreement.profile == "attested" else None
+            signet = Signet(sealed(agreement), home.identity.key) if agreement.plan.masked else None
+            witness = witness_of(agreement) if agreement.plan.attested else None
+            claim = claim_of(agreement, settings.name, home) if agreement.plan.sites_attest else None
         site = Site(
             name=settings.name,
             source=source,
@@ -107,6 +108,7 @@ def main(kit: Path) -> None:
             device=settings.device,
             signet=signet,
             witness=witness,
+            claim=claim,
         )
         return answer(data, agreement.plan, site)
 

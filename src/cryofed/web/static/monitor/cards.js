@@ -14,6 +14,21 @@ export function siteNames(facts) {
   return [...names].sort();
 }
 
+export function verdict(facts) {
+  const told = facts.campaign?.verdict, { plan } = facts;
+  $("verdict").hidden = Boolean(facts.campaign) && !told;
+  if ($("verdict").hidden) return;
+  if (!told) {
+    card("verdict", make("h2", { class: "headline" }, "Not run yet"),
+      plan ? make("p", {}, `The plan: ${plan.rounds} rounds of ${plan.strategy} over ${plan.engine}, ${plan.sites.length ? `sites ${plan.sites.join(", ")}` : "no sites yet"}.`) : null,
+      make("p", {}, "Start it with ", make("code", {}, "cryofed federation run PLAN.toml"), "; this page follows by itself."));
+    return;
+  }
+  const promoted = facts.campaign.gate.promoted;
+  const list = (name, lines) => (lines.length ? [make("h3", {}, name), make("ul", {}, ...lines.map((line) => make("li", {}, line)))] : []);
+  card("verdict", make("h2", { class: `headline ${promoted ? "up" : "down"}` }, told.headline), ...list("Why", told.reasons), ...list(promoted ? "Note" : "What to try", told.remedies));
+}
+
 export function tiles(facts) {
   const { campaign, plan } = facts, rounds = campaign?.rounds ?? [];
   const asked = sum(rounds.map((r) => r.asked.length)), came = sum(rounds.map((r) => Object.keys(r.accepted).length));
@@ -70,7 +85,7 @@ export function gate(facts) {
   const better = (site) => (told.metric === "brier" ? site.current - site.candidate : site.candidate - site.current);
   const rows = Object.entries(told.sites).sort().map(([name, site]) => [name, fixed(site.current, 3), fixed(site.candidate, 3), make("td", { class: better(site) >= 0 ? "up" : "down" }, signed(site.candidate - site.current)), String(site.held_out)]);
   card("gate", make("div", { class: "head" }, h2("Gate"), make("span", { class: `badge ${told.promoted ? "good" : "bad"}` }, told.promoted ? "✓ Promoted" : "✕ Not promoted")),
-    told.promoted ? make("p", {}, `Pooled ${told.metric} ${fixed(told.pooled_current)} → ${fixed(told.pooled_candidate)}.`) : make("ul", {}, ...told.stopped_by.map((why) => make("li", {}, why))),
+    told.pooled_candidate === null ? null : make("p", {}, `Pooled ${told.metric} ${fixed(told.pooled_current)} → ${fixed(told.pooled_candidate)}.`),
     table(["Site", "Release", "Candidate", "Change", "Averages"], rows));
 }
 

@@ -18,7 +18,7 @@ function show() {
   }
   $("campaign").hidden = campaigns.length < 2;
   if (shown) $("campaign").value = shown.campaign;
-  for (const part of ["tiles", "now", "presence", "gate", "releases", "matrix", "contribution", "privacy", "rounds", "sites"]) cards[part](facts);
+  for (const part of ["verdict", "tiles", "now", "presence", "gate", "releases", "matrix", "contribution", "privacy", "rounds", "sites"]) cards[part](facts);
   draw();
   document.body.dataset.ready = "true";
 }

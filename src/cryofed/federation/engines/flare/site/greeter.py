@@ -10,7 +10,7 @@ from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
 
 from cryofed import __version__
-from cryofed.federation.engines.flare.inside import reconnect_soon, refuse_references
+from cryofed.federation.engines.flare.inside import keep_address, reconnect_soon, refuse_references
 from cryofed.federation.engines.remote.processes import MARK
 
 VERSION = "cryofed_version"
@@ -23,6 +23,7 @@ class Greeter(FLComponent):  # type: ignore[misc]  # FLARE is untyped
         super().__init__()
         refuse_references()
         reconnect_soon()
+        keep_address()
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         """Before registering: the version. After: the mark that `site start` waits for."""
