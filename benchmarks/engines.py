@@ -83,7 +83,7 @@ def python_with(engine: str) -> str | None:
 def measured(python: str, engine: str) -> Figures:
     """What `carrying` tells, part after part."""
     found: Figures = {}
-    for part in PARTS:
+    for part in PARTS if engine != "embedded" else PARTS[:-1]:  # it has no wire
 
         def run(folder: Path, part: str = part) -> list[dict[str, Any]] | None:
             file = folder / "figures"
@@ -123,7 +123,7 @@ def figures(told: list[dict[str, Any]]) -> Figures:
 
 def kept(name: str, run: Callable[[Path], list[dict[str, Any]] | None]) -> list[dict[str, Any]]:
     """What a part told, from the cache or run now; nothing where it takes too long, or fails."""
-    file = CACHE / code() / f"{name}.json"
+    file = CACHE / f"{name}-{code('stock' in name)}.json"
     if not file.exists():
         others = psutil.cpu_percent(2.0) / 100 * (os.cpu_count() or 1)
         with tempfile.TemporaryDirectory() as folder:
@@ -137,11 +137,13 @@ def kept(name: str, run: Callable[[Path], list[dict[str, Any]] | None]) -> list[
 
 
 @cache
-def code() -> str:
-    """A word for what is measured: the federation and the programs here that run it."""
+def code(stock: bool) -> str:
+    """A word for what is measured: the federation and what runs it here, or the stock programs alone."""
     told = hashlib.sha256()
-    for folder in ("src/cryofed/federation", "benchmarks/federations"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
+    for folder in (
+        ("benchmarks/federations",) if stock else ("benchmarks/federations", "src/cryofed/federation")
+    ):
+        for path in sorted((ROOT / folder).rglob("stock_*.py" if stock else "*.py")):
             told.update(path.read_bytes())
     return told.hexdigest()[:12]
 
@@ -168,7 +170,7 @@ def within(seconds: float, words: list[str]) -> str | None:
 
 def facts() -> str:
     """Where and when."""
-    files = list((CACHE / code()).glob("*.json"))
+    files = [file for words in (code(False), code(True)) for file in CACHE.glob(f"*-{words}.json")]
     others = sorted(json.loads(file.read_text())["others"] for file in files)
     days = sorted({datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat() for file in files})
     when = " to ".join(dict.fromkeys([days[0], days[-1]]))
