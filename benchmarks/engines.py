@@ -95,7 +95,7 @@ def measured(python: str, engine: str) -> Figures:
                 else None
             )
 
-        found |= figures(kept(f"{engine}-{part}", run))
+        found |= figures(kept(f"{engine}-{part}", code(engine), run))
     return found
 
 
@@ -113,7 +113,7 @@ def stock(python: str, engine: str) -> Figures:
                 return None
             return [{"what": "stock", "sites": 3, "numbers": numbers, "value": float(told.split()[-1])}]
 
-        found |= figures(kept(f"{engine}-stock-{numbers}", run))
+        found |= figures(kept(f"{engine}-stock-{numbers}", code(""), run))
     return found
 
 
@@ -121,9 +121,9 @@ def figures(told: list[dict[str, Any]]) -> Figures:
     return {(one["what"], one["sites"], one["numbers"]): one["value"] for one in told}
 
 
-def kept(name: str, run: Callable[[Path], list[dict[str, Any]] | None]) -> list[dict[str, Any]]:
+def kept(name: str, word: str, run: Callable[[Path], list[dict[str, Any]] | None]) -> list[dict[str, Any]]:
     """What a part told, from the cache or run now; nothing where it takes too long, or fails."""
-    file = CACHE / f"{name}-{code('stock' in name)}.json"
+    file = CACHE / f"{name}-{word}.json"
     if not file.exists():
         others = psutil.cpu_percent(2.0) / 100 * (os.cpu_count() or 1)
         with tempfile.TemporaryDirectory() as folder:
@@ -137,14 +137,17 @@ def kept(name: str, run: Callable[[Path], list[dict[str, Any]] | None]) -> list[
 
 
 @cache
-def code(stock: bool) -> str:
-    """A word for what is measured: the federation and what runs it here, or the stock programs alone."""
+def code(engine: str) -> str:
+    """A word for what is measured: the federation with this engine, and what runs it; none: the stock runs."""
     told = hashlib.sha256()
+    engines = ROOT / "src/cryofed/federation/engines"
+    others = tuple(f"{engines / other}{os.sep}" for other in engine_names() if other != engine)
     for folder in (
-        ("benchmarks/federations",) if stock else ("benchmarks/federations", "src/cryofed/federation")
+        (ROOT / "benchmarks/federations", engines.parent) if engine else (ROOT / "benchmarks/federations",)
     ):
-        for path in sorted((ROOT / folder).rglob("stock_*.py" if stock else "*.py")):
-            told.update(path.read_bytes())
+        for path in sorted(folder.rglob("*.py" if engine else "stock_*.py")):
+            if not str(path).startswith(others):
+                told.update(path.read_bytes())
     return told.hexdigest()[:12]
 
 
@@ -170,7 +173,7 @@ def within(seconds: float, words: list[str]) -> str | None:
 
 def facts() -> str:
     """Where and when."""
-    files = [file for words in (code(False), code(True)) for file in CACHE.glob(f"*-{words}.json")]
+    files = [file for word in map(code, ["", *engine_names()]) for file in CACHE.glob(f"*-{word}.json")]
     others = sorted(json.loads(file.read_text())["others"] for file in files)
     days = sorted({datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat() for file in files})
     when = " to ".join(dict.fromkeys([days[0], days[-1]]))

@@ -23,7 +23,7 @@ def test_a_part_is_measured_once_and_a_failed_one_again(
         runs.append(folder)
         return outcomes[len(runs) - 1]
 
-    assert [engines.kept("one", run) for _ in range(3)] == [[], TOLD, TOLD]
+    assert [engines.kept("one", "code", run) for _ in range(3)] == [[], TOLD, TOLD]
     assert len(runs) == 2
 
 
