@@ -138,16 +138,14 @@ def kept(name: str, word: str, run: Callable[[Path], list[dict[str, Any]] | None
 
 @cache
 def code(engine: str) -> str:
-    """A word for what is measured: the federation with this engine, and what runs it; none: the stock runs."""
+    """A word for what is measured: the federation with this engine, and what runs it; none: stock runs."""
+    runs, federation = ROOT / "benchmarks/federations", ROOT / "src/cryofed/federation"
+    files = [*runs.rglob("*.py"), *federation.rglob("*.py")] if engine else list(runs.glob("stock_*.py"))
+    others = tuple(f"{federation / 'engines' / one}{os.sep}" for one in engine_names() if one != engine)
     told = hashlib.sha256()
-    engines = ROOT / "src/cryofed/federation/engines"
-    others = tuple(f"{engines / other}{os.sep}" for other in engine_names() if other != engine)
-    for folder in (
-        (ROOT / "benchmarks/federations", engines.parent) if engine else (ROOT / "benchmarks/federations",)
-    ):
-        for path in sorted(folder.rglob("*.py" if engine else "stock_*.py")):
-            if not str(path).startswith(others):
-                told.update(path.read_bytes())
+    for path in sorted(files):
+        if not str(path).startswith(others):
+            told.update(path.read_bytes())
     return told.hexdigest()[:12]
 
 
