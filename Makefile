@@ -51,7 +51,7 @@ test-flare: $(READY)
 ifdef SHORT
 FEW-openfl := and (same_plan or NaN or hangs)
 NOT-openfl := and not campaign_moves and not test_profiles
-NOT-flower := and not campaign_moves and not test_profiles
+NOT-flower := and not (campaign_moves and not flare) and not test_profiles
 endif
 # The contract over such an engine, its own tests, and real processes that are killed.
 $(APART:%=test-%): test-%: $(READY)

@@ -79,12 +79,13 @@ def read_scores(path: Path, sets: Sequence[LabelledSet]) -> Mapping[str, Answer]
 
 def write_scores(path: Path, sets: Iterable[LabelledSet], answers: Mapping[str, Answer]) -> None:
     """The file that `read_scores` reads."""
-    lines = ["\t".join((*COLUMNS, "kept"))]
+    decides = all(answer.kept is not None for answer in answers.values())
+    lines = ["\t".join((*COLUMNS, "kept") if decides else COLUMNS)]
     for of in sets:
         answer = answers[of.name]
         for index, score in enumerate(answer.score):
-            kept = "" if answer.kept is None else str(int(answer.kept[index]))
-            lines.append(f"{of.name}\t{index + 1}\t{score:.6g}\t{kept}")
+            kept = "" if answer.kept is None or not decides else f"\t{int(answer.kept[index])}"
+            lines.append(f"{of.name}\t{index + 1}\t{score:.6g}{kept}")
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from cryofed.learning.metrics import auc
 
 FEWEST = 8  # good, or bad, classes that a set needs to be the worst one of a figure
 NAN = float("nan")
+SHARES = ("good_kept", "bad_rejected")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,10 @@ class Summary:
     rows: tuple[Row, ...]
     together: Figures
 
-    def mean(self, figure: str) -> float:
-        """Mean over the sets that can tell, those of demonstrations and of few classes too."""
-        values = [getattr(row.of, figure) for row in self.rows]
+    def mean(self, figure: str, *, able: bool = False) -> float:
+        """Mean over the sets that can tell; `able`: that could be the worst one too, as `worst` has it."""
+        rows = [row for row in self.rows if not able or (not row.demonstration and _enough(row.of, figure))]
+        values = [getattr(row.of, figure) for row in rows]
         known = [value for value in values if not np.isnan(value)]
         return float(np.mean(known)) if known else NAN
 
@@ -111,15 +113,20 @@ def markdown(summary: Summary) -> str:
     """The table in Markdown, the worst row first."""
     head = "| set | good | bad | AUC | good kept | bad rejected | |\n|---|---:|---:|---:|---:|---:|---|"
     lines = [_line(row.name, row.of, row.marks) for row in summary.rows]
-    mean = [_number(summary.mean("auc")), *(_share(summary.mean(f)) for f in ("good_kept", "bad_rejected"))]
-    worst = [_worst(summary, figure) for figure in ("auc", "good_kept", "bad_rejected")]
-    lines.append(f"| **mean of the sets** | | | {' | '.join(mean)} | |")
+    every, able = (
+        [_number(summary.mean("auc", able=of)), *(_share(summary.mean(f, able=of)) for f in SHARES)]
+        for of in (False, True)
+    )
+    worst = [_worst(summary, figure) for figure in ("auc", *SHARES)]
+    lines.append(f"| **mean of the sets** | | | {' | '.join(every)} | |")
+    lines.append(f"| **without d and f** | | | {' | '.join(able)} | |")
     lines.append(f"| **worst set** | | | {' | '.join(worst)} | |")
     lines.append(_line("**all classes on one scale**", summary.together, ""))
     lines += [
         "",
         f"f: fewer than {FEWEST} good or bad classes, never the worst AUC; a share needs {FEWEST} of "
-        "its own kind. d: a demonstration, never the worst. A mean is over all sets that can tell.",
+        "its own kind. d: a demonstration, never the worst. A mean is over all that can tell; the second "
+        "one leaves out those that cannot be the worst.",
     ]
     return "\n".join([head, *lines])
 
@@ -134,7 +141,7 @@ def side_by_side(programs: Mapping[str, Summary]) -> str:
     lines = []
     for name, summary in programs.items():
         cells = [_number(summary.mean("auc")), _worst(summary, "auc"), _number(summary.together.auc)]
-        for figure in ("good_kept", "bad_rejected"):
+        for figure in SHARES:
             cells += [_share(summary.mean(figure)), _worst(summary, figure)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([head, *lines])

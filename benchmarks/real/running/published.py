@@ -60,6 +60,12 @@ def quality(mean: Summary) -> str:
             _share(mean.mean("bad_rejected")),
         ),
         (
+            "the same, without a demonstration and sets of under 8 good or bad classes",
+            f"{mean.mean('auc', able=True):.3f}",
+            _share(mean.mean("good_kept", able=True)),
+            _share(mean.mean("bad_rejected", able=True)),
+        ),
+        (
             "the worst of them",
             f"{auc:.3f} ({lowest})",
             f"{_share(least)} ({of})",

@@ -92,8 +92,9 @@ def test_the_table_says_what_it_holds(real_set: Make) -> None:
     assert lines[2] == "| both | 8 | 8 | 1.000 | 100 % | 100 % |  |"
     assert lines[3] == "| good-only | 9 | 0 | – | 100 % | – | f |"
     assert lines[4] == "| **mean of the sets** | | | 1.000 | 100 % | 100 % | |"
-    assert lines[5] == "| **worst set** | | | 1.000 both | 100 % both | 100 % both | |"
-    assert lines[6] == "| **all classes on one scale** | 17 | 8 | 1.000 | 100 % | 100 % |  |"
+    assert lines[5] == "| **without d and f** | | | 1.000 | 100 % | 100 % | |"
+    assert lines[6] == "| **worst set** | | | 1.000 both | 100 % both | 100 % both | |"
+    assert lines[7] == "| **all classes on one scale** | 17 | 8 | 1.000 | 100 % | 100 % |  |"
     assert "absent" not in "".join(lines)
 
 
