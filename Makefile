@@ -50,8 +50,8 @@ test-flare: $(READY)
 # What `make test` leaves out of the tests below, to be quick.
 ifdef SHORT
 FEW-openfl := and (same_plan or NaN or hangs)
-NOT-openfl := and not campaign_moves and not test_profiles and not masked_kills
-NOT-flower := and not campaign_moves and not test_profiles and not masked_kills
+NOT-openfl := and not campaign_moves and not test_profiles and not masked_kills and not test_strangers
+NOT-flower := and not (campaign_moves and not flare) and not test_profiles and not masked_kills and not test_strangers
 endif
 # The contract over such an engine, its own tests, and real processes that are killed.
 $(APART:%=test-%): test-%: $(READY)
@@ -70,7 +70,6 @@ test-pythons: $(READY)
 
 # The docs site into site-docs/, strictly: a broken link or a page that is nowhere fails.
 docs: $(READY)
-	$(PY) -m pip install --quiet $(LOCK) -e ".[$(EXTRAS),docs]"
 	$(PY) docs/make_reference.py
 	$(VENV)/bin/zensical build --clean --strict
 

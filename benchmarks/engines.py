@@ -3,11 +3,13 @@
 Each engine is measured in an environment of this checkout that has it (this one, or `.venv-ENGINE`). One that
 has none is left out and named. Sites answer at once, as real processes over mutual TLS on this machine. The
 stock FedAvg of each framework runs with three sites on the same vectors, without TLS. The table goes between
-the marks of docs/engines.md. What takes longer than its time is left out: a quarter of an hour or so in all.
+the marks of docs/engines.md. What takes longer than its time is left out: half an hour or so in all. Every
+part is kept in a cache for this code, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -15,23 +17,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from benchmarks.federations.carrying import LARGE, ROOT, SMALL
+import psutil
+
+from benchmarks.federations.carrying import LARGE, PARTS, ROOT, SMALL
 from benchmarks.measuring.page import write_between
 from cryofed.federation.agreement.engines import engine_names
 
 PAGE = ROOT / "docs" / "engines.md"
-MOST_S = 300  # of one engine
+MOST_S = 300  # of one part of an engine
 STOCK_S = 150  # of one stock run
 STOCK_ROUNDS = {SMALL: 4, LARGE: 3}
 NEEDS = (
     "from cryofed.federation.engines.deployment import machines_of as m; import sys; m(sys.argv[1]).need()"
 )
 SITES = (1, 3, 6, 9)
+
+CACHE = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-engines"
 
 Figures = dict[tuple[str, int, int], float]
 
@@ -73,13 +81,22 @@ def python_with(engine: str) -> str | None:
 
 
 def measured(python: str, engine: str) -> Figures:
-    """What `carrying` wrote until its time was over."""
-    with tempfile.TemporaryDirectory() as name:
-        file = Path(name) / "figures"
-        within(MOST_S, [python, "-m", "benchmarks.federations.carrying", engine, str(file)])
-        lines = file.read_text().splitlines() if file.exists() else []
-    told = [json.loads(line) for line in lines]
-    return {(one["what"], one["sites"], one["numbers"]): one["value"] for one in told}
+    """What `carrying` tells, part after part."""
+    found: Figures = {}
+    for part in PARTS if engine != "embedded" else PARTS[:-1]:  # it has no wire
+
+        def run(folder: Path, part: str = part) -> list[dict[str, Any]] | None:
+            file = folder / "figures"
+            words = [python, "-m", "benchmarks.federations.carrying", engine, part, str(file)]
+            whole = within(MOST_S, words) is not None
+            return (
+                [json.loads(line) for line in file.read_text().splitlines()]
+                if whole and file.exists()
+                else None
+            )
+
+        found |= figures(kept(f"{engine}-{part}", code(engine), run))
+    return found
 
 
 def stock(python: str, engine: str) -> Figures:
@@ -89,36 +106,79 @@ def stock(python: str, engine: str) -> Figures:
         return {}
     found: Figures = {}
     for numbers, rounds in STOCK_ROUNDS.items():
-        with tempfile.TemporaryDirectory() as name:
-            told = within(STOCK_S, [python, "-m", module, str(numbers), str(rounds), name])
-        if told:
-            found["stock", 3, numbers] = float(told.split()[-1])
+
+        def run(folder: Path, numbers: int = numbers, rounds: int = rounds) -> list[dict[str, Any]] | None:
+            told = within(STOCK_S, [python, "-m", module, str(numbers), str(rounds), str(folder)])
+            if told is None:
+                return None
+            return [{"what": "stock", "sites": 3, "numbers": numbers, "value": float(told.split()[-1])}]
+
+        found |= figures(kept(f"{engine}-stock-{numbers}", code(""), run))
     return found
 
 
-def within(seconds: float, words: list[str]) -> str:
-    """What a program prints; nothing where it takes longer, or fails. None of its processes is left."""
-    process = subprocess.Popen(
+def figures(told: list[dict[str, Any]]) -> Figures:
+    return {(one["what"], one["sites"], one["numbers"]): one["value"] for one in told}
+
+
+def kept(name: str, word: str, run: Callable[[Path], list[dict[str, Any]] | None]) -> list[dict[str, Any]]:
+    """What a part told, from the cache or run now; nothing where it takes too long, or fails."""
+    file = CACHE / f"{name}-{word}.json"
+    if not file.exists():
+        others = psutil.cpu_percent(2.0) / 100 * (os.cpu_count() or 1)
+        with tempfile.TemporaryDirectory() as folder:
+            told = run(Path(folder))
+        print(f"{name}: {'left out' if told is None else told}; others had {others:.1f} cores", flush=True)
+        if told is None:
+            return []
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"others": others, "told": told}))
+    return list(json.loads(file.read_text())["told"])
+
+
+@cache
+def code(engine: str) -> str:
+    """A word for what is measured: the federation with this engine, and what runs it; none: stock runs."""
+    runs, federation = ROOT / "benchmarks/federations", ROOT / "src/cryofed/federation"
+    files = [*runs.rglob("*.py"), *federation.rglob("*.py")] if engine else list(runs.glob("stock_*.py"))
+    others = tuple(f"{federation / 'engines' / one}{os.sep}" for one in engine_names() if one != engine)
+    told = hashlib.sha256()
+    for path in sorted(files):
+        if not str(path).startswith(others):
+            told.update(path.read_bytes())
+    return told.hexdigest()[:12]
+
+
+def within(seconds: float, words: list[str]) -> str | None:
+    """What a program prints; None where it takes longer, or fails. None of its processes is left."""
+    with subprocess.Popen(
         words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        told, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.terminate()  # a federation ends its own processes, which have sessions of their own
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(120)
-        return ""
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    return told if process.returncode == 0 else ""
+    ) as process:
+        try:
+            told, _ = process.communicate(timeout=seconds)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt) as stopped:
+            process.terminate()  # a federation ends its own processes, which have sessions of their own
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(120)
+            if isinstance(stopped, KeyboardInterrupt):
+                raise
+            return None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return told if process.returncode == 0 else None
 
 
 def facts() -> str:
     """Where and when."""
-    load = " to ".join(f"{one:.1f}" for one in sorted(os.getloadavg()[:2]))
-    day = datetime.now(UTC).date().isoformat()
-    return f"Measured {day} on {os.cpu_count()} cores, load {load}, by `make bench-engines`."
+    files = [file for word in map(code, ["", *engine_names()]) for file in CACHE.glob(f"*-{word}.json")]
+    others = sorted(json.loads(file.read_text())["others"] for file in files)
+    days = sorted({datetime.fromtimestamp(file.stat().st_mtime, UTC).date().isoformat() for file in files})
+    when = " to ".join(dict.fromkeys([days[0], days[-1]]))
+    return (
+        f"Measured {when} on {os.cpu_count()} cores, of which other programs had {others[0]:.1f} to "
+        f"{others[-1]:.1f} just before a part began, by `make bench-engines`."
+    )
 
 
 def table(found: Mapping[str, Figures]) -> str:

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Walk through docs/deploy.md on three "machines" of this host: network namespaces with addresses, host names and
 # home directories of their own, joined by a bridge. Needs root and iproute2; leaves nothing behind.
-#   docs/three_machines.sh EMPTY_FOLDER            (CRYOFED=path of the command, if it is not on PATH)
+#   docs/three_machines.sh EMPTY_FOLDER [ENGINE]   (CRYOFED=path of the command, if it is not on PATH)
 set -euo pipefail
+engine=${2:-flare}
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
 cryofed=${CRYOFED:-cryofed}
 declare -A address=([agg]=10.77.0.1 [lab-a]=10.77.0.2 [lab-b]=10.77.0.3)
@@ -43,15 +44,15 @@ for number in 1 2; do
 done
 
 echo "== the coordinator founds the federation"
-on agg "$cryofed" federation new plan.toml --name demo --engine flare --sites site-1,site-2 --rounds 3
-sed -i 's/^host = .*/host = "agg.example.org"/; s/^host_names = .*/host_names = "10.77.0.1"/; s/^steps = .*/steps = 10/' \
+on agg "$cryofed" federation new plan.toml --name demo --engine "$engine" --sites site-1,site-2 --rounds 3
+sed -i 's/^host = .*/host = "agg.example.org"/; s/^host_names = .*/host_names = "10.77.0.1"/; s/^steps = .*/steps = 10/; s/^min_updates = .*/min_updates = 1/' \
   "$folder/agg/plan.toml"
 on agg "$cryofed" federation provision plan.toml
 
 echo "== each lab joins: only the request and the answer cross"
 for number in 1 2; do
   lab=lab-$(echo ab | cut -c$number)
-  cp "$folder/agg/demo/flare/invitation.toml" "$folder/$lab/"
+  cp "$folder/agg/demo/$engine/invitation.toml" "$folder/$lab/"
   on "$lab" "$cryofed" site join invitation.toml --name "site-$number" --organization "$lab" --library library.db --yes \
     | tee "$folder/$lab/told.txt"
   cp "$folder/$lab/site/site-$number.request.pem" "$folder/agg/"
@@ -71,3 +72,25 @@ on lab-b "$cryofed" site start
 on agg "$cryofed" federation run plan.toml
 on agg "$cryofed" federation status plan.toml
 on lab-a "$cryofed" site status
+
+echo "== a lab dies in the middle of the next campaign, and comes back"
+on agg "$cryofed" federation run plan.toml &
+run=$!
+until [ -s "$folder/agg/demo/campaigns/0002/rounds.jsonl" ]; do kill -0 $run; sleep 0.2; done
+ip netns pids cf-lab-b | xargs kill -9
+on lab-b "$cryofed" site status
+on lab-b "$cryofed" site start
+wait $run
+on agg "$cryofed" federation status plan.toml
+
+echo "== a lab is revoked: it is not let in again"
+on agg "$cryofed" federation revoke plan.toml site-2
+on lab-b "$cryofed" site stop
+on lab-b "$cryofed" site start || true
+
+echo "== stop: no process is left"
+on lab-a "$cryofed" site stop
+on agg "$cryofed" federation stop plan.toml
+for machine in "${!address[@]}"; do
+  [ -z "$(ip netns pids "cf-$machine")" ] || { echo "left on $machine"; exit 1; }
+done

@@ -1,4 +1,4 @@
-"""What one engine costs, in an environment that has it: python -m … ENGINE FILE.
+"""What one engine costs, in an environment that has it: python -m … ENGINE PART FILE.
 
 Every figure is a line of FILE as soon as it is known: `{what, sites, numbers, value}`. Sites answer at once.
 """
@@ -42,10 +42,14 @@ LARGE = 25_000_000  # 100 MB
 LEARNER = "benchmarks.federations.echo"
 ROOT = Path(__file__).parents[2]
 ORDER = ((SMALL, 3), (LARGE, 3), (LARGE, 1), (LARGE, 6), (LARGE, 9))
+BYTES = "bytes"  # the part that counts them
+PARTS = (*(f"{numbers}-{sites}" for numbers, sites in ORDER), BYTES)
+
+Tell = Callable[[str, int, int, float], None]
 
 
-def main(engine: str, file: Path) -> None:
-    """Smallest first but for the three sites that engines are compared by."""
+def main(engine: str, part: str, file: Path) -> None:
+    """One of `PARTS`."""
     paths = os.pathsep.join(
         [str(ROOT), str(ROOT / "src")]
     )  # what is measured is this tree, whatever is installed
@@ -56,26 +60,32 @@ def main(engine: str, file: Path) -> None:
             lines.write(json.dumps({"what": what, "sites": sites, "numbers": numbers, "value": value}) + "\n")
 
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for numbers, sites in ORDER:
-            count = 12 if numbers == SMALL else 4
-            if engine == "embedded":
-                place = folder / f"{sites}-{numbers}"
-                with Peak(lambda: [psutil.Process()]) as peak:
-                    tell("seconds", sites, numbers, embedded_round(place, sites, numbers, count))
-                tell("aggregator", sites, numbers, peak.mib)
-                continue
-            with Running(engine, folder / f"{sites}-{numbers}", sites) as one:
-                tell("seconds", sites, numbers, one.rounds("timed", numbers, count))
-                tell("cpu", sites, numbers, one.cpu)
-                tell("aggregator", sites, numbers, one.aggregator.mib)
-                tell("site", sites, numbers, one.site.mib)
-                if numbers == SMALL:
-                    tell("first", sites, numbers, one.first)
-                    tell("killed", sites, numbers, one.killed())
-        if engine != "embedded":
-            with Running(engine, folder / "counted", 3, counted=True) as one:
-                tell("bytes", 3, SMALL, one.bytes_of_a_round())
+        folder = Path(name) / "home"
+        if part == BYTES:
+            if engine != "embedded":
+                with Running(engine, folder, 3, counted=True) as one:
+                    tell("bytes", 3, SMALL, one.bytes_of_a_round())
+            return
+        numbers, sites = map(int, part.split("-"))
+        measured(engine, folder, numbers, sites, tell)
+
+
+def measured(engine: str, folder: Path, numbers: int, sites: int, tell: Tell) -> None:
+    """Rounds of so many sites with a vector of so many numbers."""
+    count = 12 if numbers == SMALL else 4 if sites <= 3 else 3
+    if engine == "embedded":
+        with Peak(lambda: [psutil.Process()]) as peak:
+            tell("seconds", sites, numbers, embedded_round(folder, sites, numbers, count))
+        tell("aggregator", sites, numbers, peak.mib)
+        return
+    with Running(engine, folder, sites) as one:
+        tell("seconds", sites, numbers, one.rounds("timed", numbers, count))
+        tell("cpu", sites, numbers, one.cpu)
+        tell("aggregator", sites, numbers, one.aggregator.mib)
+        tell("site", sites, numbers, one.site.mib)
+        if numbers == SMALL:
+            tell("first", sites, numbers, one.first)
+            tell("killed", sites, numbers, one.killed())
 
 
 def plan_of(engine: str, sites: int, rounds: int) -> Plan:
@@ -253,4 +263,4 @@ def learns(process: psutil.Process) -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

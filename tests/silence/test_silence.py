@@ -42,10 +42,12 @@ from pathlib import Path
 
 from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.releases.first import begin_releases
 
 path, engine = Path(sys.argv[1]), deployment_of(sys.argv[2])
-plan = replace(read_plan(path), engine=engine.name)
+plan = read_plan(path)
+plan = replace(plan, engine=engine.name, network=replace(plan.network, port=free_port()))
 home = path.parent / plan.name
 begin_releases(home, plan, untrained=True)
 with engine.here(plan, {site.name: Path(site.library) for site in plan.sites}, home) as running:

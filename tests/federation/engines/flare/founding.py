@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ pytest.importorskip("nvflare", reason="the engine of real sites is not installed
 from cryofed.federation.agreement.plan import EnrolledSite, NetworkRules, Plan, RoundRules
 from cryofed.federation.engines.flare import FlareRules
 from cryofed.federation.engines.flare.machines import FlareMachines
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.engines.remote.here import accept_here
 from cryofed.federation.engines.remote.homes import Home, SiteHome
 
@@ -33,12 +33,6 @@ class Founded:
     @property
     def home(self) -> Home:
         return MACHINES.home(self.federation)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def found(

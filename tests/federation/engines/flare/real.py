@@ -17,7 +17,6 @@ import psutil
 from tests.contract import toy
 from tests.contract.flare_harness import learner_of
 from tests.contract.toy_learner import set_toys
-from tests.federation.engines.flare.founding import free_port
 
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
@@ -30,6 +29,7 @@ from cryofed.federation.engines.flare.coordinator.running import supervisor
 from cryofed.federation.engines.flare.machines import FlareMachines, coordinator_name
 from cryofed.federation.engines.remote import processes
 from cryofed.federation.engines.remote.conduct import write_trial
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.engines.remote.here import join_here
 from cryofed.federation.engines.remote.homes import SiteHome
 from cryofed.federation.engines.remote.supervisor import Supervisor

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.federation.engines.flare.founding import Founded, found, free_port
+from tests.federation.engines.flare.founding import Founded, found
 
 from cryofed.errors import FederationError, InputError
 from cryofed.federation.engines.remote import connection
@@ -64,7 +64,7 @@ def test_the_right_aggregator_passes(founded: Founded) -> None:
 
 def test_nobody_there(founded: Founded) -> None:
     with pytest.raises(FederationError, match=r"does not answer .*ask the coordinator whether it runs"):
-        connection.check_aggregator(site_1(founded), "localhost", free_port())
+        connection.check_aggregator(site_1(founded), "localhost", connection.free_port())
 
 
 def test_plain_text_there(founded: Founded) -> None:

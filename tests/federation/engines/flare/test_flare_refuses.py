@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.federation.engines.flare.founding import MACHINES, Founded, found, free_port
+from tests.federation.engines.flare.founding import MACHINES, Founded, found
 from tests.federation.engines.flare.real import Federation, once_after, until
 from tests.federation.engines.remote.expired import expire
 
@@ -20,6 +20,7 @@ from cryofed.federation.engines.flare.coordinator.desk import FlareDesk, write_j
 from cryofed.federation.engines.flare.files import EXECUTOR
 from cryofed.federation.engines.flare.machines import coordinator_name
 from cryofed.federation.engines.remote import connection, processes
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.engines.remote.settings import SiteSettings, write_settings
 from cryofed.trust.identity import Identity
 

@@ -5,69 +5,19 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("flwr", reason="the extra cryofed[flower] is not installed: pip install '.[flower]'")
 
 import httpx
-from tests.contract import toy
+from tests.federation.engines.flower.served import Never, Served
 
 from cryofed.federation.engines.flower import inside
-from cryofed.federation.engines.flower.calls import Fleet, RefusedError, UnreachableError
-from cryofed.federation.engines.flower.carrier import FlowerCarrier
-from cryofed.federation.engines.flower.link import LARGEST_BODY, Link, clock_words
-from cryofed.federation.engines.flower.machines import FlowerMachines
-from cryofed.federation.engines.remote.homes import SiteHome
+from cryofed.federation.engines.flower.calls import RefusedError, UnreachableError
+from cryofed.federation.engines.flower.link import LARGEST_BODY, clock_words
 from cryofed.trust.identity import Identity
-
-MACHINES = FlowerMachines()
-PLAN = toy.plan(("alpha", "beta"))
-
-
-class Served:
-    """A server of two approved sites, and what a test does with it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.federation, self.fleets = folder / "coordinator", list[Fleet]()
-        self.home = MACHINES.home(self.federation)
-        MACHINES.found(PLAN, self.federation)
-        self.sites = {name: SiteHome(folder / name) for name in ("alpha", "beta")}
-        for name in self.sites:
-            self.join(name)
-        self.link = Link(
-            self.home.folder / "transfer", self.home.identity, self.home.registry, self.home.refusals
-        )
-        self.port = self.link.open("127.0.0.1", 0)
-        self.carrier = FlowerCarrier(self.link, "the plan", 1, ["alpha", "beta"], wait_s=0.0)
-
-    def join(self, name: str, *, renew: bool = False) -> None:
-        home = self.sites[name].folder
-        request, _ = MACHINES.ask(self.home.invitation, home, name, name, renew=renew)
-        answer = MACHINES.admit(PLAN, self.federation, request, lambda _: True, renew=renew)
-        MACHINES.accept(answer, home)
-
-    def fleet(self, identity: Identity) -> Fleet:
-        self.fleets.append(Fleet(identity, "localhost", self.port))
-        return self.fleets[-1]
-
-    def close(self) -> None:
-        for fleet in self.fleets:
-            fleet.close()
-        self.carrier.close()
-        self.link.close()
-
-
-@pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    for module in ("calls", "door"):  # these sites give one sign of life, and a busy machine is slow
-        monkeypatch.setattr(f"cryofed.federation.engines.flower.{module}.BEAT_S", 900.0)
-    one = Served(tmp_path / "ours")
-    yield one
-    one.close()
 
 
 def test_an_order_goes_out_and_its_answer_comes_back_once(served: Served, tmp_path: Path) -> None:
@@ -79,7 +29,7 @@ def test_an_order_goes_out_and_its_answer_comes_back_once(served: Served, tmp_pa
     absent = served.carrier.answer(60.0)
     assert (absent.site, absent.failure) == ("beta", "site_gone")  # type: ignore[union-attr]
     message, tree = fleet.pull(node) or pytest.fail("no order")
-    header = fleet.fetch(node, message, tree, tmp_path / "order", _Never())
+    header = fleet.fetch(node, message, tree, tmp_path / "order", Never())
     assert (tmp_path / "order").read_bytes() == order
     assert header["plan"] == "the plan"
     assert fleet.wanted(node, message)
@@ -241,13 +191,3 @@ def test_the_window_of_the_clock_is_flowers_own() -> None:
     assert "6 s ahead of the aggregator's (2026-01-01T00:00:00+00:00)" in words(6)
     assert "306 s behind" in words(-306)
     assert clock_words("yesterday", now) == clock_words("2026-01-01T00:00:00", now) == "no time of signing"
-
-
-class _Never:
-    """An event that does not come."""
-
-    def is_set(self) -> bool:
-        return False
-
-    def wait(self, seconds: float) -> Any:
-        return None

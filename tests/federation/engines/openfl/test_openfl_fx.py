@@ -30,6 +30,7 @@ from cryofed.federation.engines.openfl import inside, words
 from cryofed.federation.engines.openfl.carrier import OpenFLCarrier
 from cryofed.federation.engines.openfl.fx import PLAN, WORKSPACE, SiteFolder, write_plan
 from cryofed.federation.engines.openfl.link import Link
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.engines.remote.here import join_here
 from cryofed.federation.engines.remote.homes import SiteHome
 from cryofed.federation.engines.remote.invitation import InvitationFile
@@ -113,11 +114,3 @@ def test_a_site_that_fx_runs_gives_the_same_bits_and_ends_with_the_aggregator(tm
             fx.wait()
     reference = Embedded(inline=True).run(plan, tmp_path / "reference", {"alpha": "honest"})
     assert vector.tobytes() == reference.vector.tobytes()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("", 0))
-        return int(one.getsockname()[1])

@@ -1,7 +1,7 @@
-"""One leg of a campaign that moves: python -m tests.federation.engines.remote.leg ENGINE HOME LAST_ROUND.
+"""One leg of a campaign that moves: python -m tests.federation.engines.remote.leg ENGINE HOME LAST PORT.
 
 It begins the campaign in HOME, or goes on with it, in the environment of its own interpreter, and ends as a
-person ends `run`: by Ctrl-C, after LAST_ROUND; after the plan's last round the gate speaks.
+person ends `run`: by Ctrl-C, after round LAST; after the plan's last round the gate speaks.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from cryofed.scoring.scorer import SHIPPED
 ROUNDS = 3
 
 
-def plan_of(engine: str) -> Plan:
+def plan_of(engine: str, port: int) -> Plan:
     """The same plan but for who carries it, as it is read from a file."""
     plan = Plan(
         name="moving",
         engine=engine,
-        network=NetworkRules(port=8102),
+        network=NetworkRules(port=port),
         rounds=RoundRules(count=ROUNDS, min_updates=2, deadline_s=300, grace_s=2),
         admission=AdmissionRules(max_norm=1e9),
         sites=tuple(EnrolledSite(name=name, max_examples=1000) for name in NAMES),
@@ -43,10 +43,10 @@ def plan_of(engine: str) -> Plan:
     return plan_file.plan_of(parse_toml(plan_file.commented_plan(plan), "plan"), "plan")
 
 
-def main(engine: str, home: Path, last: int) -> None:
+def main(engine: str, home: Path, last: int, port: int) -> None:
     """From where the campaign is to the end of round `last`."""
     os.environ |= {LIMIT: str(last), "CRYOFED_LEARNER": "tests.federation.engines.remote.mover"}
-    plan = plan_of(engine)
+    plan = plan_of(engine, port)
     if not release_numbers(home / "releases"):
         layout, _, _ = places_in(SHIPPED.parent)
         start = layout.join(load_file(SHIPPED.with_name("weights.safetensors")))
@@ -70,4 +70,4 @@ def main(engine: str, home: Path, last: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -22,8 +22,9 @@ from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.deployment import deployment_of
 from cryofed.federation.engines.remote import processes
 from cryofed.federation.engines.remote.conduct import write_trial
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.engines.remote.engine import RemoteEngine
-from cryofed.federation.engines.remote.here import join_here, with_free_port
+from cryofed.federation.engines.remote.here import join_here
 from cryofed.federation.engines.remote.homes import SiteHome
 
 ROOT = Path(__file__).parents[4]
@@ -56,8 +57,7 @@ class Federation:
 
     def __init__(self, engine: str, folder: Path) -> None:
         self.folder, self.federation = folder, folder / "toys"
-        plan = replace(toy.plan(NAMES), engine=engine, network=NetworkRules(port=8102))
-        self.plan = with_free_port(plan)
+        self.plan = replace(toy.plan(NAMES), engine=engine, network=NetworkRules(port=free_port()))
         found = deployment_of(engine)
         assert isinstance(found, RemoteEngine)
         self.engine, self.machines = found, found.machines

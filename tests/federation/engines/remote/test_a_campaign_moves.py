@@ -21,6 +21,7 @@ from cryofed.disk.lines import read_lines
 from cryofed.errors import MissingPackageError
 from cryofed.federation.agreement.engines import engine_names
 from cryofed.federation.engines.deployment import deployment_of, machines_of
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.engines.remote.engine import RemoteEngine
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -55,8 +56,9 @@ def python_with(engine: str) -> str:
     pytest.skip(f"no environment of this checkout has engine {engine}; make it: make test-{engine}")
 
 
-def leg(engine: str, home: Path, last: int) -> None:
-    words = [python_with(engine), "-m", "tests.federation.engines.remote.leg", engine, str(home), str(last)]
+def leg(engine: str, home: Path, last: int, port: int) -> None:
+    module = "tests.federation.engines.remote.leg"
+    words = [python_with(engine), "-m", module, engine, str(home), str(last), str(port)]
     done = subprocess.run(
         words, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=300
     )
@@ -77,7 +79,7 @@ def ended(home: Path) -> tuple[bytes, list[str], str]:
 @pytest.fixture(scope="module")
 def unmoved(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[str], str]:
     home = tmp_path_factory.mktemp("unmoved")
-    leg("embedded", home, ROUNDS)
+    leg("embedded", home, ROUNDS, free_port())
     return ended(home)
 
 
@@ -88,8 +90,8 @@ def test_there_and_back(one: str, other: str, unmoved: tuple[bytes, list[str], s
     except MissingPackageError as error:
         pytest.skip(str(error))
     python_with(one)
-    home = tmp_path / "home"
+    home, port = tmp_path / "home", free_port()
     for last, engine in enumerate((one, other, one), 1):
-        leg(engine, home, last)
+        leg(engine, home, last, port)
         assert len(read_lines(home / "campaigns" / "0001" / "rounds.jsonl")) == last
     assert ended(home) == unmoved

@@ -19,10 +19,11 @@ from cryofed.errors import FederationError, MissingPackageError
 from cryofed.federation.aggregator.attested import STANDING
 from cryofed.federation.aggregator.campaign import Campaign
 from cryofed.federation.agreement.engines import engine_names
-from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules
+from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, NetworkRules, Plan, RoundRules
 from cryofed.federation.agreement.plan_file import commented_plan, read_plan
 from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.releases.store import first_release
 from cryofed.learning.learner import initial_vector
 from cryofed.simulation.sites import write_sites
@@ -79,6 +80,7 @@ def root_of_a_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(folder: Path, plan: Plan, libraries: dict[str, Path]) -> Campaign:
     home = folder / plan.name
     home.mkdir()
+    plan = replace(plan, network=NetworkRules(port=free_port()))
     (folder / "plan.toml").write_text(commented_plan(plan))
     agreed = read_plan(folder / "plan.toml")
     first_release(home / "releases", initial_vector(0), {"origin": "untrained"})

@@ -64,10 +64,12 @@ def test_a_killed_aggregator_is_started_again_and_the_bits_are_the_same(
     running: Federation, tmp_path: Path
 ) -> None:
     before = [processes.running(site.kit)[0].pid for site in running.sites.values()]
+    (struck,) = processes.running(running.home.aggregator)
     tick = running.once_after("struck", 1, running.kill_aggregator)
     vector, reports = running.trial("struck", tick, seconds=0.5, count=4)
     assert [report["round"] for report in reports] == [1, 2, 3, 4]
     assert vector.tobytes() == reference(tmp_path, count=4)
+    assert [one.pid for one in processes.running(running.home.aggregator)] != [struck.pid]
     assert [processes.running(site.kit)[0].pid for site in running.sites.values()] == before
 
 
@@ -129,5 +131,11 @@ def test_a_site_that_is_not_in_the_registry_reads_why(running: Federation) -> No
 def test_run_ends_with_one_line_when_the_plan_cannot_be_carried_out(running: Federation) -> None:
     with pytest.raises(FederationError, match="run again"):
         running.trial(
-            "hangs", behaviours=dict.fromkeys(NAMES, "hangs"), count=2, deadline_s=3.0, grace_s=1.0, retries=0
+            "hangs",
+            behaviours=dict.fromkeys(NAMES, "hangs"),
+            count=2,
+            min_updates=2,  # gamma has been stopped
+            deadline_s=3.0,
+            grace_s=1.0,
+            retries=0,
         )

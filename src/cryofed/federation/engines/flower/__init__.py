@@ -6,19 +6,13 @@ loop of ours over Flower's HTTP client. There is no run submission, no app bundl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryofed.federation.engines.remote.engine import RemoteEngine
 
 if TYPE_CHECKING:
-    from cryofed.federation.aggregator.carrier import Carrier
-    from cryofed.federation.aggregator.hooks import Hook
-    from cryofed.federation.agreement.plan import Plan
     from cryofed.federation.engines.remote.machines import RemoteMachines
-    from cryofed.federation.site.answering import Site, SiteFunction
+    from cryofed.federation.engines.remote.rehearsing import Cast
 
 
 class Flower(RemoteEngine):
@@ -33,27 +27,11 @@ class Flower(RemoteEngine):
 
         return FlowerMachines()
 
-    def drive(
-        self,
-        plan: Plan,
-        home: Path,
-        tick: Callable[[], None] = lambda: None,
-        trial: str = "",
-        hooks: Sequence[Hook] = (),
-    ) -> None:
-        """One turn of the aggregator's process."""
-        from cryofed.federation.engines.remote.turns import drive
+    def cast(self) -> Cast:
+        """The real server and the real site loops."""
+        from cryofed.federation.engines.flower.rehearsal import CAST
 
-        drive(self.machines, plan, home, tick, trial)
-
-    def rehearsal(
-        self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction, folder: Path
-    ) -> AbstractContextManager[Carrier] | None:
-        """The real server and the real site loops in this process, over mutual TLS on a port of its own."""
-        self.machines.need()
-        from cryofed.federation.engines.flower.rehearsal import rehearsed
-
-        return rehearsed(plan, sites, function, folder)
+        return CAST
 
 
 FLOWER = Flower()

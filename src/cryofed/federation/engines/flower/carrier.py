@@ -36,6 +36,7 @@ class _Reply:
     number: str
     failure: str = ""
     tree: Any = None
+    life: str = ""  # of the process that sends
 
 
 class FlowerCarrier:
@@ -152,7 +153,7 @@ class FlowerCarrier:
             return
         for head in self._state.get_message_res(message_ids=set(self._asked), run_id=self._run):
             asked = head.metadata.reply_to_message_id
-            site, _ = self._asked.pop(asked)
+            site, life = self._asked.pop(asked)
             self._state.delete_messages({asked})
             self._link.store.delete(asked)
             number = head.metadata.message_id
@@ -161,7 +162,7 @@ class FlowerCarrier:
                 self._replies.append(_Reply(site, number, failure))
             else:
                 tree = self._link.store.get_object_tree(number)
-                self._replies.append(_Reply(site, number, tree=tree))
+                self._replies.append(_Reply(site, number, tree=tree, life=life))
 
     def _look_for_new_lives(self) -> None:
         """A site's process that was started again knows nothing of the order that the one before had."""
@@ -180,9 +181,9 @@ class FlowerCarrier:
         if not reply.failure:
             came = {self._link.store.came(one.object_id) for one in inside.iterate_object_tree(reply.tree)}
             if None not in came and False in came:
-                if reply.site in self._online():
+                if reply.site in self._online() and self._link.door.life(reply.site) == reply.life:
                     return None
-                return self._dropped(reply, "site_gone")  # it died while it sent
+                return self._dropped(reply, "site_gone")  # it died while it sent, and may be back
             if None in came:
                 return self._dropped(reply, "answer_lost")
             return self._unfolded(reply)

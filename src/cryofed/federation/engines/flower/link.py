@@ -6,6 +6,7 @@ what is too long, too late or not the sender's own is refused here, before or af
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 import threading
@@ -78,7 +79,7 @@ class Link:
         """
         config = uvicorn.Config(
             self._app, host=host, port=port, log_config=None, log_level="error", access_log=False,
-            ws="none", lifespan="off", timeout_keep_alive=30, timeout_graceful_shutdown=2,
+            ws="none", lifespan="off", timeout_keep_alive=30, timeout_graceful_shutdown=1,
             ssl_keyfile=self._identity.key,
             ssl_certfile=str(self._identity.certificate), ssl_ca_certs=str(self._identity.authority),
             ssl_cert_reqs=ssl.CERT_REQUIRED,
@@ -86,7 +87,7 @@ class Link:
         config.load()
         assert config.ssl is not None
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._serve, args=(self._server,), daemon=True)
         self._thread.start()
         while self._thread.is_alive() and not self._server.started:
@@ -138,6 +139,18 @@ class Link:
             return False
         metadata = asked.messages_list[0].metadata
         return bool(metadata.src_node_id == asked.node.node_id and metadata.reply_to_message_id)
+
+
+class _Server(uvicorn.Server):
+    """Ends the connections of sites that do not: each would hold the loop open, which then fails to close."""
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Politely first."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)
 
 
 class Limits:

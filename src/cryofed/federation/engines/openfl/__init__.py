@@ -6,19 +6,15 @@ order's bytes. Rounds, strategies, checkpoints and guards are ours, as with ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryofed.federation.engines.remote.engine import RemoteEngine
 
 if TYPE_CHECKING:
-    from cryofed.federation.aggregator.carrier import Carrier
-    from cryofed.federation.aggregator.hooks import Hook
     from cryofed.federation.agreement.plan import Plan
     from cryofed.federation.engines.remote.machines import RemoteMachines
-    from cryofed.federation.site.answering import Site, SiteFunction
+    from cryofed.federation.engines.remote.rehearsing import Cast
 
 # OpenFL writes a site's name among the marks of its tensors: these it uses itself.
 TAKEN = ("aggregator", "aggregated", "compressed", "delta", "metric", "model", "trained")
@@ -46,27 +42,11 @@ class OpenFL(RemoteEngine):
                     path, "sites.name", site, "OpenFL uses this word itself: choose another name"
                 )
 
-    def drive(
-        self,
-        plan: Plan,
-        home: Path,
-        tick: Callable[[], None] = lambda: None,
-        trial: str = "",
-        hooks: Sequence[Hook] = (),
-    ) -> None:
-        """One turn of the aggregator's process."""
-        from cryofed.federation.engines.remote.turns import drive
+    def cast(self) -> Cast:
+        """The real server and the real collaborators."""
+        from cryofed.federation.engines.openfl.rehearsal import CAST
 
-        drive(self.machines, plan, home, tick, trial)
-
-    def rehearsal(
-        self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction, folder: Path
-    ) -> AbstractContextManager[Carrier] | None:
-        """The real server and the real collaborators in this process, over mutual TLS on its own port."""
-        self.machines.need()
-        from cryofed.federation.engines.openfl.rehearsal import rehearsed
-
-        return rehearsed(plan, sites, function, folder)
+        return CAST
 
 
 OPENFL = OpenFL()

@@ -1,88 +1,35 @@
-"""The whole way in one process: the real server, real collaborators, mutual TLS; sites answer by a function.
-
-Only the learners are others: a process of this machine's for each site, instead of the one that reads a
-library.
-"""
+"""Who plays in a rehearsal of OpenFL's: `remote/rehearsing.py` puts them together."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 
-from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.openfl import words
 from cryofed.federation.engines.openfl.carrier import OpenFLCarrier
 from cryofed.federation.engines.openfl.link import Link
 from cryofed.federation.engines.openfl.machines import OpenFLMachines
 from cryofed.federation.engines.openfl.node import Node
-from cryofed.federation.engines.remote.function_learner import FunctionLearner
-from cryofed.federation.engines.remote.homes import TRANSFER, SiteHome
-from cryofed.federation.site.answering import Site, SiteFunction
-from cryofed.trust.requests import Request
-
-_LOOK_S = 0.1
-_START_S = 120.0  # a learner imports what its function needs
+from cryofed.federation.engines.remote.homes import TRANSFER, Home, SiteHome
+from cryofed.federation.engines.remote.rehearsing import Cast
+from cryofed.federation.engines.remote.working import Learner
 
 
-@contextmanager
-def rehearsed(
-    plan: Plan, sites: Mapping[str, Site], function: SiteFunction, folder: Path
-) -> Iterator[OpenFLCarrier]:
-    """Found, joined and running inside the `with`; gone after it."""
-    machines, home = OpenFLMachines(), folder.resolve()
-    own = machines.home(home)
-    homes = {name: SiteHome(home / "sites" / name) for name in sites}
-    if not own.authority.exists():
-        machines.found(plan, home)
-    for name, site in homes.items():
-        if not site.identity.exists:
-            request, asked = machines.ask(own.invitation, site.folder, name, name)
-            answer = machines.admit(plan, home, request, _has(asked.fingerprint))
-            machines.accept(answer, site.folder)
-    link = Link(own.folder / TRANSFER, own.identity, own.registry, own.refusals, plan.name)
-    port = link.open("127.0.0.1", 0)
-    nodes, threads = [], []
-    try:
-        for name, site in homes.items():
-            aim = words.Aim(host=plan.network.host, port=port, site=name, federation=plan.name)
-            node = Node(site.identity, aim, site.kit, _maker(plan, sites[name], function))
-            nodes.append(node)
-            threads.append(threading.Thread(target=node.run, daemon=True))
-            threads[-1].start()
-        quorum = min(plan.rounds.min_updates, len(sites))
-        text = commented_plan(replace(plan, tables={}))
-        with closing(
-            OpenFLCarrier(link, text, quorum, list(sites), deadline_s=plan.rounds.deadline_s)
-        ) as one:
-            _wait(nodes, one)
-            yield one
-    finally:
-        for node in nodes:
-            node.stop.set()
-        for thread in threads:
-            thread.join(10)
-        link.close(0.0)
+def _link(plan: Plan, own: Home) -> Link:
+    return Link(own.folder / TRANSFER, own.identity, own.registry, own.refusals, plan.name)
 
 
-def _wait(nodes: list[Node], carrier: OpenFLCarrier) -> None:
-    """Until every site is there and its learner is warm."""
-    end = time.monotonic() + _START_S
-    while len(carrier.present()) < len(nodes) or not all(node.warm for node in nodes):
-        if time.monotonic() > end:
-            raise FederationError("the sites of the rehearsal did not start")
-        time.sleep(_LOOK_S)
+def _loop(plan: Plan, site: SiteHome, name: str, port: int, make: Callable[[], Learner]) -> Node:
+    aim = words.Aim(host=plan.network.host, port=port, site=name, federation=plan.name)
+    return Node(site.identity, aim, site.kit, make)
 
 
-def _maker(plan: Plan, site: Site, function: SiteFunction) -> Callable[[], FunctionLearner]:
-    return lambda: FunctionLearner(plan, site, function)
+def _carrier(link: Link, plan: Plan, text: str, sites: list[str]) -> OpenFLCarrier:
+    quorum = min(plan.rounds.min_updates, len(sites))
+    return OpenFLCarrier(link, text, quorum, sites, deadline_s=plan.rounds.deadline_s)
 
 
-def _has(fingerprint: str) -> Callable[[Request], bool]:
-    """Whether a request is the one that was made here."""
-    return lambda request: request.fingerprint == fingerprint
+# Its sites have gone before: nobody is left to be told that it is over.
+CAST = Cast(
+    machines=OpenFLMachines(), link=_link, loop=_loop, carrier=_carrier, close=lambda link: link.close(0.0)
+)

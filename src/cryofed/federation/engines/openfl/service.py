@@ -110,7 +110,9 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
                 return broken
             self._enter(context, results.header)
             failure = "" if results.task_name != words.WORK else _unpacked(results, path)
-            return Result(results.header, results.round_number, results.task_name, failure)
+            header = inside.aggregator_pb2.MessageHeader()
+            header.CopyFrom(results.header)  # a part of a message keeps the whole of it in memory
+            return Result(header, results.round_number, results.task_name, failure)
 
     def _tell(self, site: str, result: Result, path: Path, context: Any) -> None:
         """Have OpenFL's aggregator note the result, of an answer its hash, and the rounds the answer."""

@@ -28,27 +28,27 @@ _START = "start.safetensors"
 
 
 def conduct(
-    home: Path, flare: Path, trial: str, carrier_of: Callable[[str], AbstractContextManager[Carrier]]
+    home: Path, own: Path, trial: str, carrier_of: Callable[[str], AbstractContextManager[Carrier]]
 ) -> None:
     """Run to the end, from the checkpoint if there is one.
 
     Args:
         home: the federation's folder, with releases and campaigns.
-        flare: the engine's own folder in it.
-        trial: a folder in `flare`; empty for a campaign.
+        own: the engine's folder in it.
+        trial: a folder in `own`; empty for a campaign.
         carrier_of: makes the carrier, given what travels with every order: the signed agreement, or the plan
             of a trial.
     """
-    folder = flare / trial if trial else flare
+    folder = own / trial if trial else own
     plan = read_plan(folder / PLAN)
-    text = (folder / PLAN).read_text() if trial else signed_agreement(plan, Home(flare))
+    text = (folder / PLAN).read_text() if trial else signed_agreement(plan, Home(own))
     with carrier_of(text) as carrier:
         if not trial:
             # The segment before this one may have ended the campaign after all.
-            if next_campaign(home)[0] == int((flare / CAMPAIGN).read_text()):
-                own = Home(flare)
-                seal, agreed = seal_of(plan, own), agreement_hash(own)
-                proving, asking = proving_of(plan, own), asking_of(plan, own)
+            if next_campaign(home)[0] == int((own / CAMPAIGN).read_text()):
+                there = Home(own)
+                seal, agreed = seal_of(plan, there), agreement_hash(there)
+                proving, asking = proving_of(plan, there), asking_of(plan, there)
                 run_campaign(home, plan, carrier, seal=seal, proving=proving, asking=asking, agreement=agreed)
             return
         arrays, header = read_arrays(folder / _START)

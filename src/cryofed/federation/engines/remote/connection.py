@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import random
 import socket
 import ssl
 import time
@@ -44,6 +45,19 @@ def check_port_free(port: int, patience_s: float = 3.0) -> None:
                     f"{state}; stop what uses it, or set network.port in the plan"
                 ) from error
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nothing listens on.
+
+    The system gives connections that go out a port from 32768 up, also while a process that listened there is
+    started again; and two programs that look at once hardly choose the same one.
+    """
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("", port))
+            return port
+    raise FederationError("no port is free on this machine")
 
 
 def check_aggregator(identity: Identity, host: str, port: int) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cryofed.federation.aggregator.hooks import Hook
     from cryofed.federation.agreement.plan import Plan
     from cryofed.federation.engines.remote.machines import RemoteMachines
+    from cryofed.federation.engines.remote.rehearsing import Cast
     from cryofed.federation.site.answering import Site, SiteFunction
 
 
@@ -28,7 +29,6 @@ class RemoteEngine(ABC):
     def machines(self) -> RemoteMachines:
         """Founding, joining and processes."""
 
-    @abstractmethod
     def drive(
         self,
         plan: Plan,
@@ -39,7 +39,8 @@ class RemoteEngine(ABC):
     ) -> None:
         """Have the founded federation carry out its campaign, or a trial, from the checkpoint to the end.
 
-        The aggregator is started if it does not run, and goes on running afterwards.
+        So where the aggregator is a process of ours, for one turn of which is asked; an engine that brings
+        its own overrides this. The aggregator is started if it does not run, and goes on running afterwards.
 
         Args:
             plan: of the federation.
@@ -51,6 +52,13 @@ class RemoteEngine(ABC):
         Raises:
             FederationError: it cannot go on; a later call resumes from the checkpoint.
         """
+        from cryofed.federation.engines.remote.turns import drive
+
+        drive(self.machines, plan, home, tick, trial)
+
+    def cast(self) -> Cast | None:
+        """Server, loops and carrier for the contract; None where the engine's own tests put it through."""
+        return None
 
     def check(self, plan: Plan, path: Path | str) -> None:
         """Refuse nothing: an engine that cannot do all that a plan may say overrides this."""
@@ -71,5 +79,9 @@ class RemoteEngine(ABC):
     def rehearsal(
         self, plan: Plan, sites: Mapping[str, Site], function: SiteFunction, folder: Path
     ) -> AbstractContextManager[Carrier] | None:
-        """None where the engine's own tests put it through the contract."""
-        return None
+        """The engine's real server and site loops in this process, over mutual TLS on a port of its own."""
+        from cryofed.federation.engines.remote.rehearsing import rehearsed
+
+        self.machines.need()
+        cast = self.cast()
+        return None if cast is None else rehearsed(cast, plan, sites, function, folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ from typing import Any
 
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan import Plan
-from cryofed.federation.engines.remote import processes
+from cryofed.federation.engines.remote import connection, processes
 from cryofed.federation.engines.remote.agreeing import consent_of, signed_agreement
 from cryofed.federation.engines.remote.homes import Home, SiteHome
+from cryofed.federation.engines.remote.invitation import engine_of
 from cryofed.federation.engines.remote.machines import RemoteMachines
 from cryofed.federation.engines.remote.settings import SiteSettings, write_settings
 
@@ -27,7 +27,8 @@ def federation_here(
     """Founded and started inside the `with`; afterwards no process is left.
 
     Every site gets a folder in `home / "sites"`, makes its own key there and joins by request and answer,
-    exactly as on machines of their own. What is there already is started as it is.
+    exactly as on machines of their own. What is there already is started as it is; a site that has joined
+    another engine joins anew, into a folder in `sites` of this engine's own.
 
     Args:
         machines: of the engine.
@@ -37,7 +38,7 @@ def federation_here(
     """
     plan = with_free_port(plan)
     own = machines.home(home)
-    sites = {name: SiteHome(home / "sites" / name) for name in libraries}
+    sites = {name: _site_home(machines, home, name) for name in libraries}
     if not own.authority.exists():
         machines.found(plan, home)
     if not _is_signed(plan, own):
@@ -57,6 +58,13 @@ def federation_here(
         finally:
             with _deaf():  # a second Ctrl-C must not leave half of them running
                 processes.stop([own.aggregator, *(site.kit for site in sites.values())])
+
+
+def _site_home(machines: RemoteMachines, home: Path, name: str) -> SiteHome:
+    site = SiteHome(home / "sites" / name)
+    if site.invitation.exists() and engine_of(site.invitation) != machines.engine:
+        return SiteHome(machines.home(home).folder / "sites" / name)
+    return site
 
 
 def join_here(
@@ -88,14 +96,10 @@ def accept_here(home: Home, site: SiteHome) -> None:
 
 def with_free_port(plan: Plan) -> Plan:
     """The plan, on another port where its own is in use."""
-    with socket.socket() as one, socket.socket() as other:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind(("", plan.network.port))
-        except OSError:
-            other.bind(("", 0))
-            free = int(other.getsockname()[1])
-            return replace(plan, network=replace(plan.network, port=free))
+    try:
+        connection.check_port_free(plan.network.port, patience_s=0.0)
+    except FederationError:
+        return replace(plan, network=replace(plan.network, port=connection.free_port()))
     return plan
 
 
