@@ -19,8 +19,6 @@ from cryofed.federation.engines.openfl.desk import Desk
 from cryofed.federation.engines.openfl.door import Caller, Door, DoorError, SupersededError
 
 CALLS = 6  # that one site may have open at a time
-PIECES = 2  # of orders that are on their way at a time: each is in memory half a dozen times
-PIECE_WAIT_S = 2.0  # then one more goes out, for a slow site must hold up nobody
 _STATUS = inside.grpc.StatusCode
 
 
@@ -44,7 +42,6 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
         self._names = {(desk.federation, words.AGGREGATOR), *aliases}
         self._calls: Counter[str] = Counter()
         self._guard, self._one_parse = threading.Lock(), threading.Lock()
-        self._pieces = threading.Semaphore(PIECES)
 
     def validate_collaborator(self, request: Any, context: Any) -> None:
         """Done by `_call`; OpenFL's own compares names alone, and sleeps in the server's thread."""
@@ -69,7 +66,7 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
 
     def GetAggregatedTensor(self, request: Any, context: Any) -> Any:  # noqa: N802  # OpenFL's name
         """A piece of the open order; empty where that is gone, for which OpenFL's own waits a minute."""
-        with self._call(context, request.header) as site, self._in_turn(context), self.desk.guard:
+        with self._call(context, request.header) as site, self.desk.guard:
             if self.desk.serves(site, request.round_number, request.tensor_name, tuple(request.tags)):
                 return self._to(request.header, super().GetAggregatedTensor(request, context))
             empty = inside.aggregator_pb2.GetAggregatedTensorResponse(
@@ -140,13 +137,6 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
         site = self._enter(context, header)
         with self._sole(site, CALLS, context):
             yield site
-
-    @contextmanager
-    def _in_turn(self, context: Any) -> Iterator[None]:
-        """A piece's turn, which is over when it has been sent."""
-        if self._pieces.acquire(timeout=PIECE_WAIT_S) and not context.add_callback(self._pieces.release):
-            self._pieces.release()  # who asked is gone
-        yield
 
     @contextmanager
     def _sole(self, call: str, most: int, context: Any) -> Iterator[None]:
