@@ -70,7 +70,6 @@ test-pythons: $(READY)
 
 # The docs site into site-docs/, strictly: a broken link or a page that is nowhere fails.
 docs: $(READY)
-	$(PY) -m pip install --quiet $(LOCK) -e ".[$(EXTRAS),docs]"
 	$(PY) docs/make_reference.py
 	$(VENV)/bin/zensical build --clean --strict
 

@@ -1,9 +1,12 @@
 """`cryofed select` as a whole new process on a RELION job of 200 classes, box 256 and 200,000 particles.
 
+Half of the classes are kept, so that half of the particles are written: the cut is the middle of the scores.
+
 Beside it the Python part of RELION's class ranker: PyTorch, and its network over pictures and features that
 its C++ part has made before. The network is written anew, with random weights: for time only.
 """
 
+import json
 import shutil
 import statistics
 import subprocess
@@ -29,6 +32,13 @@ with torch.no_grad():
 """
 
 
+def middle(job: Path, out: Path) -> float:
+    """The score above which half of the classes lie."""
+    command = [sys.executable, "-m", "cryofed", "select", str(job), "--out", str(out), "--json", "--force"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return statistics.median(one["score"] for one in json.loads(done.stdout)["classes"])
+
+
 def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +47,8 @@ def main() -> None:
         make = "import sys; from pathlib import Path; from benchmarks.measuring.relion_job import write_job;"
         subprocess.run([sys.executable, "-c", make + " write_job(Path(sys.argv[1]))", str(job)], check=True)
         out = Path(folder) / "out"
-        command = [sys.executable, "-m", "cryofed", "select", str(job), "--out", str(out), "--force"]
+        cut = ["--threshold", f"{middle(job, Path(folder) / 'first')}", "--max-loss", "0.9"]
+        command = [sys.executable, "-m", "cryofed", "select", str(job), "--out", str(out), *cut]
         pictures, table = Path(folder) / "images.npy", Path(folder) / "features.npy"
         rng = np.random.default_rng(0)
         np.save(pictures, rng.normal(size=(CLASSES, 64, 64)).astype(np.float32))

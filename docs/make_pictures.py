@@ -72,6 +72,23 @@ def review(folder: Path) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector("#zoom-spectrum[width='128']")
         shoot(page, "review-zoom")
+        page.keyboard.press("Escape")
+        page.set_viewport_size({"width": 390, "height": 844})
+        shoot(page, "review-narrow")
+
+
+def report(folder: Path) -> None:
+    """The report of `cryofed select`, in light and dark."""
+    from cryofed.cli.main import main as cryofed
+
+    job = simulated_project(folder)
+    cryofed(["select", str(job), "--out", str(folder / "selected"), "--force"])
+    with chromium(1440, 900) as browser:
+        page = browser.new_page()
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.goto((folder / "selected" / "report.html").as_uri())
+            shoot(page, f"report-{theme}")
 
 
 def monitor(folder: Path) -> None:
@@ -110,11 +127,12 @@ def monitor(folder: Path) -> None:
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
-        page.evaluate("document.documentElement.dataset.theme = 'light'")
-        shoot(page, "monitor")
+        for theme in ("light", "dark"):
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            shoot(page, f"monitor-{theme}")
 
 
-MAKERS = {"review": review, "monitor": monitor}
+MAKERS = {"review": review, "report": report, "monitor": monitor}
 
 
 def main() -> None:

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from cryofed.silence import keep_silent
 
 if TYPE_CHECKING:
-    from cryofed.api import run_plan, score, select, train, write_selection
+    from cryofed.api import compare, run_plan, score, select, train, write_selection
     from cryofed.errors import CryoFedError
     from cryofed.federation.aggregator.campaign import Campaign
+    from cryofed.federation.strategies.strategy import State, Strategy
     from cryofed.jobs.job import ClassJob
     from cryofed.jobs.opening import open_job
+    from cryofed.library.store import Library
     from cryofed.scoring.scorer import Scores
     from cryofed.selection.policy import Policy, Selection
 
@@ -28,10 +30,14 @@ __all__ = [
     "Campaign",
     "ClassJob",
     "CryoFedError",
+    "Library",
     "Policy",
     "Scores",
     "Selection",
+    "State",
+    "Strategy",
     "__version__",
+    "compare",
     "open_job",
     "run_plan",
     "score",
@@ -44,9 +50,12 @@ _PLACES = {
     "Campaign": "cryofed.federation.aggregator.campaign",
     "ClassJob": "cryofed.jobs.job",
     "CryoFedError": "cryofed.errors",
+    "Library": "cryofed.library.store",
     "Policy": "cryofed.selection.policy",
     "Scores": "cryofed.scoring.scorer",
     "Selection": "cryofed.selection.policy",
+    "State": "cryofed.federation.strategies.strategy",
+    "Strategy": "cryofed.federation.strategies.strategy",
     "open_job": "cryofed.jobs.opening",
 }
 

@@ -7,12 +7,14 @@ found and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryofed.federation.aggregator.campaign import Campaign
+    from cryofed.federation.strategies.strategy import Strategy
+    from cryofed.federation.telling.comparison import Row
     from cryofed.jobs.job import ClassJob
     from cryofed.learning.local import LocalModel
     from cryofed.scoring.scorer import Scores
@@ -142,3 +144,46 @@ def run_plan(
         untrained=untrained,
     )
     return run_next(ready, [hook] if hook else [])
+
+
+def compare(
+    plan: Path | str,
+    strategies: Sequence[str | type[Strategy]],
+    *,
+    seeds: int = 3,
+    start: Path | str | None = None,
+    untrained: bool = False,
+) -> list[Row]:
+    """Run a plan with each strategy, over seeds, beside pooled data and each site alone; on the CPU.
+
+    Args:
+        plan: the plan's file; all its sites' libraries are on this machine.
+        strategies: names of `docs/strategies.md`, or classes of your own that inherit `Strategy`.
+        seeds: runs of each, 1 or more; a difference within their spread is none.
+        start: weights of the first model, `weights.safetensors`; by default the model that CryoFed ships.
+        untrained: the first model is a fresh network, another one with each seed.
+
+    Returns:
+        A row for each strategy: `name`, and per seed `auc` on all sites' held-out projects together, the
+        same of the models beside it (`pooled`, `best_alone`, `mean_alone`), and `worst_gain`.
+    """
+    from dataclasses import replace
+    from tempfile import TemporaryDirectory
+
+    from cryofed.federation.agreement.plan import StrategyChoice
+    from cryofed.federation.agreement.plan_file import read_plan
+    from cryofed.federation.releases.first import first_vector
+    from cryofed.federation.strategies.registry import make_strategy, offered
+    from cryofed.federation.telling.comparison import compare as run
+    from cryofed.federation.telling.comparison import libraries_of
+
+    agreed, libraries = read_plan(Path(plan)), libraries_of([Path(plan)])
+    begin, _ = first_vector(Path(start) if start else None, untrained=untrained)
+    own = [kind for kind in strategies if not isinstance(kind, str)]
+    names = [kind if isinstance(kind, str) else kind.name for kind in strategies]
+    with offered(*own), TemporaryDirectory(prefix="cryofed-compare-") as scratch:
+        for name in names:
+            make_strategy(name, {}, "strategies")
+        plans = {name: replace(agreed, strategy=StrategyChoice(name=name)) for name in names}
+        every = list(range(1, seeds + 1))
+        return run(plans, libraries, every, Path(scratch), start=begin, margin=0.01, done=lambda _: None)

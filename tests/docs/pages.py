@@ -72,3 +72,13 @@ def commands(page: Path) -> Iterator[Command]:
             plain = re.sub(r"\$[A-Z]+", "0" * 64, plain)  # a hash that the reader puts in
             if plain.startswith("cryofed "):
                 yield Command(page, number, plain)
+
+
+def typed(page: Path, start: str) -> Iterator[str]:
+    """Every line of the page's shell blocks, and every piece of code within its text, that starts so."""
+    lines = [line for block in blocks(page, *SHELLS) for line in block.content.splitlines()]
+    pieces = [token.content for token in tokens(page) if token.type == "code_inline"]
+    for text in (*lines, *pieces):
+        plain = re.sub(r"\s+#.*", "", text.strip().removeprefix("$ "))
+        if plain.startswith(start):
+            yield plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tests.docs.pages import PAGES, ROOT, anchors, commands, links
+from tests.docs.pages import PAGES, ROOT, anchors, commands, links, typed
 
 from cryofed.cli.main import parser_for
 
@@ -47,6 +48,25 @@ def test_every_command_is_one_that_exists(page: Path, capsys: pytest.CaptureFixt
                 pytest.fail(f"{named(page)}:{command.line}: {command.words}: {said}")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_make_target_and_benchmark_is_one_that_exists(page: Path) -> None:
+    rules = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", rules, re.MULTILINE))
+    engines = re.findall(r"^APART := (.*)$", rules, re.MULTILINE)[0].split()
+    targets |= {f"{verb}-{engine}" for verb in ("test", "lock") for engine in engines}
+    places = [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "benchmarks").glob("*/commands.py")]
+    benchmarks = {place.parent.name if place.stem == "commands" else place.stem for place in places}
+    for line in typed(page, "make "):
+        for word in line.split()[1:]:
+            if "=" in word or word.startswith((".venv", "-")) or not re.fullmatch("[a-z_-]+", word):
+                continue
+            known = word in targets or word.removeprefix("bench-") in benchmarks
+            assert known, f"{named(page)}: {line}: no target {word}"
+    for line in typed(page, "python -m benchmarks "):
+        name = line.split()[3]
+        assert name in benchmarks, f"{named(page)}: {line}: no benchmark {name}"
+
+
 @pytest.fixture(scope="module")
 def reference() -> ModuleType:
     told = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
@@ -76,7 +96,7 @@ def test_every_page_of_docs_is_on_the_site() -> None:
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
     zensical = shutil.which("zensical", path=str(Path(sys.executable).parent))
     if zensical is None:
-        pytest.skip("zensical is not installed: pip install '.[docs]'")
+        pytest.skip("zensical is not installed: the extra cryofed[docs] brings it")
     for name in ("docs", "zensical.toml"):
         place = tmp_path / name
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, place)

@@ -11,10 +11,11 @@ import pytest
 import cryofed
 
 NAMES = (
-    "Campaign ClassJob CryoFedError Policy Scores Selection __version__ "
-    "open_job run_plan score select train write_selection"
+    "Campaign ClassJob CryoFedError Library Policy Scores Selection State Strategy __version__ "
+    "compare open_job run_plan score select train write_selection"
 )
 SIGNATURES = {
+    "compare": ["plan", "strategies", "seeds", "start", "untrained"],
     "open_job": ["path"],
     "run_plan": ["plan", "home", "start", "untrained", "device", "hook"],
     "score": ["job", "model", "device"],

@@ -12,6 +12,7 @@ from cryofed.selection.making import Making, ModelUsed, model_used
 from cryofed.selection.pictures import grey
 from cryofed.selection.policy import decide
 from cryofed.selection.report import report_html, scale_bar
+from cryofed.selection.report_strip import strip
 
 
 @pytest.fixture
@@ -126,3 +127,10 @@ def test_the_hash_is_that_of_the_model_file(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"weights")
     assert model_used(tmp_path / "model.onnx").sha256 == hashlib.sha256(b"weights").hexdigest()
     assert model_used(None).name == "shipped"
+
+
+def test_the_name_of_the_cut_stands_alone_on_the_axis() -> None:
+    drawn = strip([], 0.22)
+    assert "cut 0.22" in drawn
+    assert ">0.25<" not in drawn
+    assert ">0.5<" in drawn

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from cryofed.disk.documents import write_document
 from cryofed.disk.lock import sole_run
 from cryofed.federation.agreement.plan import EnrolledSite, Plan
+from cryofed.federation.telling.campaign_report import write_report
 from cryofed.web.monitor.facts import facts, state
 from cryofed.web.monitor.routes import monitor_app
 
@@ -246,4 +247,16 @@ def test_axe_finds_no_barrier(
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert barriers(page) == []
+    page.close()
+
+
+def test_axe_finds_no_barrier_in_the_report_of_a_campaign(
+    page: Any, home: Path, barriers: Callable[[Any], list[str]]
+) -> None:
+    write_document(home / "campaigns/0001/gate.json", GATE)
+    page.goto(write_report(home / "campaigns/0001").as_uri())
+    assert page.inner_text("h2.poor") == "Not released: hall would lose 0.1000 AUC"
+    assert barriers(page) == []
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

@@ -51,7 +51,11 @@ _EXPONENT = np.uint16(0x7C00)  # of a float16
 
 
 class Library:
-    """Owns the file; close it, or use it in a `with`."""
+    """A site's labelled class averages; owns the file. Close it, or use it in a `with`.
+
+    `projects()` and `jobs()` say what is there, `labelled()` gives averages, features and labels as arrays,
+    `thumbnail(job_id, class_number)` one average as a PNG picture.
+    """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path

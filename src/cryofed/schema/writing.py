@@ -22,7 +22,9 @@ def table_of(name: str, noun: Any) -> Iterator[str]:
 
 
 def line(rule: Field[Any], value: bool | int | float | str) -> str:
-    """A field with its value and comment."""
+    """A field with its value and comment; what may have a fraction is written with one: 300 as 300.0."""
+    if isinstance(rule.default, float) and not isinstance(value, str):
+        value = float(value)
     choices = rule.metadata.get("choices")
     tail = f" ({', '.join(choices)})" if choices else ""
     text = rule.metadata.get("help", "")

@@ -22,7 +22,8 @@ def strip(rows: list[ClassRow], cut: float) -> str:
                 f'<circle class="{"k" if row.kept else "r"}" cx="{_x(row.score or 0):.1f}" cy="{y:.1f}"'
                 f' r="{radius:.1f}"><title>class {row.class_number}: {row.score:.2f}</title></circle>'
             )
-    ticks = "".join(f'<text x="{_x(t):.0f}" y="98">{t:g}</text>' for t in (0, 0.25, 0.5, 0.75, 1))
+    free = [t for t in (0, 0.25, 0.5, 0.75, 1) if abs(t - cut) > 0.07]  # the cut's name needs the place
+    ticks = "".join(f'<text x="{_x(t):.0f}" y="98">{t:g}</text>' for t in free)
     above = sum((row.score or 0) >= cut for row in scored)
     caption = f"{above} of {len(scored)} scored classes lie at or above the cut {cut:.2f}"
     return (

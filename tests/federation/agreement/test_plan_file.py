@@ -1,7 +1,8 @@
 """A plan is read field by field; what is wrong is named with its remedy."""
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,20 @@ def test_a_commented_plan_reads_back_as_itself(tmp_path: Path) -> None:
         sites=(EnrolledSite(name="a", library='a "quoted" \\ path.db'), EnrolledSite(name="b")),
     )
     assert read(commented_plan(plan), tmp_path) == plan
+
+
+def test_a_plan_made_of_whole_numbers_is_written_as_it_is_when_read_again(tmp_path: Path) -> None:
+    whole: dict[str, Any] = {}
+    for table in fields(Plan):
+        if is_dataclass(noun := getattr(Plan(), table.name)):
+            fractions = [of for of in fields(noun) if isinstance(of.default, float)]
+            values = {of.name: round(of.default) or int(of.metadata["most"] >= 1) for of in fractions}
+            whole[table.name] = replace(noun, **values)
+    plan = Plan(**whole, sites=(EnrolledSite(name="a"), EnrolledSite(name="b")))
+    assert plan.rounds.deadline_s == 3600
+    assert isinstance(plan.rounds.deadline_s, int)
+    written = commented_plan(plan)
+    assert commented_plan(read(written, tmp_path)) == written
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,10 @@ def test_a_small_loss_over_all_sites_says_so() -> None:
     )
 
 
+def test_who_was_silent_is_told_beside_who_loses() -> None:
+    assert judged({"a": (0.95, 0.85)}, "a", "b").remedies[-1].startswith("b did not evaluate: ")
+
+
 def test_a_metric_that_should_fall_is_told_the_right_way_round() -> None:
     told = judged({"a": (0.10, 0.30)}, metric="brier")  # type: ignore[arg-type]
     assert told.headline == "Not released: a would lose 0.2000 Brier score"

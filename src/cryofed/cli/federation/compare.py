@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
 
     from cryofed.federation.agreement.plan_file import read_plan
     from cryofed.federation.releases.first import first_vector
-    from cryofed.federation.telling.comparison import compare, table
+    from cryofed.federation.telling.comparison import compare, libraries_of, table
 
     named: dict[str, Plan] = {}
     for path in options.plans:
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
             if label in named:
                 raise InputError(path, "plan", f"{label} twice", "give each plan file its own name")
             named[label] = variant
-    sites = _sites(options.plans)
+    sites = libraries_of(options.plans)
     start, _ = first_vector(first_weights(options), untrained=options.from_scratch)
     total = options.seeds * (len(named) + 2)
     with (
@@ -97,22 +97,3 @@ def _variants(plan: Plan, strategies: str | None) -> list[tuple[str, Plan]]:
 def _check(plan: Plan, path: Path) -> None:
     if not plan.sites:
         raise InputError(path, "sites", "none", "enroll at least one with a [[sites]] table")
-
-
-def _sites(paths: Sequence[Path]) -> dict[str, Path]:
-    """Each site's library; the same sites in all plans, so that the runs can be compared."""
-    from cryofed.federation.agreement.plan_file import read_plan
-
-    libraries: dict[str, Path] = {}
-    for path in paths:
-        plan = read_plan(path)
-        if libraries and set(plan.site_names) != set(libraries):
-            raise InputError(path, "sites", ", ".join(plan.site_names), "enroll the same sites in every plan")
-        for site in plan.sites:
-            library = path.parent / site.library
-            if not site.library or not library.is_file():
-                raise InputError(
-                    path, "sites.library", f"{site.name}: no file", "name the site's library file"
-                )
-            libraries[site.name] = library
-    return libraries

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
@@ -26,7 +27,7 @@ from cryofed.federation.strategies.scaffold import Scaffold
 from cryofed.federation.strategies.strategy import Strategy
 from cryofed.federation.strategies.trimmed_mean import TrimmedMean
 
-STRATEGIES: Mapping[str, type[Strategy]] = {
+STRATEGIES: dict[str, type[Strategy]] = {
     kind.name: kind
     for kind in (
         FedAvg,
@@ -52,6 +53,28 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
 }
 
 
+# What is being tried in this process and has no file here yet. Only `offered` changes it.
+_TRIED: dict[str, type[Strategy]] = {}
+
+
+@contextmanager
+def offered(*kinds: type[Strategy]) -> Iterator[None]:
+    """Let plans of this process name these strategies, too, for so long.
+
+    Raises:
+        InputError: a name that is taken.
+    """
+    taken = [kind.name for kind in kinds if kind.name in STRATEGIES or kind.name in _TRIED]
+    if taken:
+        raise InputError("strategy", "name", f"{taken[0]!r}, which is taken", "give it another name")
+    _TRIED.update({kind.name: kind for kind in kinds})
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            del _TRIED[kind.name]
+
+
 def make_strategy(name: str, parameters: Mapping[str, object], source: str = "plan") -> Strategy:
     """The strategy that a plan names.
 
@@ -63,9 +86,10 @@ def make_strategy(name: str, parameters: Mapping[str, object], source: str = "pl
     Raises:
         InputError: unknown strategy or parameter, or a value of the wrong type or outside its range.
     """
-    if name not in STRATEGIES:
+    known_names = STRATEGIES | _TRIED
+    if name not in known_names:
         raise InputError(source, "strategy.name", f"found {name!r}", _remedy(name, list(STRATEGIES)))
-    kind = STRATEGIES[name]
+    kind = known_names[name]
     known: dict[str, Any] = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # all are dataclasses
     chosen: dict[str, Any] = {}
     for field, value in parameters.items():

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from cryofed.errors import TrainingError
+from cryofed.errors import InputError, TrainingError
 from cryofed.federation.aggregator.carrier import run_rounds
 from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan import LocalTraining, Plan
+from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.federation.site.answering import LibraryFile, Site, SiteFunction, answer
 from cryofed.federation.site.memory import load_memory
@@ -142,6 +143,27 @@ class Row:
     def record(self) -> dict[str, Any]:
         """For JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def libraries_of(paths: Sequence[Path]) -> dict[str, Path]:
+    """Each site's library; the same sites in all plans, so that the runs can be compared.
+
+    Raises:
+        InputError: a plan cannot be read, has other sites than the first, or names no library of one.
+    """
+    libraries: dict[str, Path] = {}
+    for path in paths:
+        plan = read_plan(path)
+        if libraries and set(plan.site_names) != set(libraries):
+            raise InputError(path, "sites", ", ".join(plan.site_names), "enroll the same sites in every plan")
+        for site in plan.sites:
+            library = path.parent / site.library
+            if not site.library or not library.is_file():
+                raise InputError(
+                    path, "sites.library", f"{site.name}: no file", "name the site's library file"
+                )
+            libraries[site.name] = library
+    return libraries
 
 
 def compare(

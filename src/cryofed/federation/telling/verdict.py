@@ -31,7 +31,7 @@ def verdict(gate: Mapping[str, Any], enrolled: Sequence[str] = ()) -> Verdict:
     """
     sites: Mapping[str, Mapping[str, Any]] = gate["sites"]
     reasons = tuple(gate["stopped_by"])
-    metric = _shown(gate["metric"])
+    metric = metric_name(gate["metric"])
     silent = sorted(set(enrolled) - set(sites))
     if gate["promoted"]:
         before, after = gate["pooled_current"], gate["pooled_candidate"]
@@ -44,7 +44,11 @@ def verdict(gate: Mapping[str, Any], enrolled: Sequence[str] = ()) -> Verdict:
         worst = max(named, key=lambda name: lost[name])
         others = f" and {len(named) - 1} more" if len(named) > 1 else ""
         headline = f"Not released: {worst} would lose {lost[worst]:.4f} {metric}{others}"
-        return Verdict(headline=headline, reasons=reasons, remedies=tuple(_of_loser(worst, sites[worst])))
+        return Verdict(
+            headline=headline,
+            reasons=reasons,
+            remedies=(*_of_loser(worst, sites[worst]), *_of_silent(silent)),
+        )
     if any("could evaluate" in reason for reason in reasons):
         headline = f"Not released: {_count(sites) if sites else 'no site'} could evaluate the candidate"
         return Verdict(headline=headline, reasons=reasons, remedies=tuple(_of_silent(silent)))
@@ -55,7 +59,7 @@ def verdict(gate: Mapping[str, Any], enrolled: Sequence[str] = ()) -> Verdict:
         if fallen > 0
         else f"Not released: most sites would lose {metric}"
     ) + (f", the most at {worst} ({lost[worst]:.4f})" if lost[worst] > 0 else "")
-    return Verdict(headline=headline, reasons=reasons, remedies=tuple(_of_all()))
+    return Verdict(headline=headline, reasons=reasons, remedies=(*_of_all(), *_of_silent(silent)))
 
 
 def _of_loser(name: str, site: Mapping[str, Any]) -> list[str]:
@@ -93,5 +97,6 @@ def _count(sites: Mapping[str, Any]) -> str:
     return f"{len(sites)} site{'' if len(sites) == 1 else 's'}"
 
 
-def _shown(metric: str) -> str:
+def metric_name(metric: str) -> str:
+    """As people write it."""
     return {"auc": "AUC", "brier": "Brier score"}.get(metric, metric)
