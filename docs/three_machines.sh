@@ -25,9 +25,12 @@ clean() {
   for machine in "${!address[@]}"; do ip netns del "cf-$machine"; rm -rf "/etc/netns/cf-$machine"; done
   ip link del cfbridge
 }
-trap clean EXIT
 
-ip link add name cfbridge type bridge
+if ! ip link add name cfbridge type bridge; then
+  echo "another walk is under way on this host, or was killed: wait, or ip link del cfbridge" >&2
+  exit 1
+fi
+trap clean EXIT
 ip link set cfbridge up
 for machine in "${!address[@]}"; do
   mkdir -p "$folder/$machine/home" "/etc/netns/cf-$machine"
