@@ -4,10 +4,13 @@ Without a name: those whose figures stand in README (a quarter of an hour); the 
 A folder here is a benchmark with commands of its own: `python -m benchmarks real build --out DIR`.
 """
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
 
+# As `cryofed select` sets it, before NumPy is there: threads that wait for each other would count as work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 README = ("select_job", "filter_particles", "million_rows", "demo")
 
 here = Path(__file__).parent

@@ -189,12 +189,20 @@ def table(found: Mapping[str, Figures]) -> str:
         ("CPU seconds of the aggregator in a round, 3 sites, 1.6 MB", ("cpu", 3, SMALL), ".2f"),
         ("… 3 sites, 100 MB", ("cpu", 3, LARGE), ".1f"),
         *(
-            (f"seconds of a round, {n} sites, 25 M numbers (100 MB)", ("seconds", n, LARGE), ".1f")
+            (
+                f"seconds of a round, {n} site{'s' * (n > 1)}, 25 M numbers (100 MB)",
+                ("seconds", n, LARGE),
+                ".1f",
+            )
             for n in SITES
         ),
         ("… of the framework's own FedAvg, 3 sites, no TLS", ("stock", 3, LARGE), ".1f"),
         *(
-            (f"MiB at the aggregator at most, {n} sites, 100 MB", ("aggregator", n, LARGE), ".0f")
+            (
+                f"MiB at the aggregator at most, {n} site{'s' * (n > 1)}, 100 MB",
+                ("aggregator", n, LARGE),
+                ".0f",
+            )
             for n in SITES
         ),
         ("MiB at the aggregator at most, 3 sites, 1.6 MB", ("aggregator", 3, SMALL), ".0f"),

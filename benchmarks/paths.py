@@ -7,7 +7,6 @@ speed at which memory is copied, multiplications over that of NumPy's matrix pro
 
 from __future__ import annotations
 
-import os
 import shutil
 import statistics
 import subprocess
@@ -18,8 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `cryofed select` does
 
 import numpy as np
 

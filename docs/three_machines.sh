@@ -13,6 +13,11 @@ on() { # on MACHINE COMMAND...: in its network, its home and its folder
   shift
   ip netns exec "cf-$machine" env -C "$folder/$machine" HOME="$folder/$machine/home" "$@"
 }
+evaluated() { # evaluated CAMPAIGN: every site measured its candidate on what it had kept aside
+  for number in 1 2; do
+    grep -q "\"site-$number\": *{" "$folder/agg/demo/campaigns/$1/gate.json" || { echo "site-$number did not evaluate"; exit 1; }
+  done
+}
 clean() {
   set +e
   for machine in lab-a lab-b; do on $machine "$cryofed" site stop; done
@@ -20,9 +25,12 @@ clean() {
   for machine in "${!address[@]}"; do ip netns del "cf-$machine"; rm -rf "/etc/netns/cf-$machine"; done
   ip link del cfbridge
 }
-trap clean EXIT
 
-ip link add name cfbridge type bridge
+if ! ip link add name cfbridge type bridge; then
+  echo "another walk is under way on this host, or was killed: wait, or ip link del cfbridge" >&2
+  exit 1
+fi
+trap clean EXIT
 ip link set cfbridge up
 for machine in "${!address[@]}"; do
   mkdir -p "$folder/$machine/home" "/etc/netns/cf-$machine"
@@ -36,7 +44,7 @@ for machine in "${!address[@]}"; do
 done
 
 echo "== the labs have past selections"
-"$cryofed" simulate sites --sites 2 --jobs 4 --jobs-per-project 1 --out "$folder/simulated" --workers 1
+"$cryofed" simulate sites --sites 2 --jobs 8 --out "$folder/simulated" --workers 1
 for number in 1 2; do
   lab=lab-$(echo ab | cut -c$number)
   mv "$folder/simulated/site-$number" "$folder/$lab/projects"
@@ -71,6 +79,7 @@ on lab-a "$cryofed" site start
 on lab-b "$cryofed" site start
 on agg "$cryofed" federation run plan.toml
 on agg "$cryofed" federation status plan.toml
+evaluated 0001
 on lab-a "$cryofed" site status
 
 echo "== a lab dies in the middle of the next campaign, and comes back"
@@ -81,6 +90,9 @@ ip netns pids cf-lab-b | xargs kill -9
 on lab-b "$cryofed" site status
 on lab-b "$cryofed" site start
 wait $run
+echo "== the next campaign has both again"
+on agg "$cryofed" federation run plan.toml
+evaluated 0003
 on agg "$cryofed" federation status plan.toml
 
 echo "== a lab is revoked: it is not let in again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,15 @@ def test_a_tutorial_can_be_walked(page: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    if page.stem == "first-relion-job":
+        shown = next(
+            block.content for block in blocks(ROOT / "README.md", "") if "class  part" in block.content
+        )
+        for line in shown.splitlines():
+            if line.strip() != "..." and not line.startswith(("$", "wrote")):
+                assert line in done.stdout, f"README shows a line that is no more: {line}"
+    if page.stem == "two-labs":
+        assert re.search(r"campaign 1: Released: AUC 0\.\d+ → 0\.\d+ on held-out", done.stdout), done.stdout
     for name in ("report.html", "plan.toml", "lab.db"):
         if name in page.read_text(encoding="utf-8"):
             assert list(work.rglob(name)), f"{page.name} promises {name}"

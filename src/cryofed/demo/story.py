@@ -19,12 +19,14 @@ from cryofed.federation.agreement.plan import (
     EnrolledSite,
     GateRules,
     LocalTraining,
+    NetworkRules,
     Plan,
     RoundRules,
     StrategyChoice,
 )
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.deployment import deployment_of
+from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.releases.store import first_release
 from cryofed.federation.site.answering import LibraryFile
 from cryofed.federation.site.trainer import one_thread, seed_of
@@ -142,6 +144,7 @@ def make_plan(settings: Settings, world: World) -> Plan:
         name="demo",
         engine=settings.engine,
         seed=settings.seed,
+        network=NetworkRules(port=free_port()),  # the usual one may be another federation's
         rounds=RoundRules(count=settings.rounds, min_updates=settings.sites, deadline_s=300),
         strategy=StrategyChoice(name=settings.strategy),
         training=LocalTraining(

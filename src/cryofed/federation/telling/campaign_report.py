@@ -13,7 +13,7 @@ from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.disk.whole import write_whole
 from cryofed.federation.telling.contribution import contributions
-from cryofed.federation.telling.verdict import verdict
+from cryofed.federation.telling.verdict import metric_name, verdict
 from cryofed.selection.look import look_css
 
 COLORS = tuple(f"var(--series-{k})" for k in range(8))  # of the palette that every page has
@@ -24,6 +24,7 @@ th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:l
 .wide{overflow-x:auto}.key{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px}
 .key i{display:inline-block;width:12px;height:12px;border-radius:6px;margin-right:6px}
 .good{color:var(--kept)}.poor{color:var(--rejected)}
+.wide svg{min-width:760px}.verdict{margin-bottom:14px}
 .verdict h2{font-size:1.25rem;margin:0}.verdict p{margin:12px 0 4px;color:var(--muted)}
 .verdict ul{margin:0;padding-left:20px}
 """
@@ -97,7 +98,8 @@ def chart(series: Mapping[str, Sequence[tuple[float, float]]], width: int = 1100
         across = 50 + (x - left) / max(right - left, 1e-9) * (width - 70)
         return f"{across:.1f},{15 + (high - y) / (high - low) * (height - 45):.1f}"
 
-    out = [f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='metric per round'>"]
+    drawing = f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='metric per round'>"
+    out = [f"<div class='wide' tabindex='0'>{drawing}"]
     for step in range(6):
         value = low + (high - low) * step / 5
         y = place(left, value).split(",")[1]
@@ -114,7 +116,7 @@ def chart(series: Mapping[str, Sequence[tuple[float, float]]], width: int = 1100
             across, down = place(*point).split(",")
             out.append(f"<circle cx='{across}' cy='{down}' r='{thick + 1}' style='fill:{color}'/>")
         key.append(f"<span><i style='background:{color}'></i>{escape(name)}</span>")
-    return "".join(out) + f"</svg><div class='key'>{''.join(key)}</div>"
+    return "".join(out) + f"</svg></div><div class='key'>{''.join(key)}</div>"
 
 
 def _headline(facts: Mapping[str, Any]) -> str:
@@ -134,13 +136,9 @@ def _headline(facts: Mapping[str, Any]) -> str:
 def _tiles(facts: Mapping[str, Any]) -> str:
     gate, rounds = facts["gate"], facts["rounds"]
     tiles = []
-    if gate is not None:
-        word, kind = ("Promoted", "good") if gate["promoted"] else ("Kept", "poor")
-        outcome = "a new release" if gate["promoted"] else "the current release stays"
-        tiles.append(f"<div class='tile'><strong class='{kind}'>{word}</strong><span>{outcome}</span></div>")
-        if gate["pooled_candidate"] is not None:
-            change = f"from {gate['pooled_current']:.4f}"
-            tiles.append(_tile(f"{gate['pooled_candidate']:.4f}", f"pooled {gate['metric']}", change))
+    if gate is not None and gate["pooled_candidate"] is not None:
+        pooled = f"pooled {metric_name(gate['metric'])}"
+        tiles.append(_tile(f"{gate['pooled_candidate']:.4f}", pooled, f"from {gate['pooled_current']:.4f}"))
     sites = {site for report in rounds for site in report["accepted"]}
     missed = sum(len({**report["refused"], **report["lost"]}) for report in rounds)
     tiles.append(_tile(str(len(sites)), "sites sent updates", f"{missed} updates refused or lost"))
@@ -184,7 +182,7 @@ def _gate(gate: Mapping[str, Any] | None) -> str:
         [name, f"{site['current']:.4f}", f"{site['candidate']:.4f}", site["held_out"]]
         for name, site in gate["sites"].items()
     ]
-    return _table(["site", f"{gate['metric']} now", "candidate", "held-out averages"], rows)
+    return _table(["site", f"{metric_name(gate['metric'])} now", "candidate", "held-out averages"], rows)
 
 
 def _rounds(rounds: Sequence[Mapping[str, Any]]) -> str:

@@ -31,7 +31,7 @@ def verdict(gate: Mapping[str, Any], enrolled: Sequence[str] = ()) -> Verdict:
     """
     sites: Mapping[str, Mapping[str, Any]] = gate["sites"]
     reasons = tuple(gate["stopped_by"])
-    metric = _shown(gate["metric"])
+    metric = metric_name(gate["metric"])
     silent = sorted(set(enrolled) - set(sites))
     if gate["promoted"]:
         before, after = gate["pooled_current"], gate["pooled_candidate"]
@@ -97,5 +97,6 @@ def _count(sites: Mapping[str, Any]) -> str:
     return f"{len(sites)} site{'' if len(sites) == 1 else 's'}"
 
 
-def _shown(metric: str) -> str:
+def metric_name(metric: str) -> str:
+    """As people write it."""
     return {"auc": "AUC", "brier": "Brier score"}.get(metric, metric)

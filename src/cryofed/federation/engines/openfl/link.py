@@ -22,6 +22,8 @@ _OPTIONS = (
     ("grpc.max_send_message_length", words.LARGEST_MESSAGE),
     ("grpc.max_metadata_size", 16 << 10),
     ("grpc.max_concurrent_streams", 16),  # of one connection
+    ("grpc.http2.bdp_probe", 0),  # else gRPC reads ahead as much as the line carries, of every site
+    ("grpc.http2.lookahead_bytes", words.PIECE),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # sites ask whether the connection stands
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )

@@ -7,9 +7,10 @@ reaches OpenFL's aggregator, which would hang on it. Stock programs send again f
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +20,7 @@ from cryofed.federation.engines.openfl.desk import Desk
 from cryofed.federation.engines.openfl.door import Caller, Door, DoorError, SupersededError
 
 CALLS = 6  # that one site may have open at a time
+BREAK_S = 0.5  # how much later than a stream's end it may be heard that its sender is gone
 _STATUS = inside.grpc.StatusCode
 
 
@@ -104,15 +106,16 @@ class Service(inside.AggregatorGRPCServer):  # type: ignore[misc]  # untyped
                 file.write(chunk.npbytes)
         with self._one_parse:  # a large answer is in memory once, however many sites send
             results = inside.aggregator_pb2.TaskResults()
-            try:
+            with suppress(inside.DecodeError):
                 results.ParseFromString(path.read_bytes())
-            except inside.DecodeError:
-                return broken
-            self._enter(context, results.header)
-            failure = "" if results.task_name != words.WORK else _unpacked(results, path)
-            header = inside.aggregator_pb2.MessageHeader()
-            header.CopyFrom(results.header)  # a part of a message keeps the whole of it in memory
-            return Result(header, results.round_number, results.task_name, failure)
+                self._enter(context, results.header)
+                failure = "" if results.task_name != words.WORK else _unpacked(results, path)
+                header = inside.aggregator_pb2.MessageHeader()
+                header.CopyFrom(results.header)  # a part of a message keeps the whole of it in memory
+                return Result(header, results.round_number, results.task_name, failure)
+        if _broke_off(context):
+            _abort(context, _STATUS.CANCELLED, "its sender is gone")
+        return broken
 
     def _tell(self, site: str, result: Result, path: Path, context: Any) -> None:
         """Have OpenFL's aggregator note the result, of an answer its hash, and the rounds the answer."""
@@ -203,6 +206,14 @@ def _unpacked(results: Any, path: Path) -> str:
         return "malformed"
     path.write_bytes(data)
     return ""
+
+
+def _broke_off(context: Any) -> bool:
+    """Whether a stream ended with its sender: gRPC may end the stream first and say so a moment later."""
+    end = time.monotonic() + BREAK_S
+    while context.is_active() and time.monotonic() < end:
+        time.sleep(0.02)
+    return not context.is_active()
 
 
 def _abort(context: Any, status: Any, reason: str) -> NoReturn:

@@ -48,5 +48,5 @@ export function lines(rounds, metric, sites) {
     svg.append(make("svg:circle", { class: `c${k % 8}`, cx: px(x), cy: py(y), r: 3.5, fill: "currentColor" }));
   }
   const legend = make("ul", { class: "legend" }, ...shown.map(({ site, k, points }) => make("li", { class: `c${k % 8}` }, make("i"), make("span", {}, `${site} ${fixed(points.at(-1)[1], 3)}`))));
-  return make("div", {}, svg, legend);
+  return make("div", {}, make("div", { class: "scroll", tabindex: "0" }, svg), legend);
 }
