@@ -102,7 +102,7 @@ def test_weights_that_are_not_the_cards_are_refused(home: Path, tmp_path: Path) 
 def test_the_report_shows_gate_rounds_matrix_statistics_and_contribution(home: Path) -> None:
     page = write_report(home / "campaigns/0001").read_text()
     facts = json.loads((home / "campaigns/0001/report.json").read_text())
-    assert "Promoted" in page
+    assert "Released" in page
     assert facts["cross_site"]["models"] == ["common", "alpha", "beta"]
     assert facts["statistics"]["alpha"]["examples"] == 60
     shares = [told["share"] for told in facts["contributions"].values()]
