@@ -73,12 +73,19 @@ def test_a_private_gate_answer_is_noised_and_charged_once(tmp_path: Path) -> Non
     assert set(told) == {"0.auc", "1.auc", "0.held_out", "1.held_out"}
     assert told["0.auc"] != clear["auc"]
     assert abs(told["0.auc"] - clear["auc"]) < 6 * 2 * 2**0.5 / 190  # six deviations
-    assert told["0.held_out"] != 400
     assert values(asked("evaluate", models(0, 1)), site) == told
     (spend,) = read_chain(tmp_path / "ledger.jsonl")
     assert (spend["noise_multiplier"], spend["sampling_rate"], spend["steps"]) == (2.0, 1.0, 2)
     failures = [answer(asked("evaluate", models(0, seed)), PLAN, site).failure for seed in (2, 3, 4)]
     assert failures[-1] == "guard-budget"
+
+
+def test_the_counts_of_a_private_answer_are_noised() -> None:
+    good = np.arange(400) % 2 == 0
+    seeds = [GateNoise(multiplier=2.0, min_cell=1, secret_seed=seed) for seed in range(20)]
+    counts = [private_answer([good.astype(float)], good, "auc", noise)["0.held_out"] for noise in seeds]
+    assert len(set(counts)) > 5
+    assert np.std(np.array(counts) - 400) == pytest.approx(2 * 2**0.5, rel=0.5)
 
 
 @given(st.integers(1, 40), st.data())
