@@ -69,5 +69,5 @@ def test_the_notebook_is_made_of_its_source(source: Path, maker: ModuleType) -> 
 
 def test_a_strategy_takes_25_lines() -> None:
     text = (ROOT / "docs/notebooks/write_a_strategy.py").read_text(encoding="utf-8")
-    lines = re.search("# begin\n(.*)# end", text, re.DOTALL).group(1).splitlines()  # type: ignore[union-attr]
+    lines = re.search("# begin\n(.*)# end", text, re.DOTALL).group(1).splitlines()  # type: ignore[union-attr]  # None fails the test
     assert len([line for line in lines if line.strip()]) <= 25

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-AFTER_S = 1.0  # what is done sooner needs no line
+AFTER_S = 1.0  # what is done sooner needs no line, and does not wait for rich to load
 EVERY_S = 0.2
 WIDTH = 20
 
 
 class Steps:
-    """Owns one thread that draws. rich is not used: it takes a fifth of a second to load."""
+    """Owns one thread that draws."""
 
     def __init__(self, count: int) -> None:
-        self._count, self._done, self._what = count, 0, ""
-        self._ended, self._drawn = Event(), False
+        self._count, self._done, self._step = count, 0, ""
+        self._ended = Event()
         self._thread = Thread(target=self._draw, daemon=True)
 
-    def now(self, what: str) -> None:
+    def now(self, step: str) -> None:
         """The next step begins."""
-        self._done += 1
-        self._what = what
+        self._done, self._step = self._done + 1, step
 
     def _draw(self) -> None:
-        began, wait = time.monotonic(), AFTER_S
-        while not self._ended.wait(wait):
-            full = WIDTH * (self._done - 1) // self._count
-            bar = "━" * full + "╌" * (WIDTH - full)
-            sys.stderr.write(f"\r\033[K{bar} {self._what}, {time.monotonic() - began:.0f} s")
-            sys.stderr.flush()
-            self._drawn, wait = True, EVERY_S
+        if self._ended.wait(AFTER_S):
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (BarColumn(WIDTH), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+            line = drawn.add_task(self._step, total=self._count)
+            while not self._ended.wait(EVERY_S):
+                drawn.update(line, completed=max(self._done - 1, 0), description=self._step)
 
     def begin(self) -> None:
         """Draw from now on, where somebody can see it."""
@@ -45,16 +46,13 @@ class Steps:
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._drawn:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
 
 
 @contextmanager
-def one_step(what: str) -> Iterator[None]:
+def one_step(step: str) -> Iterator[None]:
     """Show that this is done now, and for how long."""
     with steps(1) as shown:
-        shown.now(what)
+        shown.now(step)
         yield
 
 

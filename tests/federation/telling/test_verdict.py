@@ -13,7 +13,7 @@ def judged(sites: dict[str, tuple[float, float]], *enrolled: str, **rules: float
         name: Measured(candidate=candidate, current=current, held_out=40, step=0.05)
         for name, (current, candidate) in sites.items()
     }
-    decision = decide(measured, GateRules(**rules))  # type: ignore[arg-type]
+    decision = decide(measured, GateRules(**rules))  # type: ignore[arg-type]  # of several types
     return verdict(decision.record(), enrolled or tuple(sites))
 
 
@@ -51,7 +51,7 @@ def test_who_was_silent_is_told_beside_who_loses() -> None:
 
 
 def test_a_metric_that_should_fall_is_told_the_right_way_round() -> None:
-    told = judged({"a": (0.10, 0.30)}, metric="brier")  # type: ignore[arg-type]
+    told = judged({"a": (0.10, 0.30)}, metric="brier")  # type: ignore[arg-type]  # of several types
     assert told.headline == "Not released: a would lose 0.2000 Brier score"
 
 

@@ -61,7 +61,7 @@ def sends(fleet: Fleet, node: int, folder: Path) -> None:
             raise FederationError("killed")
         return call(name, asked)
 
-    fleet._call = cut  # type: ignore[method-assign]
+    fleet._call = cut  # type: ignore[method-assign]  # cuts the line
     with pytest.raises(FederationError, match="killed"):
         fleet.reply(node, message, "", folder / "half")
 

@@ -17,6 +17,7 @@ from tests.contract.toy_learner import set_toys
 
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
+from cryofed.federation.agreement.engines import engine_names
 from cryofed.federation.agreement.plan import NetworkRules, Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.deployment import deployment_of
@@ -30,6 +31,8 @@ from cryofed.federation.engines.remote.homes import SiteHome
 ROOT = Path(__file__).parents[4]
 NAMES = ("alpha", "beta", "gamma")
 HONEST = dict.fromkeys(NAMES, "honest")
+# Every engine of real machines, installed or not.
+REMOTE = [name for name in engine_names() if isinstance(deployment_of(name), RemoteEngine)]
 
 
 @contextmanager

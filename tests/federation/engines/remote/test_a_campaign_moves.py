@@ -14,15 +14,14 @@ from pathlib import Path
 
 import pytest
 from tests.federation.engines.remote.leg import ROUNDS
+from tests.federation.engines.remote.real import REMOTE
 
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.errors import MissingPackageError
-from cryofed.federation.agreement.engines import engine_names
-from cryofed.federation.engines.deployment import deployment_of, machines_of
+from cryofed.federation.engines.deployment import machines_of
 from cryofed.federation.engines.remote.connection import free_port
-from cryofed.federation.engines.remote.engine import RemoteEngine
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -30,7 +29,6 @@ ROOT = Path(__file__).parents[4]
 NEEDS = (
     "from cryofed.federation.engines.deployment import machines_of as m; import sys; m(sys.argv[1]).need()"
 )
-REMOTE = [name for name in engine_names() if isinstance(deployment_of(name), RemoteEngine)]
 PAIRS = list(combinations(["embedded", *REMOTE], 2))
 
 

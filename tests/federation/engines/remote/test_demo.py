@@ -3,16 +3,13 @@
 from pathlib import Path
 
 import pytest
+from tests.federation.engines.remote.real import REMOTE
 
 from cryofed.demo.story import Settings, tell_story
 from cryofed.errors import MissingPackageError
-from cryofed.federation.agreement.engines import engine_names
-from cryofed.federation.engines.deployment import deployment_of, machines_of
-from cryofed.federation.engines.remote.engine import RemoteEngine
+from cryofed.federation.engines.deployment import machines_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600)]
-
-REMOTE = [name for name in engine_names() if isinstance(deployment_of(name), RemoteEngine)]
 
 
 @pytest.mark.parametrize("engine", REMOTE)
@@ -20,7 +17,7 @@ def test_the_demo_ends_with_a_report(engine: str, tmp_path: Path) -> None:
     try:
         machines_of(engine).need()
     except MissingPackageError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # it names the extra that is missing
     small = Settings(sites=2, projects=6, unseen=2, rounds=2, steps=2, batch=32, engine=engine)
     story = tell_story(tmp_path / "demo", small, lambda *_: None)
     assert len(story.curve) == 1 + small.rounds

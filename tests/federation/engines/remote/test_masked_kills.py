@@ -19,7 +19,6 @@ import pytest
 from tests.federation.engines.remote.striker import MASKED
 from tests.federation.engines.remote.test_real_processes import ENGINES
 
-from cryofed.cli.main import main
 from cryofed.disk.arrays import read_arrays
 from cryofed.disk.lines import read_lines
 from cryofed.errors import CryoFedError, FederationError, MissingPackageError
@@ -31,7 +30,6 @@ from cryofed.federation.engines.remote import processes
 from cryofed.federation.releases.store import first_release
 from cryofed.federation.running import make_ready, run_next
 from cryofed.learning.learner import initial_vector
-from cryofed.simulation.sites import write_sites
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -45,16 +43,6 @@ PLAN = Plan(
     guard=GuardRules(max_norm=2.0),
     sites=tuple(EnrolledSite(name=name, max_examples=2000) for name in NAMES),
 )
-
-
-@pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("libraries")
-    write_sites(folder / "projects", 3, 2, seed=5)
-    made = {name: folder / f"{name}.db" for name in NAMES}
-    for name, path in made.items():
-        assert main(["harvest", str(folder / "projects" / name), "--library", str(path)]) == 0
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +68,7 @@ def deployment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     try:
         found.machines.need()  # type: ignore[union-attr]  # every engine of real machines says what it lacks
     except MissingPackageError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # it names the extra that is missing
     root = Path(__file__).parents[4]
     paths = [str(root / "src"), str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))

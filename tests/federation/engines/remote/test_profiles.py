@@ -10,15 +10,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.federation.engines.remote.memory import Searching, pieces, updates
+from tests.federation.engines.remote.real import REMOTE
 from tests.trust.attestation.makers import MEASUREMENT
 
-from cryofed.cli.main import main
 from cryofed.disk.documents import read_document
 from cryofed.disk.lines import read_lines
 from cryofed.errors import FederationError, MissingPackageError
 from cryofed.federation.aggregator.attested import STANDING
 from cryofed.federation.aggregator.campaign import Campaign
-from cryofed.federation.agreement.engines import engine_names
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, NetworkRules, Plan, RoundRules
 from cryofed.federation.agreement.plan_file import commented_plan, read_plan
 from cryofed.federation.agreement.rules import GuardRules
@@ -26,12 +25,10 @@ from cryofed.federation.engines.deployment import deployment_of
 from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.releases.store import first_release
 from cryofed.learning.learner import initial_vector
-from cryofed.simulation.sites import write_sites
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600)]
 
 NAMES = ("site-1", "site-2", "site-3")
-ENGINES = [name for name in engine_names() if deployment_of(name).machines is not None]
 PLAN = Plan(
     name="profiles",
     rounds=RoundRules(count=1, min_updates=3, deadline_s=300.0, grace_s=120.0),
@@ -43,17 +40,7 @@ HERE = "tests.federation.engines.remote.profile_learner"
 SNP = {"snp": {"measurements": [MEASUREMENT.hex()], "require_crl": False}}
 
 
-@pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("libraries")
-    write_sites(folder / "projects", 3, 2, seed=5)
-    made = {name: folder / f"{name}.db" for name in NAMES}
-    for name, path in made.items():
-        assert main(["harvest", str(folder / "projects" / name), "--library", str(path)]) == 0
-    return made
-
-
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=REMOTE)
 def engine(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
     try:
@@ -61,7 +48,7 @@ def engine(request: pytest.FixtureRequest) -> str:
         assert machines is not None
         machines.need()  # type: ignore[attr-defined]  # every engine of real machines says what it lacks
     except MissingPackageError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # it names the extra that is missing
     return name
 
 

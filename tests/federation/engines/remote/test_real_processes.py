@@ -17,22 +17,17 @@ import pytest
 from tests.contract import toy
 from tests.contract.harness import Embedded
 from tests.federation.engines.remote.expired import expire
-from tests.federation.engines.remote.real import HONEST, NAMES, Federation
+from tests.federation.engines.remote.real import HONEST, NAMES, REMOTE, Federation
 
 from cryofed.errors import FederationError, InputError, MissingPackageError
-from cryofed.federation.agreement.engines import engine_names
-from cryofed.federation.engines.deployment import deployment_of
 from cryofed.federation.engines.remote import connection, processes
-from cryofed.federation.engines.remote.engine import RemoteEngine
 from cryofed.federation.engines.remote.notes import Wanted, want
 from cryofed.trust.identity import Identity
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-ENGINES = [
-    name for name in engine_names() if isinstance(deployment_of(name), RemoteEngine) and name != "flare"
-]
+ENGINES = [name for name in REMOTE if name != "flare"]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -41,7 +36,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     try:
         federation = Federation(engine, tmp_path_factory.mktemp(engine))
     except MissingPackageError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # it names the extra that is missing
     yield federation
     federation.close()
     end = time.monotonic() + 15  # a learner notices within a second that its site is gone

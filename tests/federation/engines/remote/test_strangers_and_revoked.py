@@ -12,28 +12,24 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from tests.attacks.test_strangers import GARBAGE, HALF_OPEN
-from tests.federation.engines.remote.real import NAMES, Federation
+from tests.federation.engines.remote.real import NAMES, REMOTE, Federation
 
 from cryofed.errors import FederationError, MissingPackageError
 from cryofed.federation.agreement.agreed import FAILURE_SCHEMA
-from cryofed.federation.agreement.engines import engine_names
-from cryofed.federation.engines.deployment import deployment_of
-from cryofed.federation.engines.remote.engine import RemoteEngine
 from cryofed.federation.site.outbox import read_audit
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(300)]
 
-ENGINES = [name for name in engine_names() if isinstance(deployment_of(name), RemoteEngine)]
 SLOW = 30
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=REMOTE)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     engine = str(request.param)
     try:
         federation = Federation(engine, tmp_path_factory.mktemp(engine))
     except MissingPackageError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # it names the extra that is missing
     yield federation
     federation.close()
 

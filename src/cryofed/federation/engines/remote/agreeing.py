@@ -84,18 +84,25 @@ def seal_of(plan: Plan, home: Home) -> Seal | None:
 
 def sealed(agreement: Agreement) -> Seal:
     """The sites' keys, as an agreement names them."""
-    keys = {one.name: one.key for one in agreement.members if one.role == "site" and one.key != "-"}
-    return Seal(agreement=agreement.hash, identities=keys)
+    return Seal(agreement=agreement.hash, identities=_site_keys(agreement))
+
+
+def _site_keys(agreement: Agreement) -> dict[str, str]:
+    return {one.name: one.key for one in agreement.members if one.role == "site" and one.key != "-"}
+
+
+def _last_agreement(home: Home) -> Agreement:
+    last = read_signed(home.agreement, signer_of(home))
+    if last is None:
+        raise FederationError(f"{home.folder}: no agreement was signed yet")
+    return last
 
 
 def proving_of(plan: Plan, home: Home) -> Proving | None:
     """How the aggregator proves itself, in profile attested; None in the others."""
     if not plan.attested:
         return None
-    last = read_signed(home.agreement, signer_of(home))
-    if last is None:
-        raise FederationError(f"{home.folder}: no agreement was signed yet")
-    witness = witness_of(last)
+    witness = witness_of(_last_agreement(home))
     return Proving(lambda nonce: witness.binding(plan, nonce), _collector(home.endorsements))
 
 
@@ -103,10 +110,8 @@ def asking_of(plan: Plan, home: Home) -> Asking | None:
     """What the aggregator asks of sites, where the agreement says what they must prove; else None."""
     if not plan.sites_attest:
         return None
-    last = read_signed(home.agreement, signer_of(home))
-    if last is None:
-        raise FederationError(f"{home.folder}: no agreement was signed yet")
-    keys = {one.name: one.key for one in last.members if one.role == "site" and one.key != "-"}
+    last = _last_agreement(home)
+    keys = _site_keys(last)
     if absent := sorted({*plan.site_names} - {*keys}):
         raise FederationError(
             f"no key is agreed for {', '.join(absent)}; sites join first, then the agreement is signed anew: "
