@@ -96,7 +96,7 @@ def searched(folder: Path, plan: Plan, libraries: dict[str, Path]) -> Searching:
 def test_open_lets_the_aggregator_see_each_update(
     engine: str, tmp_path: Path, libraries: dict[str, Path]
 ) -> None:
-    """So that the search in profile masked means something; over OpenFL it often comes too late, as docs say."""
+    """So that the search in profile masked means something."""
     if engine == "openfl":  # an answer is in memory for moments: streamed to a file, read once, written down
         pytest.skip("the search cannot be relied on to meet an update in OpenFL's aggregator")
     searching = searched(tmp_path, replace(PLAN, engine=engine), libraries)
