@@ -108,6 +108,13 @@ def test_an_agreement_of_another_key_is_refused(signer: Signer, tmp_path: Path) 
         opened_agreement(json.dumps(told).encode(), signer.fingerprint)
 
 
+def test_what_was_verified_is_known_by_its_bytes_and_its_key(signer: Signer, tmp_path: Path) -> None:
+    data = signer.issue(PLAN)
+    assert opened_agreement(data, signer.fingerprint) is opened_agreement(data, signer.fingerprint)
+    with pytest.raises(AgreementError, match="signed by the key"):
+        opened_agreement(data, Signer(tmp_path / "other").fingerprint)
+
+
 def test_the_coordinator_itself_cannot_sign_a_plan_under_another_plans_hash(signer: Signer) -> None:
     made = agreement_of(PLAN, "SHA256:AB")
     told = json.loads(made.payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ def sign_agreement(agreement: Agreement, key: Ed25519PrivateKey) -> bytes:
     return seal(KIND, agreement.payload, key)
 
 
+@lru_cache(maxsize=4)  # one order asks four times for the same one
 def opened_agreement(data: bytes, coordinator: str) -> Agreement:
     """The agreement in a signed file.
 

@@ -33,6 +33,7 @@ CONTENT = bytes(range(250)) * 10  # 2,500 bytes: three pieces of 1,000
 @pytest.fixture(autouse=True)
 def pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "PIECE", 1000)
+    monkeypatch.setattr(transfer, "SMALL", 1000)
     monkeypatch.setattr(transfer, "PAUSE_S", 0.01)
 
 
@@ -70,6 +71,13 @@ def test_only_a_few_are_served_at_a_time_and_the_next_when_one_has_all(offer: Of
     assert one.produce(None, "late") == ("ok", b"", {"received_bytes": 0})
     assert one.produce({"received_bytes": 2500}, "site-0")[0] == "eof"
     assert one.produce(None, "late") == ("ok", CONTENT[:1000], {"received_bytes": 1000})
+
+
+def test_a_small_file_goes_to_everybody_at_once(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "SMALL", offer.size)
+    one = transfer._Pieces(offer.path)
+    first = [one.produce(None, f"site-{number}") for number in range(AT_A_TIME + 3)]
+    assert all(data == CONTENT[:1000] for _, data, _ in first)
 
 
 def test_all_of_many_receivers_get_it_whole(offer: Offer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
@@ -19,6 +20,9 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.envelopes import Ticket
 
 PIECE = 4 << 20  # bytes: large enough that asking for pieces takes little of the time
+SMALL = (
+    1 << 20
+)  # bytes; a file up to this size goes to everybody at once: waiting would take longer than sending
 AT_A_TIME = 2  # transfers of one file, and of answers: what they hold in memory is all that they hold
 PAUSE_S = 0.1  # how long one waits that was told to
 FORGOTTEN_S = 20.0  # a receiver that asks for no piece for so long has lost its place
@@ -90,6 +94,7 @@ class _Pieces(FileDownloadable):  # type: ignore[misc]  # FLARE is untyped
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), chunk_size=PIECE)
         self._guard = threading.Lock()
+        self._at_a_time = math.inf if path.stat().st_size <= SMALL else AT_A_TIME
         self._served: dict[str, float] = {}  # receivers, and when they last asked
 
     def produce(self, state: dict[str, Any] | None, requester: str) -> tuple[str, Any, dict[str, Any]]:
@@ -97,7 +102,7 @@ class _Pieces(FileDownloadable):  # type: ignore[misc]  # FLARE is untyped
         now = time.monotonic()
         with self._guard:
             self._served = {who: last for who, last in self._served.items() if now - last < FORGOTTEN_S}
-            if requester not in self._served and len(self._served) >= AT_A_TIME:
+            if requester not in self._served and len(self._served) >= self._at_a_time:
                 return ProduceRC.OK, b"", state or {"received_bytes": 0}
             self._served[requester] = now
         result: tuple[str, Any, dict[str, Any]] = super().produce(state, requester)
