@@ -1,4 +1,4 @@
-"""How fast updates become a model: our mean and robust rules beside plain NumPy and NVIDIA FLARE's helper.
+"""How fast updates become a model: our mean and robust rules beside a copy, NumPy and NVIDIA FLARE's helper.
 
 All run in turn in one process on one thread, on the same updates; ratios are taken within a repetition.
 `python -m benchmarks.aggregation --numbers 25000000 --sites 16` is the case of the docs (1.6 GB of input).
@@ -35,6 +35,14 @@ def updates_of(sites: int, numbers: int) -> list[Update]:
         )
         for i in range(sites)
     ]
+
+
+def copied(updates: list[Update], start: np.ndarray) -> np.ndarray:
+    """The physical limit of anything that writes as much as it reads: every update is copied once."""
+    result = np.empty_like(start)
+    for update in updates:
+        np.copyto(result, update.vector)
+    return result
 
 
 def numpy_mean(updates: list[Update], start: np.ndarray) -> np.ndarray:
@@ -76,7 +84,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args([] if arguments is None else arguments)
     updates = updates_of(options.sites, options.numbers)
     start = np.zeros(options.numbers, np.float32)
-    ways: dict[str, Callable[[list[Update], np.ndarray], np.ndarray]] = {"numpy, acc += c * x": numpy_mean}
+    ways: dict[str, Callable[[list[Update], np.ndarray], np.ndarray]] = {
+        "copy": copied,
+        "numpy, acc += c * x": numpy_mean,
+    }
     try:
         import nvflare  # noqa: F401
 
