@@ -67,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         "--steps", type=int, default=600, help="training steps with simulated averages alone (600)"
     )
     command.add_argument("--further", type=int, default=150, help="steps with all, for each fold (150)")
-    command.add_argument("--seeds", type=int, default=1, help="trainings that differ in the seed alone (1)")
+    command.add_argument("--seeds", default="1,2,3", help="with commas (default 1,2,3)")
+    command.add_argument("--shapes", default="", help="names, with commas (default: all)")
     command.add_argument("--write", action="store_true", help="the scores into this repository")
     command.set_defaults(run=peers)
     for name, run, help_text in (

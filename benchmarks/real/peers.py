@@ -42,6 +42,7 @@ from cryofed.selection.policy import Policy, job_cut
 PAIRWISE = "pairwise-logistic"
 SIDE = 64  # pixels to which CryoSift's picture is enlarged
 NETWORKS = {"relion-shape": RELION, "cryosift-shape": cryosift(SIDE)}
+SHAPES = (PAIRWISE, *NETWORKS)
 GENTLER = 0.5  # of the learning rate, when a network goes on
 
 
@@ -55,16 +56,25 @@ class Course:
 
 
 def judge_peers(
-    sets: Sequence[RealSet], material: Material, course: Course, cache: Path, say: Callable[[str], None]
+    sets: Sequence[RealSet],
+    material: Material,
+    course: Course,
+    cache: Path,
+    say: Callable[[str], None],
+    *,
+    shapes: Sequence[str] = SHAPES,
 ) -> Iterator[tuple[str, dict[str, Answer]]]:
-    """Each peer's answers to every set, none from a network that saw the set's molecule."""
+    """Answers to every set of each peer in `shapes`, none from a network that saw the set's molecule."""
     shown = [of for of in sets if of.training]
 
     def weighted(fold: str) -> Scorer:
         return _pairwise(material.without(FOLDS[fold], shown), course)
 
-    yield PAIRWISE, calibrated(sets, left_out(sets, weighted))
+    if PAIRWISE in shapes:
+        yield PAIRWISE, calibrated(sets, left_out(sets, weighted))
     for name, peer in NETWORKS.items():
+        if name not in shapes:
+            continue
 
         def trained(fold: str, peer: Peer = peer) -> Scorer:
             say(f"{peer.name}: fold {fold}")

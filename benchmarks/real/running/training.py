@@ -61,11 +61,14 @@ def peers(options: argparse.Namespace) -> int:
     import torch
 
     from benchmarks.real.material import digest, material
-    from benchmarks.real.peers import Course, judge_peers
+    from benchmarks.real.peers import SHAPES, Course, judge_peers
 
-    for name in ("jobs", "steps", "further", "seeds"):
+    for name in ("jobs", "steps", "further"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name}", "number", str(getattr(options, name)), "give 1 or more")
+    shapes = options.shapes.split(",") if options.shapes else SHAPES
+    for name in {*shapes} - {*SHAPES}:
+        raise InputError("--shapes", "name", repr(name), f"choose of: {', '.join(SHAPES)}")
     data = default_folder()
     if data is None:
         raise InputError("peers", "RELION jobs", "no development data", "set CRYOFED_SHARED to where it is")
@@ -73,9 +76,9 @@ def peers(options: argparse.Namespace) -> int:
     sets = sets_of(options)
     learnt_from = material(sets, options.jobs, options.shards, data)
     folder, written = KEPT / f"peers-{digest(learnt_from)}", []
-    for seed in range(1, options.seeds + 1):
+    for seed in seeds_of(options):
         course = Course(steps=options.steps, further=options.further, seed=seed)
-        for name, answers in judge_peers(sets, learnt_from, course, folder, say):
+        for name, answers in judge_peers(sets, learnt_from, course, folder, say, shapes=shapes):
             written.append(KEPT / f"{name}-seed{seed}.tsv")
             write_scores(written[-1], sets, answers)
             if options.write:
