@@ -1,12 +1,15 @@
 """Jobs of one kind: only the bad classes of a set, and only its good ones, each shown as a job of its own.
 
+What the authors of a real set left out need not be junk. What is bad in RELION's jobs is: the truth of every
+particle is known.
+
 Whatever is relative to the job (contrast, sharpness, the cut) is measured anew among the classes that are
 shown. The models and calibrations are those of `ours`: none saw the molecule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,55 +25,78 @@ from cryofed.selection.policy import Policy
 class Alone:
     """The share of a set's classes of one kind that is kept when nothing else is shown.
 
+    `particles`: the same of their particles, where these are known.
     `without`: the same by a policy that never takes a job for nothing but junk.
     """
 
+    kind: str  # "real" or "relion"
     name: str
     good: bool
     n: int
     kept: float
+    particles: float
     without: float
 
 
 def alone(bench: Bench, told: Sequence[Told], seed: int) -> list[Alone]:
-    """Every real set's classes of each kind as a job, by the default policy."""
-    found = []
-    for one in told:
-        if one.kind != "real":
-            continue
-        for good in (False, True):
-            which = one.counted & np.isfinite(one.logits) & (one.good == good)
-            if which.any():
-                shown = _shown(bench, one, which, seed)
-                fitted = calibration_of(told, one)
-                kept, without = (
-                    float(np.mean(np.asarray(decided(shown, fitted, policy).kept)))
-                    for policy in (Policy(), Policy(least_odds=0))
-                )
-                found.append(Alone(name=one.name, good=good, n=int(which.sum()), kept=kept, without=without))
-    return found
+    """Every set's classes of each kind as a job, by the default policy."""
+    return [
+        _alone(bench, told, one, which, seed)
+        for one in told
+        for good in (False, True)
+        if (which := one.counted & np.isfinite(one.logits) & (one.good == good)).any()
+    ]
+
+
+def _alone(bench: Bench, told: Sequence[Told], one: Told, which: NDArray[np.bool_], seed: int) -> Alone:
+    shown, fitted = _shown(bench, one, which, seed), calibration_of(told, one)
+    kept, without = (
+        np.asarray(decided(shown, fitted, policy).kept) for policy in (Policy(), Policy(least_odds=0))
+    )
+    return Alone(
+        kind=one.kind,
+        name=one.name,
+        good=bool(shown.good[0]),
+        n=int(which.sum()),
+        kept=float(np.mean(kept)),
+        particles=float(np.average(kept, weights=shown.particles)),
+        without=float(np.mean(without)),
+    )
 
 
 def table(runs: Sequence[Sequence[Alone]]) -> str:
     """Sets by what is kept of their bad classes alone, the worst first; means of the runs."""
-    mean = {
-        (one.name, one.good): replace(
-            one,
-            kept=float(np.mean([run[i].kept for run in runs])),
-            without=float(np.mean([run[i].without for run in runs])),
-        )
-        for i, one in enumerate(runs[0])
-    }
-    names = dict.fromkeys(name for name, _ in mean)
-    order = sorted(names, key=lambda name: (-mean[name, False].kept if (name, False) in mean else 1, name))
+    real, relion = ([_mean(runs, one) for one in runs[0] if one.kind == kind] for kind in ("real", "relion"))
     lines = ["| set | bad | kept when alone | good | kept when alone |", "|---|---:|---:|---:|---:|"]
-    for name in order:
-        cells = [_cells(mean.get((name, kind))) for kind in (False, True)]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    of = list(mean.values())
-    told = [_words([(one.good, one.n, one.kept) for one in of])]
-    told.append(f"Without the rule: {_words([(one.good, one.n, one.without) for one in of])}")
-    return "\n".join([*lines, "", "\n\n".join(told)])
+    lines += _rows(real, lambda one: f"{one.n} | {one.kept:.0%}")
+    lines += ["", _words([(one.good, one.n, one.kept) for one in real])]
+    lines += ["", f"Without the rule: {_words([(one.good, one.n, one.without) for one in real])}", ""]
+    lines += [
+        "| RELION's job | bad | kept when alone | of particles | good | kept when alone | of particles |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += _rows(relion, lambda one: f"{one.n} | {one.kept:.0%} | {one.particles:.0%}", empty="0 | – | –")
+    return "\n".join(lines).replace("%", " %")
+
+
+def _mean(runs: Sequence[Sequence[Alone]], of: Alone) -> Alone:
+    same = [one for run in runs for one in run if (one.name, one.good) == (of.name, of.good)]
+    shares = {
+        name: float(np.mean([getattr(one, name) for one in same]))
+        for name in ("kept", "particles", "without")
+    }
+    return replace(of, **shares)
+
+
+def _rows(of: Sequence[Alone], cells: Callable[[Alone], str], empty: str = "0 | –") -> list[str]:
+    kinds = {(one.name, one.good): one for one in of}
+    kept = {name: kinds[name, False].kept if (name, False) in kinds else -1.0 for name, _ in kinds}
+    return [
+        f"| {name} | "
+        + " | ".join(cells(kinds[name, good]) if (name, good) in kinds else empty for good in (False, True))
+        + " |"
+        for name in sorted(kept, key=lambda name: (-kept[name], name))
+    ]
 
 
 def _words(of: Sequence[tuple[bool, int, float]]) -> str:
@@ -80,11 +106,7 @@ def _words(of: Sequence[tuple[bool, int, float]]) -> str:
         f"Of sets with {FEWEST} or more of a kind: of bad classes alone {np.mean(bad):.0%} are kept on the "
         f"mean, and nothing in {nothing} of {len(bad)} sets; of good classes alone {np.mean(good):.0%} are "
         f"kept on the mean, and {min(good):.0%} at the least."
-    ).replace("%", " %")
-
-
-def _cells(of: Alone | None) -> str:
-    return "0 | –" if of is None else f"{of.n} | {of.kept:.0%}".replace("%", " %")
+    )
 
 
 def _shown(bench: Bench, one: Told, which: NDArray[np.bool_], seed: int) -> Told:
