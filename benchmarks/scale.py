@@ -31,7 +31,14 @@ from cryofed.learning.vector import Layout
 
 SIZE = 397_560  # numbers of the shipped network
 LAYOUT = Layout(("w",), ((SIZE,),))
-ROUNDS = 1
+SIZES = (  # sites, asked of them (0: all), share that drops out, rounds
+    (3, 0, 0.0, 1),
+    (10, 0, 0.0, 1),
+    (100, 0, 0.0, 1),
+    (1000, 100, 0.1, 20),
+    (1000, 0, 0.0, 1),
+    (1000, 0, 0.0, 20),
+)
 
 
 class Spent:
@@ -60,20 +67,22 @@ def answer(data: Buffer, plan: Plan, site: Site) -> Answer:
     return Answer(site=site.name, data=packed)
 
 
-def one(sites: int, asked: int, dropout: float) -> None:
-    """Run in this process and print CPU seconds per round, peak MB, and updates of the last round."""
+def one(sites: int, asked: int, dropout: float, count: int) -> None:
+    """Run in this process: print CPU seconds per round, peak MiB after one and all, updates of the last."""
     names = [f"site-{i}" for i in range(sites)]
     plan = Plan(
-        rounds=RoundRules(count=ROUNDS, sites_per_round=asked, min_updates=2, grace_s=3600.0),
+        rounds=RoundRules(count=count, sites_per_round=asked, min_updates=2, grace_s=3600.0),
         tables={"embedded": EmbeddedRules(dropout=dropout)},
         sites=tuple(EnrolledSite(name=name) for name in names),
     )
     people = {name: Site(name=name, source=None) for name in names}  # type: ignore[arg-type]
     last: dict[str, Any] = {}
+    peaks: list[float] = []
 
     def note(event: str, facts: Mapping[str, Any]) -> None:
         if event == "round_closed":
             last.update(facts)
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
     with TemporaryDirectory() as folder:
         began = time.process_time()
@@ -83,28 +92,28 @@ def one(sites: int, asked: int, dropout: float) -> None:
         ):
             run_rounds(rounds, carrier)
         spent = time.process_time() - began - Spent.seconds
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{spent / ROUNDS:.3f} {peak:.0f} {len(last['accepted'])}")
+    print(f"{spent / count:.3f} {peaks[0]:.0f} {peaks[-1]:.0f} {len(last['accepted'])}")
 
 
 def main() -> None:
     """Print the table of docs/federation.md."""
-    print(f"updates of {4 * SIZE / 1e6:.1f} MB, FedAvg, one round each")
-    print("| sites | asked per round | dropout | updates | CPU s per round | ms per update | peak MB |")
-    print("|---|---|---|---|---|---|---|")
-    for sites, asked, dropout in ((3, 0, 0), (10, 0, 0), (100, 0, 0), (1000, 100, 0.1), (1000, 0, 0)):
-        words = [sys.executable, "-m", "benchmarks.scale", str(sites), str(asked), str(dropout)]
+    print(f"updates of {4 * SIZE / 1e6:.1f} MB, FedAvg")
+    print("| sites | asked per round | dropout | rounds | updates | CPU s per round | ms per update "
+          "| peak MiB after the first round | after all |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|")
+    for sites, asked, dropout, count in SIZES:
+        words = [sys.executable, "-m", "benchmarks.scale", *map(str, (sites, asked, dropout, count))]
         out = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-        cpu, peak, came = float(out[0]), out[1], int(out[2])
+        cpu, came = float(out[0]), int(out[3])
         print(
-            f"| {sites} | {asked or 'all'} | {dropout:g} | {came} |"
-            f" {cpu:.2f} | {1000 * cpu / came:.0f} | {peak} |",
+            f"| {sites} | {asked or 'all'} | {dropout:g} | {count} | {came} |"
+            f" {cpu:.2f} | {1000 * cpu / came:.0f} | {out[1]} | {out[2]} |",
             flush=True,
         )
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4:
-        one(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    if len(sys.argv) == 5:
+        one(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
     else:
         main()

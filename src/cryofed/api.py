@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryofed.scoring.named import model_folder, model_weights
+
 if TYPE_CHECKING:
     from cryofed.federation.aggregator.campaign import Campaign
     from cryofed.federation.strategies.strategy import Strategy
@@ -75,7 +77,7 @@ def train(
     library: Path | str,
     out: Path | str,
     *,
-    release: Path | str | None = None,
+    model: Path | str | None = None,
     seed: int = 1,
     epochs: int = 8,
     device: str = "auto",
@@ -85,7 +87,7 @@ def train(
     Args:
         library: a site's library, from `cryofed harvest`.
         out: a new folder for the model.
-        release: the folder of the model to start from; by default the one that CryoFed ships.
+        model: the model to start from, its folder or a file in it; by default the one that CryoFed ships.
         seed: the same seed gives the same model on a CPU.
         epochs: how often each average is seen, 1 or more.
         device: "auto", "cpu", "cuda" or "mps".
@@ -98,15 +100,18 @@ def train(
     """
     from cryofed.learning.at_home import train_at_home
 
-    start = Path(release) if release else None
-    return train_at_home(Path(library), Path(out), release=start, seed=seed, epochs=epochs, device=device)[0]
+    release = model_folder(model) if model else None
+    local, _ = train_at_home(
+        Path(library), Path(out), release=release, seed=seed, epochs=epochs, device=device
+    )
+    return local
 
 
 def run_plan(
     plan: Path | str,
     *,
     home: Path | str | None = None,
-    start: Path | str | None = None,
+    model: Path | str | None = None,
     untrained: bool = False,
     device: str | None = None,
     hook: Callable[[str, Mapping[str, Any]], None] | None = None,
@@ -120,7 +125,7 @@ def run_plan(
     Args:
         plan: the plan's file, as `cryofed federation new` writes it.
         home: the federation's folder; by default beside the plan, named as in the plan.
-        start: weights of the first model, `weights.safetensors`; by default the model that CryoFed ships.
+        model: the first model, its folder or a file in it; by default the one that CryoFed ships.
         untrained: the first model is a fresh network, made from the plan's seed.
         device: where sites of this machine compute, "auto", "cpu", "cuda" or "mps"; None leaves it to the
             plan. The same plan gives the same bits only on the CPU.
@@ -130,7 +135,7 @@ def run_plan(
         The campaign: its number and folder, the gate's decision, and the release that is current afterwards.
 
     Raises:
-        InputError: the plan, a library or `start` cannot be read, or says what cannot be.
+        InputError: the plan, a library or `model` cannot be read, or says what cannot be.
         FederationError: the quorum was not reached; run again to resume.
         BusyError: another run holds `home`.
     """
@@ -140,7 +145,7 @@ def run_plan(
         Path(plan),
         home=Path(home) if home else None,
         device=device,
-        start=Path(start) if start else None,
+        start=model_weights(model) if model else None,
         untrained=untrained,
     )
     return run_next(ready, [hook] if hook else [])
@@ -151,7 +156,7 @@ def compare(
     strategies: Sequence[str | type[Strategy]],
     *,
     seeds: int = 3,
-    start: Path | str | None = None,
+    model: Path | str | None = None,
     untrained: bool = False,
 ) -> list[Row]:
     """Run a plan with each strategy, over seeds, beside pooled data and each site alone; on the CPU.
@@ -160,7 +165,7 @@ def compare(
         plan: the plan's file; all its sites' libraries are on this machine.
         strategies: names of `docs/strategies.md`, or classes of your own that inherit `Strategy`.
         seeds: runs of each, 1 or more; a difference within their spread is none.
-        start: weights of the first model, `weights.safetensors`; by default the model that CryoFed ships.
+        model: the first model, its folder or a file in it; by default the one that CryoFed ships.
         untrained: the first model is a fresh network, another one with each seed.
 
     Returns:
@@ -178,7 +183,7 @@ def compare(
     from cryofed.federation.telling.comparison import libraries_of
 
     agreed, libraries = read_plan(Path(plan)), libraries_of([Path(plan)])
-    begin, _ = first_vector(Path(start) if start else None, untrained=untrained)
+    begin, _ = first_vector(model_weights(model) if model else None, untrained=untrained)
     own = [kind for kind in strategies if not isinstance(kind, str)]
     names = [kind if isinstance(kind, str) else kind.name for kind in strategies]
     with offered(*own), TemporaryDirectory(prefix="cryofed-compare-") as scratch:

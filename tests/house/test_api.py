@@ -15,13 +15,13 @@ NAMES = (
     "compare open_job run_plan score select train write_selection"
 )
 SIGNATURES = {
-    "compare": ["plan", "strategies", "seeds", "start", "untrained"],
+    "compare": ["plan", "strategies", "seeds", "model", "untrained"],
     "open_job": ["path"],
-    "run_plan": ["plan", "home", "start", "untrained", "device", "hook"],
+    "run_plan": ["plan", "home", "model", "untrained", "device", "hook"],
     "score": ["job", "model", "device"],
     "select": ["job", "model", "policy", "device"],
     "write_selection": ["job", "selection", "folder"],
-    "train": ["library", "out", "release", "seed", "epochs", "device"],
+    "train": ["library", "out", "model", "seed", "epochs", "device"],
 }
 
 

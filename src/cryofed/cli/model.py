@@ -23,11 +23,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def model_folder(given: Path | None) -> Path | None:
-    """The folder of a model that was named by it, or by one of its files."""
-    return given.parent if given and given.name in ("model.onnx", "weights.safetensors") else given
-
-
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """Whose releases are trusted."""
     parser.add_argument(

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryofed.cli.model import model_folder
 from cryofed.cli.numbers import count, natural
+from cryofed.scoring.named import model_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
         tried, names = train_at_home(
             options.library,
             options.out,
-            release=model_folder(options.model),
+            release=model_folder(options.model) if options.model else None,
             seed=options.seed,
             epochs=options.epochs,
             device=options.device,

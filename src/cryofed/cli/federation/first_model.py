@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cryofed.cli.model import model_folder
+from cryofed.scoring.named import model_weights
 
 
 def first_weights(options: argparse.Namespace) -> Path | None:
     """The file of the weights that `--model` names."""
-    folder = model_folder(options.model)
-    return folder / "weights.safetensors" if folder else None
+    return model_weights(options.model) if options.model else None
 
 
 def add_first_model(parser: argparse.ArgumentParser) -> None:

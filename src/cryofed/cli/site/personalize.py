@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryofed.cli.as_json import add_json, print_json
-from cryofed.cli.model import add_trust, checked_release, model_folder
+from cryofed.cli.model import add_trust, checked_release
 from cryofed.cli.numbers import count, natural
 from cryofed.errors import MissingPackageError, OutputError
+from cryofed.scoring.named import model_weights
 
 if TYPE_CHECKING:
     from cryofed.learning.personalize import Personal
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         fit = library.labelled(held_out=False)
         chooses, tells = two_halves(library.labelled(held_out=True))
     common = read_vector(options.release / "weights.safetensors")
-    origin = read_vector((model_folder(options.origin) or SHIPPED.parent) / "weights.safetensors")
+    origin = read_vector(model_weights(options.origin or SHIPPED))
     calibration = open_model(options.release / "model.onnx", "cpu").calibration
     models = _candidates(common, origin, fit, options)
     personal = personalize(models, chooses, calibration)
