@@ -29,7 +29,6 @@ class Alone:
     `without`: the same by a policy that never takes a job for nothing but junk.
     """
 
-    kind: str  # "real" or "relion"
     name: str
     good: bool
     n: int
@@ -38,11 +37,12 @@ class Alone:
     without: float
 
 
-def alone(bench: Bench, told: Sequence[Told], seed: int) -> list[Alone]:
-    """Every set's classes of each kind as a job, by the default policy."""
+def alone(bench: Bench, told: Sequence[Told], seed: int, kind: str) -> list[Alone]:
+    """The classes of each kind of every set ("real" or "relion") as a job, by the default policy."""
     return [
         _alone(bench, told, one, which, seed)
         for one in told
+        if one.kind == kind
         for good in (False, True)
         if (which := one.counted & np.isfinite(one.logits) & (one.good == good)).any()
     ]
@@ -54,7 +54,6 @@ def _alone(bench: Bench, told: Sequence[Told], one: Told, which: NDArray[np.bool
         np.asarray(decided(shown, fitted, policy).kept) for policy in (Policy(), Policy(least_odds=0))
     )
     return Alone(
-        kind=one.kind,
         name=one.name,
         good=bool(shown.good[0]),
         n=int(which.sum()),
@@ -65,16 +64,22 @@ def _alone(bench: Bench, told: Sequence[Told], one: Told, which: NDArray[np.bool
 
 
 def table(runs: Sequence[Sequence[Alone]]) -> str:
-    """Sets by what is kept of their bad classes alone, the worst first; means of the runs."""
-    real, relion = ([_mean(runs, one) for one in runs[0] if one.kind == kind] for kind in ("real", "relion"))
+    """Real sets by what is kept of their bad classes alone, the worst first; means of the runs."""
+    real = [_mean(runs, one) for one in runs[0]]
     lines = ["| set | bad | kept when alone | good | kept when alone |", "|---|---:|---:|---:|---:|"]
     lines += _rows(real, lambda one: f"{one.n} | {one.kept:.0%}")
     lines += ["", _words([(one.good, one.n, one.kept) for one in real])]
-    lines += ["", f"Without the rule: {_words([(one.good, one.n, one.without) for one in real])}", ""]
-    lines += [
+    lines += ["", f"Without the rule: {_words([(one.good, one.n, one.without) for one in real])}"]
+    return "\n".join(lines).replace("%", " %")
+
+
+def relion_table(runs: Sequence[Sequence[Alone]]) -> str:
+    """The same of RELION's jobs, whose truth is known; by particles as well."""
+    lines = [
         "| RELION's job | bad | kept when alone | of particles | good | kept when alone | of particles |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
+    relion = [_mean(runs, one) for one in runs[0]]
     lines += _rows(relion, lambda one: f"{one.n} | {one.kept:.0%} | {one.particles:.0%}", empty="0 | – | –")
     return "\n".join(lines).replace("%", " %")
 

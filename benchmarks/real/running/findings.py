@@ -12,13 +12,23 @@ SIMULATED_SEED = 301  # of the corpus that the release learnt from
 
 
 def one_kind(options: argparse.Namespace) -> int:
-    """Jobs of nothing but junk, and of nothing but good classes."""
+    """Real sets: jobs of nothing but junk, and of nothing but good classes."""
     from benchmarks.real.one_kind import alone, table
     from benchmarks.real.ours import left_out
 
     bench = bench_of(options)
-    made = table([alone(bench, left_out(bench, [seed]), seed) for seed in seeds_of(options)])
+    made = table([alone(bench, left_out(bench, [seed]), seed, "real") for seed in seeds_of(options)])
     return _tell(options, "one-kind", made)
+
+
+def one_kind_relion(options: argparse.Namespace) -> int:
+    """RELION's jobs: the same, where the truth is known."""
+    from benchmarks.real.one_kind import alone, relion_table
+    from benchmarks.real.ours import left_out
+
+    bench = bench_of(options)
+    runs = [alone(bench, left_out(bench, [seed]), seed, "relion") for seed in seeds_of(options)]
+    return _tell(options, "one-kind-relion", relion_table(runs))
 
 
 def reasons(options: argparse.Namespace) -> int:
@@ -67,6 +77,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """The commands' words; all take the trainings that `ours` kept."""
     for name, run, seeds, help_text in (
         ("one-kind", one_kind, "1,2,3", "jobs of nothing but bad classes, and of nothing but good ones"),
+        ("one-kind-relion", one_kind_relion, "2", "the same of RELION's jobs, whose truth is known"),
         ("reasons", reasons, "1,2,3", "are the reasons of rejected classes right?"),
         ("home", home, "2", "does `cryofed train` help a laboratory's next job?"),
     ):
