@@ -12,7 +12,8 @@ RUNS = 5
 OURS = """
 import sys
 from pathlib import Path
-from cryofed.jobs.rows import read_particles, write_particles
+from cryofed.jobs.row_copies import write_particles
+from cryofed.jobs.rows import read_particles
 write_particles(read_particles(Path(sys.argv[1])), Path(sys.argv[2]), range(1, 50))
 """
 STARFILE = """

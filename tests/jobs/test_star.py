@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryofed.errors import InputError, OutputError
-from cryofed.jobs import rows as particle_rows
-from cryofed.jobs import star
-from cryofed.jobs.rows import ParticleRows, read_particles, write_particles
+from cryofed.jobs import row_blocks, row_copies, star
+from cryofed.jobs.row_copies import write_particles
+from cryofed.jobs.rows import ParticleRows, read_particles
 
 HEAD = "\n# version 30001\n\ndata_optics\n\nloop_\n_rlnOpticsGroup #1\n1\n\n\ndata_particles\n\nloop_\n"
 TABLE = HEAD + "_rlnImageName #1\n_rlnClassNumber #2\n_rlnNormCorrection #3\n"
@@ -84,7 +84,7 @@ def test_words_are_found_as_split_finds_them(width: int, data: st.DataObject) ->
         words = [str(number), *data.draw(st.lists(word, min_size=width, max_size=width))]
         lines.append("".join(data.draw(gap) + w for w in words))
     text = ("\n".join(lines) + "\n").encode()
-    reader = particle_rows._Reader(
+    reader = row_blocks.RowReader(
         Path("data.star"), [b"rlnClassNumber"] + [b"_%d" % i for i in range(width)], 0
     )
     (classes, first, size), ended = reader.block(bytearray(text + b"behind"), len(text))
@@ -146,7 +146,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = written(tmp_path, TABLE + "1@a 2 0.9\n2@a 3 .8\n" * 9 + "\n")
-    monkeypatch.setattr(particle_rows, "_stamp", lambda _: rows.stamp)  # it was whole a moment ago
+    monkeypatch.setattr(row_copies, "stamp_of", lambda _: rows.stamp)  # it was whole a moment ago
     os.truncate(rows.path, rows.stamp[0] - 40)
     with pytest.raises(InputError, match="cut while it was read"):
         write_particles(rows, tmp_path / "kept.star", {2})
@@ -276,7 +276,7 @@ def test_a_written_loop_is_read_back_whatever_its_values(tmp_path: Path) -> None
 
 def test_rows_that_were_lost_in_writing_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = written(tmp_path, TABLE + ROWS)
-    monkeypatch.setattr(particle_rows, "_pieces", lambda *_: iter([[b"1@a 2 0.9\n"]]))
+    monkeypatch.setattr(row_copies, "_pieces", lambda *_: iter([[b"1@a 2 0.9\n"]]))
     with pytest.raises(OutputError, match="1 rows were written, 2 were to be kept"):
         filtered(rows, {2})
 
@@ -317,7 +317,8 @@ def test_any_table_in_any_chunks_is_the_plain_filter(
 ) -> None:
     head, rows, classes = table
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(particle_rows, "BLOCK", chunk)  # bytes: every row may be cut off from its neighbours
+        for room in (row_blocks, row_copies):
+            patch.setattr(room, "BLOCK", chunk)  # bytes: every row may be cut off from its neighbours
         found = written(tmp_path, head + "".join(rows) + "\n")
         assert found.classes.tolist() == classes
         expected = [row for row, number in zip(rows, classes, strict=True) if number in keep]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cryofed.jobs.job import ClassJob
-from cryofed.jobs.rows import write_particles
+from cryofed.jobs.row_copies import write_particles
 from cryofed.selection.policy import Selection
 from cryofed.selection.table import write_csv
 

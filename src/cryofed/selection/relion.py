@@ -11,7 +11,8 @@ from cryofed.errors import InputError
 from cryofed.jobs import star
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.relion import class_rows, project_folder
-from cryofed.jobs.rows import read_particles, write_particles
+from cryofed.jobs.row_copies import write_particles
+from cryofed.jobs.rows import read_particles
 from cryofed.selection.policy import Selection
 
 FILES = (
