@@ -1,23 +1,34 @@
 """Jobs of one kind: only the bad classes of a set, and only its good ones, each shown as a job of its own.
 
-What the authors of a real set left out need not be junk. What is bad in RELION's jobs is: the truth of every
-particle is known.
-
 Whatever is relative to the job (contrast, sharpness, the cut) is measured anew among the classes that are
 shown. The models and calibrations are those of `ours`: none saw the molecule.
+
+What the authors of a real set left out need not be junk. What is bad in RELION's jobs is: the truth of every
+particle is known. No model was trained on them, so these are judged by the one that is shipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.real.ours import Bench, Told, calibration_of, decided, seen_of
+from benchmarks.real.ours import (
+    Bench,
+    Told,
+    calibration_of,
+    decided,
+    fold_of_structures,
+    judged_relion,
+    seen_of,
+)
+from benchmarks.real.programs import product
 from benchmarks.real.table import FEWEST
 from cryofed.jobs.job import ClassJob
+from cryofed.scoring.scorer import scorable
 from cryofed.selection.policy import Policy
 
 
@@ -25,7 +36,6 @@ from cryofed.selection.policy import Policy
 class Alone:
     """The share of a set's classes of one kind that is kept when nothing else is shown.
 
-    `particles`: the same of their particles, where these are known.
     `without`: the same by a policy that never takes a job for nothing but junk.
     """
 
@@ -33,16 +43,15 @@ class Alone:
     good: bool
     n: int
     kept: float
-    particles: float
     without: float
 
 
-def alone(bench: Bench, told: Sequence[Told], seed: int, kind: str) -> list[Alone]:
-    """The classes of each kind of every set ("real" or "relion") as a job, by the default policy."""
+def alone(bench: Bench, told: Sequence[Told], seed: int) -> list[Alone]:
+    """The classes of each kind of every real set as a job, by the default policy."""
     return [
         _alone(bench, told, one, which, seed)
         for one in told
-        if one.kind == kind
+        if one.kind == "real"
         for good in (False, True)
         if (which := one.counted & np.isfinite(one.logits) & (one.good == good)).any()
     ]
@@ -58,7 +67,6 @@ def _alone(bench: Bench, told: Sequence[Told], one: Told, which: NDArray[np.bool
         good=bool(shown.good[0]),
         n=int(which.sum()),
         kept=float(np.mean(kept)),
-        particles=float(np.average(kept, weights=shown.particles)),
         without=float(np.mean(without)),
     )
 
@@ -67,41 +75,54 @@ def table(runs: Sequence[Sequence[Alone]]) -> str:
     """Real sets by what is kept of their bad classes alone, the worst first; means of the runs."""
     real = [_mean(runs, one) for one in runs[0]]
     lines = ["| set | bad | kept when alone | good | kept when alone |", "|---|---:|---:|---:|---:|"]
-    lines += _rows(real, lambda one: f"{one.n} | {one.kept:.0%}")
+    lines += _rows(real)
     lines += ["", _words([(one.good, one.n, one.kept) for one in real])]
     lines += ["", f"Without the rule: {_words([(one.good, one.n, one.without) for one in real])}"]
     return "\n".join(lines).replace("%", " %")
 
 
-def relion_table(runs: Sequence[Sequence[Alone]]) -> str:
-    """The same of RELION's jobs, whose truth is known; by particles as well."""
+def relion_table(data: Path) -> str:
+    """RELION's judging jobs, by the shipped model: what is kept of either kind alone, the worst first."""
+    rows = []
+    for structures, one in judged_relion(data):
+        kept: dict[bool, float] = {}
+        cells = ["yes" if fold_of_structures(structures) != "all" else "no"]
+        for good in (False, True):
+            which = one.counted & scorable(one.job) & (one.good == good)
+            if which.any():
+                answer = product(part_of(one.job, which))
+                kept[good] = float(np.mean(answer.kept))
+                share = np.average(answer.kept, weights=one.particles[which])
+                cells.append(f"{which.sum()} | {kept[good]:.0%} | {share:.0%}")
+            else:
+                cells.append("0 | – | –")
+        rows.append((-kept.get(False, -1.0), one.job.path.name, cells))
     lines = [
-        "| RELION's job | bad | kept when alone | of particles | good | kept when alone | of particles |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| RELION's job | kin in the training | bad | kept when alone | of their particles "
+        "| good | kept when alone | of their particles |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+        *(f"| {name} | {' | '.join(cells)} |" for _, name, cells in sorted(rows)),
     ]
-    relion = [_mean(runs, one) for one in runs[0]]
-    lines += _rows(relion, lambda one: f"{one.n} | {one.kept:.0%} | {one.particles:.0%}", empty="0 | – | –")
     return "\n".join(lines).replace("%", " %")
 
 
 def _mean(runs: Sequence[Sequence[Alone]], of: Alone) -> Alone:
     same = [one for run in runs for one in run if (one.name, one.good) == (of.name, of.good)]
-    shares = {
-        name: float(np.mean([getattr(one, name) for one in same]))
-        for name in ("kept", "particles", "without")
-    }
+    shares = {name: float(np.mean([getattr(one, name) for one in same])) for name in ("kept", "without")}
     return replace(of, **shares)
 
 
-def _rows(of: Sequence[Alone], cells: Callable[[Alone], str], empty: str = "0 | –") -> list[str]:
+def _rows(of: Sequence[Alone]) -> list[str]:
     kinds = {(one.name, one.good): one for one in of}
     kept = {name: kinds[name, False].kept if (name, False) in kinds else -1.0 for name, _ in kinds}
     return [
-        f"| {name} | "
-        + " | ".join(cells(kinds[name, good]) if (name, good) in kinds else empty for good in (False, True))
-        + " |"
+        f"| {name} | {' | '.join(_cells(kinds.get((name, good))) for good in (False, True))} |"
         for name in sorted(kept, key=lambda name: (-kept[name], name))
     ]
+
+
+def _cells(of: Alone | None) -> str:
+    return "0 | –" if of is None else f"{of.n} | {of.kept:.0%}"
 
 
 def _words(of: Sequence[tuple[bool, int, float]]) -> str:

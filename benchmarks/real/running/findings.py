@@ -7,6 +7,8 @@ from pathlib import Path
 
 from benchmarks.measuring.page import write_between
 from benchmarks.real.running.material import KEPT, MODEL_PAGE, bench_of, say, seeds_of, sets_of
+from benchmarks.real.sets import default_folder
+from cryofed.errors import InputError
 
 SIMULATED_SEED = 301  # of the corpus that the release learnt from
 
@@ -17,18 +19,18 @@ def one_kind(options: argparse.Namespace) -> int:
     from benchmarks.real.ours import left_out
 
     bench = bench_of(options)
-    made = table([alone(bench, left_out(bench, [seed]), seed, "real") for seed in seeds_of(options)])
+    made = table([alone(bench, left_out(bench, [seed]), seed) for seed in seeds_of(options)])
     return _tell(options, "one-kind", made)
 
 
 def one_kind_relion(options: argparse.Namespace) -> int:
     """RELION's jobs: the same, where the truth is known."""
-    from benchmarks.real.one_kind import alone, relion_table
-    from benchmarks.real.ours import left_out
+    from benchmarks.real.one_kind import relion_table
 
-    bench = bench_of(options)
-    runs = [alone(bench, left_out(bench, [seed]), seed, "relion") for seed in seeds_of(options)]
-    return _tell(options, "one-kind-relion", relion_table(runs))
+    data = default_folder()
+    if data is None:
+        raise InputError("shared data", "folder", "absent", "RELION's jobs with truth are needed")
+    return _tell(options, "one-kind-relion", relion_table(data))
 
 
 def reasons(options: argparse.Namespace) -> int:
@@ -77,7 +79,6 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """The commands' words; all take the trainings that `ours` kept."""
     for name, run, seeds, help_text in (
         ("one-kind", one_kind, "1,2,3", "jobs of nothing but bad classes, and of nothing but good ones"),
-        ("one-kind-relion", one_kind_relion, "2", "the same of RELION's jobs, whose truth is known"),
         ("reasons", reasons, "1,2,3", "are the reasons of rejected classes right?"),
         ("home", home, "2", "does `cryofed train` help a laboratory's next job?"),
     ):
@@ -87,6 +88,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         command.add_argument("--seeds", default=seeds, help=f"with commas (default {seeds})")
         command.add_argument("--write", action="store_true", help=f"the table into {MODEL_PAGE.name}")
         command.set_defaults(run=run)
+    command = commands.add_parser("one-kind-relion", help="the same of RELION's jobs, whose truth is known")
+    command.add_argument("--write", action="store_true", help=f"the table into {MODEL_PAGE.name}")
+    command.set_defaults(run=one_kind_relion)
     command = commands.add_parser("rings", help="power by ring: the simulation beside the real sets")
     command.add_argument("--record", action="store_true", help="measure the real sets anew, into rings.tsv")
     command.add_argument("--jobs", type=int, default=50, help="simulated jobs (50)")
