@@ -17,12 +17,10 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.signal import Signal
 from tests.contract import toy
-from tests.contract.flare_harness import Cell, FlareInProcess, Wire, learner_of
+from tests.contract.flare_harness import Cell, FlareInProcess, Wire, carrier_of, learner_of
 from tests.contract.toy_learner import set_toys
 
 from cryofed.errors import FederationError
-from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.flare.aggregator.carrier import FlareCarrier
 from cryofed.federation.engines.flare.envelopes import DISMISS, ORDER, Ticket, opened
 from cryofed.federation.engines.flare.site.executor import SiteExecutor
 from cryofed.federation.engines.flare.transfer import Offer, fetch
@@ -65,7 +63,7 @@ def test_a_site_that_dismisses_another_with_all_that_it_knows_ends_nothing(
     harness._settle(wire)
     SiteExecutor.execute = listening  # type: ignore[method-assign]
     try:
-        carrier = FlareCarrier(wire, Signal(), tmp_path, "test", commented_plan(plan))  # type: ignore[arg-type]
+        carrier = carrier_of(wire, tmp_path, plan)
         carrier.ask(pack_order(order("train", 1, toy.START, **hashes)), wire.sites)
         answers = [carrier.answer(20.0), carrier.answer(20.0)]
         carrier.dismiss()

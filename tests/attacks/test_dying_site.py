@@ -127,7 +127,8 @@ def test_who_was_there_is_written_down_though_flare_ends_the_segment_at_once(
     engine = SimpleNamespace(
         get_cell=lambda: None, get_clients=lambda: [SimpleNamespace(name=name) for name in NAMES]
     )
-    carrier = FlareCarrier(SimpleNamespace(_engine=engine), abort, tmp_path, "one", "")  # type: ignore[arg-type]
+    here = SimpleNamespace(_engine=engine)
+    carrier = FlareCarrier(here, abort, tmp_path, "one", "", secret="")  # type: ignore[arg-type]
 
     def ping(sites: Callable[[], object]) -> dict[str, bool]:
         abort.trigger("dead job")

@@ -12,20 +12,18 @@ import pytest
 pytest.importorskip("nvflare", reason="the engine of real sites is not installed: pip install '.[flare]'")
 
 from nvflare.apis.fl_exception import NotAuthenticated
-from nvflare.apis.signal import Signal
 from nvflare.fuel.f3.cellnet.defs import IdentityChallengeKey
 from nvflare.private.defs import CellMessageHeaderKeys, ClientType
 from nvflare.private.fed.server.client_manager import ClientManager
 from nvflare.private.fed.utils.identity_utils import TokenVerifier
 from tests.contract import toy
-from tests.contract.flare_harness import FlareInProcess, Wire, learner_of
+from tests.contract.flare_harness import FlareInProcess, Wire, carrier_of, learner_of
 from tests.contract.toy_learner import set_toys
 from tests.federation.engines.flare.founding import MACHINES, Founded, found
 
 from cryofed.cli.main import main
 from cryofed.errors import FederationError
 from cryofed.federation.agreement.plan_file import commented_plan
-from cryofed.federation.engines.flare.aggregator.carrier import FlareCarrier
 from cryofed.federation.engines.flare.aggregator.holders import Holders
 from cryofed.federation.engines.flare.inside import judge_keys
 from cryofed.federation.wire.orders import order, pack_order
@@ -166,7 +164,7 @@ def test_a_site_that_is_revoked_while_it_works_is_not_waited_for(tmp_path: Path)
     hashes = {"plan_hash": plan.hash, "start_hash": vector_hash(toy.START), "layout_hash": toy.LAYOUT.hash}
     wire.sites = ["alpha", "beta"]
     harness._settle(wire)
-    carrier = FlareCarrier(wire, Signal(), tmp_path, "test", commented_plan(plan))  # type: ignore[arg-type]
+    carrier = carrier_of(wire, tmp_path, plan)
     assert sorted(carrier.present()) == ["alpha", "beta"]
     carrier.ask(pack_order(order("train", 1, toy.START, **hashes)), wire.sites)
     registry.with_suffix(".new").write_text(

@@ -29,9 +29,11 @@ from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import commented_plan
 from cryofed.federation.engines.flare.aggregator.carrier import FlareCarrier
+from cryofed.federation.engines.flare.pings import new_secret, secret_of
 from cryofed.federation.engines.flare.site.executor import SiteExecutor
 
 ROOT = Path(__file__).parents[2]
+SECRET = new_secret()  # of the one segment
 
 
 class Cell:
@@ -132,7 +134,7 @@ class FlareInProcess:
         self._settle(wire)
         folder.mkdir(parents=True, exist_ok=True)
         with open_rounds(folder, plan, toy.LAYOUT, toy.START) as rounds:
-            with closing(FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan))) as carrier:  # type: ignore[arg-type]
+            with closing(carrier_of(wire, folder, plan)) as carrier:
                 run_rounds(rounds, carrier)
             # A dismissed learner is started again by its executor's thread: while `learner_of` still holds.
             self._settle(wire)
@@ -155,7 +157,7 @@ class FlareInProcess:
         set_toys(self.home, dict.fromkeys(names, "honest"))
         executors, handlers = {}, {}
         for name in names:
-            executors[name], handlers[name] = SiteExecutor(), dict[str, Any]()
+            executors[name], handlers[name] = SiteExecutor(secret_of(name, SECRET)), dict[str, Any]()
             start = self._context(name, handlers[name])
             executors[name].handle_event(EventType.START_RUN, start)
             atexit.register(executors[name].handle_event, EventType.END_RUN, start)
@@ -173,6 +175,11 @@ class FlareInProcess:
         engine = SimpleNamespace(register_aux_message_handler=register, fire_event=_unheard)
         context.set_prop(ReservedKey.ENGINE, engine, private=True)
         return context
+
+
+def carrier_of(wire: Wire, folder: Path, plan: Plan) -> FlareCarrier:
+    """The aggregator's."""
+    return FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan), secret=SECRET)  # type: ignore[arg-type]
 
 
 def _unheard(*_: object) -> None:

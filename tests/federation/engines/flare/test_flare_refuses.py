@@ -16,7 +16,7 @@ from tests.federation.engines.flare.real import Federation, once_after, until
 from tests.federation.engines.remote.expired import expire
 
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.engines.flare.coordinator.desk import FlareDesk, write_job
+from cryofed.federation.engines.flare.coordinator.desk import SITE_APP, FlareDesk, write_job
 from cryofed.federation.engines.flare.files import EXECUTOR
 from cryofed.federation.engines.flare.machines import coordinator_name
 from cryofed.federation.engines.remote import connection, processes
@@ -48,8 +48,10 @@ def ended(one: FlareDesk, job: Path) -> tuple[str, str]:
 
 def with_code(folder: Path) -> Path:
     job = write_job(folder, "evil", ["alpha", "beta"])
-    (job / "app" / "custom").mkdir()
-    (job / "app" / "custom" / "evil.py").write_text("X = 1\n")
+    for config in job.glob("*/config"):
+        custom = config.with_name("custom")
+        custom.mkdir()
+        (custom / "evil.py").write_text("X = 1\n")
     return job
 
 
@@ -84,7 +86,7 @@ def test_a_job_that_names_another_class_is_refused_at_the_site(
 ) -> None:
     mark = tmp_path / "mark"
     job = write_job(tmp_path / "job", "other-class", ["alpha", "beta"])
-    config = job / "app" / "config" / "config_fed_client.json"
+    config = job / f"{SITE_APP}alpha" / "config" / "config_fed_client.json"
     text = config.read_text()
     assert EXECUTOR in text
     changed = json.loads(text)

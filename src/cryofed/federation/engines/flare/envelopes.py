@@ -12,8 +12,6 @@ from nvflare.apis.shareable import Shareable
 from cryofed.errors import FederationError
 
 TASK = "cryofed"  # the one task of our jobs
-ALIVE = "cryofed.alive"  # is this site's process there?
-READY = "ready"  # in the reply to ALIVE: the learner is warm
 DISMISS = "cryofed.dismiss"  # the round is over; stop working for it
 ORDER = "order"  # in DISMISS: which order, by its ticket
 LARGEST_HEADER = 1_000_000  # characters

@@ -6,7 +6,8 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,15 @@ from cryofed import __version__
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.aggregator.arrivals import Arrivals
 from cryofed.federation.engines.flare.envelopes import (
-    ALIVE,
     DISMISS,
     ORDER,
-    READY,
     TASK,
     envelope,
     opened,
     ticket_in,
 )
 from cryofed.federation.engines.flare.inside import engine_of
+from cryofed.federation.engines.flare.pings import ALIVE, new_question, secret_of
 from cryofed.federation.engines.flare.transfer import Offer
 from cryofed.federation.engines.remote.homes import TRANSFER, Home
 from cryofed.federation.engines.remote.segments import must_give_way, write_presence
@@ -55,10 +55,13 @@ class SegmentEndError(FederationError):
 class FlareCarrier:
     """Lives in the segment's process at the aggregator."""
 
-    def __init__(self, controller: Controller, abort: Signal, folder: Path, segment: str, plan: str) -> None:
+    def __init__(
+        self, controller: Controller, abort: Signal, folder: Path, segment: str, plan: str, *, secret: str
+    ) -> None:
         self._controller, self._abort, self._folder = controller, abort, folder
         self._segment = segment
         self._plan = plan  # as TOML; a site reads it before it works
+        self._secret = secret  # of the segment; the sites' own are made of it
         self._registry = Registry(Home(folder).registry)
         self._most_bytes = 0
         # FLARE's threads and those of arrivals put answers in, each for the task that it belongs to.
@@ -141,7 +144,9 @@ class FlareCarrier:
         self._arrivals.stop()
         if self._offer is not None:
             for site in late:
-                self._send(DISMISS, [site], timeout=0.0, words={ORDER: self._tickets[site]})
+                request = Shareable()
+                request[ORDER] = self._tickets[site]
+                self._send(DISMISS, site, request, timeout=0.0)
             self._offer.withdraw()
             self._offer = None
         try_malloc_trim()  # the allocator would keep what pieces took, and now come the round's vectors
@@ -196,31 +201,27 @@ class FlareCarrier:
                 self._arrived(tasks[site], Answer(site=site, failure="site_gone"))
 
     def _ping(self, sites: Sequence[str]) -> dict[str, bool]:
-        """The sites whose process answers, and whether their learners are warm."""
-        replies = self._send(ALIVE, sites, PING_S)
-        return {
-            name: bool(reply.get(READY))
-            for name, reply in replies.items()
-            if reply.get_return_code() == ReturnCode.OK
-        }
+        """The sites whose process answers, and whether their learners are warm.
 
-    def _send(
-        self, topic: str, sites: Sequence[str], timeout: float, words: Mapping[str, str] | None = None
-    ) -> dict[str, Shareable]:
+        Each is asked a question of its own, all at once. (FLARE's way to do that, `multicast_aux_requests`,
+        hands its cell an argument that this release's cell does not take, and tells nobody.)
+        """
         if not sites:
             return {}
-        request = Shareable()
-        request.update(words or {})
+        with ThreadPoolExecutor(len(sites)) as threads:
+            said = dict(zip(sites, threads.map(self._asked, sites), strict=True))
+        return {site: ready for site, ready in said.items() if ready is not None}
+
+    def _asked(self, site: str) -> bool | None:
+        question = new_question(secret_of(site, self._secret))
+        return question.answered(self._send(ALIVE, site, question.request(), PING_S))
+
+    def _send(self, topic: str, site: str, request: Shareable, timeout: float) -> Shareable | None:
         with self._engine.new_context() as fl_ctx:
             replies: dict[str, Shareable] | None = self._engine.send_aux_request(
-                targets=list(sites),
-                topic=topic,
-                request=request,
-                timeout=timeout,
-                fl_ctx=fl_ctx,
-                optional=True,
+                targets=[site], topic=topic, request=request, timeout=timeout, fl_ctx=fl_ctx, optional=True
             )
-            return replies or {}
+        return (replies or {}).get(site)
 
     def _check_abort(self) -> None:
         if self._abort.triggered:

@@ -24,12 +24,15 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
     those of `federation.rounds`, as in every engine.
     """
 
-    def __init__(self, trial: str = "", segment: str = "", task_check_period: float = 0.05) -> None:
+    def __init__(
+        self, trial: str = "", segment: str = "", secret: str = "", task_check_period: float = 0.05
+    ) -> None:
         # FLARE exports arguments by their names, so each is spelled out and kept under its own.
         super().__init__(persistor_id="", ignore_result_error=True, task_check_period=task_check_period)
         refuse_references()
         let_go_of_what_was_sent()
-        self.trial, self.segment, self.task_check_period = trial, segment, task_check_period
+        self.trial, self.segment, self.secret = trial, segment, secret
+        self.task_check_period = task_check_period
 
     def run(self) -> None:
         """Carry on from the checkpoint, and write down how the segment ended."""
@@ -45,7 +48,9 @@ class RoundController(BaseFedAvg):  # type: ignore[misc]  # FLARE is untyped
                 home,
                 flare,
                 Path(self.trial).name,
-                lambda plan: closing(FlareCarrier(self, self.abort_signal, flare, self.segment, plan)),
+                lambda plan: closing(
+                    FlareCarrier(self, self.abort_signal, flare, self.segment, plan, secret=self.secret)
+                ),
             )
         except SegmentEndError as end:
             write_note(flare, self.segment, "ended", str(end))

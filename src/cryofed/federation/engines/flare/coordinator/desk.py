@@ -19,35 +19,42 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare import inside
 from cryofed.federation.engines.flare.envelopes import TASK
 from cryofed.federation.engines.flare.files import CONTROLLER, EXECUTOR, TASK_SECONDS
+from cryofed.federation.engines.flare.pings import new_secret, secret_of
 from cryofed.federation.engines.remote import processes
 
 T = TypeVar("T")
+SERVER_APP, SITE_APP = "server", "site-"  # folders of a job; the second one's name ends in the site's
 _CALL_S = 20.0  # no call to the aggregator may take longer
 
 
 def write_job(folder: Path, segment: str, sites: Sequence[str], trial: str = "") -> Path:
-    """A job of three small files and no code; it names our two classes and nothing else."""
+    """A job of small files and no code; it names our two classes and nothing else.
+
+    It has one application for the aggregator and one for each site, for each gets another secret.
+    """
     shutil.rmtree(folder, ignore_errors=True)
-    config = folder / "app" / "config"
-    config.mkdir(parents=True)
-    meta = {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": {"app": ["server", *sites]}}
-    arguments = {"trial": trial, "segment": segment}
+    secret = new_secret()
     nothing: dict[str, object] = {"format_version": 2, "task_data_filters": [], "task_result_filters": []}
-    server = nothing | {
-        "server": {"task_request_interval": TASK_SECONDS},
-        "components": [],
-        "workflows": [{"id": "rounds", "path": CONTROLLER, "args": arguments}],
+    arguments = {"trial": trial, "segment": segment, "secret": secret}
+    deployed = {SERVER_APP: ["server"]} | {f"{SITE_APP}{site}": [site] for site in sites}
+    files: dict[str, dict[str, object]] = {
+        "meta.json": {"name": segment, "resource_spec": {}, "min_clients": 1, "deploy_map": deployed},
+        f"{SERVER_APP}/config/config_fed_server.json": nothing
+        | {
+            "server": {"task_request_interval": TASK_SECONDS},
+            "components": [],
+            "workflows": [{"id": "rounds", "path": CONTROLLER, "args": arguments}],
+        },
     }
-    site = nothing | {
-        "components": [],
-        "executors": [{"tasks": [TASK], "executor": {"path": EXECUTOR, "args": {}}}],
-    }
-    for path, content in (
-        (folder / "meta.json", meta),
-        (config / "config_fed_server.json", server),
-        (config / "config_fed_client.json", site),
-    ):
-        path.write_text(json.dumps(content, indent=1) + "\n")
+    for site in sites:
+        executor = {"path": EXECUTOR, "args": {"secret": secret_of(site, secret)}}
+        files[f"{SITE_APP}{site}/config/config_fed_client.json"] = nothing | {
+            "components": [],
+            "executors": [{"tasks": [TASK], "executor": executor}],
+        }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content, indent=1) + "\n")
     return folder
 
 

@@ -17,10 +17,8 @@ from nvflare.apis.signal import Signal
 from cryofed import __version__
 from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.envelopes import (
-    ALIVE,
     DISMISS,
     ORDER,
-    READY,
     TASK,
     Ticket,
     envelope,
@@ -28,6 +26,7 @@ from cryofed.federation.engines.flare.envelopes import (
     ticket_in,
 )
 from cryofed.federation.engines.flare.inside import let_go_of_what_was_sent, refuse_references
+from cryofed.federation.engines.flare.pings import ALIVE, answer_to
 from cryofed.federation.engines.flare.transfer import Offer, fetch
 from cryofed.federation.engines.remote.homes import TRANSFER
 from cryofed.federation.engines.remote.learner_process import LearnerProcess
@@ -44,9 +43,11 @@ _LONGEST = 100  # characters of a ticket
 class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
     """The one class that a job may name at a site."""
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str = "") -> None:
+        # FLARE exports arguments by their names, so it is kept under its own.
         super().__init__()
         refuse_references()
+        self.secret = secret  # this site's with the aggregator, for pings; without one nobody is answered
         let_go_of_what_was_sent()
         self._learner: LearnerProcess | None = None
         self._turn = threading.Lock()  # one order at a time: they share the learner and its two files
@@ -140,9 +141,8 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         return self._learner
 
     def _alive(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
-        reply = make_reply(ReturnCode.OK)
-        reply[READY] = self._learner is not None and self._learner.ready.is_set()
-        return reply
+        ready = self._learner is not None and self._learner.ready.is_set()
+        return answer_to(request, self.secret, ready=ready)
 
     def _dismiss(self, topic: str, request: Shareable, fl_ctx: FLContext) -> Shareable:
         ref = str(request.get(ORDER, ""))[:_LONGEST]
