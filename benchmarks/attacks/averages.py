@@ -20,13 +20,13 @@ from cryofed.simulation.spec import random_spec
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-attacks"
-JOBS = 24
+JOBS = 48
 
 
-def averages() -> Labelled:
-    """All jobs, each with a number of its own; each is kept, so that several processes share the work."""
+def averages(jobs: int = JOBS) -> Labelled:
+    """So many jobs, each with a number of its own; each is kept, so that several processes share the work."""
     (CACHE / "jobs").mkdir(parents=True, exist_ok=True)
-    for number in np.random.default_rng(os.getpid()).permutation(JOBS):
+    for number in np.random.default_rng(os.getpid()).permutation(jobs):
         path = CACHE / "jobs" / f"{number:02d}.npz"
         if not path.exists():
             made = _job(int(number))
@@ -34,7 +34,7 @@ def averages() -> Labelled:
             np.savez(unfinished, **{name: getattr(made, name) for name in Labelled.__slots__})
             unfinished.replace(path)
     parts = []
-    for number in range(JOBS):
+    for number in range(jobs):
         with np.load(CACHE / "jobs" / f"{number:02d}.npz", allow_pickle=False) as known:
             parts.append(Labelled(**{name: known[name] for name in Labelled.__slots__}))
     return Labelled.join(parts)

@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,11 @@ from benchmarks.measuring.page import write_between
 from cryofed.disk.whole import write_whole
 from cryofed.federation.agreement.rules import GuardRules
 
-SEEDS = (1, 2, 3, 4, 5, 6)
-STEPS = 5  # of membership's plan: a site has 100 averages, a sixth of what 30 steps are for
+SEEDS = (1, 2, 3, 4)
+JOBS = 24  # that updates are made of
+PAIRS = 8  # of releases; the jobs of one are those that the other did not have
+FEWER = 4  # pairs where noise makes the training slow
+STEPS = 10  # of membership's plan: a site has 200 averages, a third of what 30 steps are for
 ITERATIONS = 200
 NOISE = 1.0
 MUCH_NOISE = 4.0
@@ -35,45 +38,45 @@ def inversion() -> object:
     """Updates of four plans: embedding and features, labels."""
     from benchmarks.attacks.inversion import ATTEMPTS, attacked
 
-    pool, start = averages(), shipped()
-    return {one.name: attacked(one, start, pool, SEEDS[:4]) for one in ATTEMPTS}
+    pool, start = averages(JOBS), shipped()
+    return {one.name: attacked(one, start, pool, SEEDS) for one in ATTEMPTS}
 
 
 def images() -> object:
     """The same updates: pictures, of one draw."""
     from benchmarks.attacks.inversion import ATTEMPTS, pictured
 
-    pool, start = averages(), shipped()
+    pool, start = averages(JOBS), shipped()
     return {one.name: pictured(one, start, pool, ITERATIONS, SEEDS[0]) for one in ATTEMPTS}
 
 
 def membership() -> object:
-    """Releases of six draws."""
-    return _releases("plain", GuardRules())
+    """Releases of sixteen draws."""
+    return _releases("plain", range(1, 1 + PAIRS), GuardRules())
 
 
 def private() -> object:
     """The same with DP-SGD."""
-    return _releases("private", GuardRules(private=True, noise_multiplier=NOISE, max_epsilon=0.0))
+    rules = GuardRules(private=True, noise_multiplier=NOISE, max_epsilon=0.0)
+    return _releases("private", range(101, 101 + FEWER), rules)
 
 
 def stronger() -> object:
     """The same with more noise."""
-    return _releases("stronger", GuardRules(private=True, noise_multiplier=MUCH_NOISE, max_epsilon=0.0))
+    rules = GuardRules(private=True, noise_multiplier=MUCH_NOISE, max_epsilon=0.0)
+    return _releases("stronger", range(201, 201 + FEWER), rules)
 
 
-def _releases(kind: str, rules: GuardRules) -> object:
-    from benchmarks.attacks.membership import figures, kept_release
+def _releases(kind: str, seeds: Sequence[int], rules: GuardRules) -> object:
+    from benchmarks.attacks.membership import figures, kept_pair
 
     pool, start = averages(), shipped()
-    seeds = np.random.default_rng(os.getpid()).permutation(SEEDS)  # several processes share the work
-    for seed in seeds:
-        kept_release(CACHE / f"{kind}-{seed}.npz", pool, start, steps=STEPS, seed=int(seed), rules=rules)
-    trained = [
-        kept_release(CACHE / f"{kind}-{seed}.npz", pool, start, steps=STEPS, seed=seed, rules=rules)
-        for seed in SEEDS
-    ]
-    return figures(pool, start, trained)
+    pairs = {}
+    for seed in np.random.default_rng(os.getpid()).permutation(seeds):  # several processes share the work
+        pairs[int(seed)] = kept_pair(
+            CACHE / f"{kind}-{seed}", pool, start, steps=STEPS, seed=int(seed), rules=rules
+        )
+    return figures(pool, start, [pairs[seed] for seed in seeds])
 
 
 PARTS: dict[str, Callable[[], object]] = {

@@ -50,6 +50,9 @@ class Trained:
     epsilon: float | None
 
 
+Pair = tuple[Trained, Trained]  # each job is in one of the two
+
+
 def plan(steps: int, seed: int) -> Plan:
     """The default plan, its steps so that an average is seen as often as 600 would be at each site."""
     return Plan(
@@ -61,9 +64,10 @@ def plan(steps: int, seed: int) -> Plan:
     )
 
 
-def release(pool: Labelled, start: Vector, steps: int, seed: int, rules: GuardRules) -> Trained:
-    """Train three sites on half of the jobs, and let the release score all averages."""
-    members = halves(pool, seed)
+def release(
+    pool: Labelled, start: Vector, members: NDArray[np.bool_], agreed: Plan, rules: GuardRules
+) -> Trained:
+    """Train three sites on these averages, and let the release score all of them."""
     jobs = np.unique(pool.job[members])
     owner = {job: index % len(SITES) for index, job in enumerate(jobs)}
     of_site = np.array([owner.get(job, -1) for job in pool.job])
@@ -79,7 +83,6 @@ def release(pool: Labelled, start: Vector, steps: int, seed: int, rules: GuardRu
             )
             for index, name in enumerate(SITES)
         }
-        agreed = plan(steps, seed)
         with (
             open_rounds(home / "rounds", agreed, layout(), start, patient=True) as rounds,
             embedded(agreed, sites, inline=True) as carrier,
@@ -95,19 +98,26 @@ def release(pool: Labelled, start: Vector, steps: int, seed: int, rules: GuardRu
         return Trained(members=members, logits=plain_logits(vector, pool), epsilon=epsilon)
 
 
-def kept_release(
-    path: Path, pool: Labelled, start: Vector, *, steps: int, seed: int, rules: GuardRules
-) -> Trained:
-    """`release`, kept in a file."""
-    if not path.exists():
-        made = release(pool, start, steps, seed, rules)
-        epsilon = -1.0 if made.epsilon is None else made.epsilon
-        unfinished = path.with_suffix(f".{os.getpid()}.npz")
-        np.savez(unfinished, members=made.members, logits=made.logits, epsilon=epsilon)
-        unfinished.replace(path)
-    with np.load(path, allow_pickle=False) as known:
-        spent = float(known["epsilon"])
-        return Trained(members=known["members"], logits=known["logits"], epsilon=None if spent < 0 else spent)
+def kept_pair(path: Path, pool: Labelled, start: Vector, *, steps: int, seed: int, rules: GuardRules) -> Pair:
+    """Two releases, the second one of the jobs that the first did not have; each is kept in a file."""
+    half = halves(pool, seed)
+    made = []
+    for index, members in enumerate((half, ~half)):
+        file = path.with_name(f"{path.name}{'ab'[index]}.npz")
+        if not file.exists():
+            one = release(pool, start, members, plan(steps, 2 * seed + index), rules)
+            epsilon = -1.0 if one.epsilon is None else one.epsilon
+            unfinished = file.with_suffix(f".{os.getpid()}.npz")
+            np.savez(unfinished, members=one.members, logits=one.logits, epsilon=epsilon)
+            unfinished.replace(file)
+        with np.load(file, allow_pickle=False) as known:
+            spent = float(known["epsilon"])
+            made.append(
+                Trained(
+                    members=known["members"], logits=known["logits"], epsilon=None if spent < 0 else spent
+                )
+            )
+    return made[0], made[1]
 
 
 def margin(logits: Numbers, pool: Labelled) -> Numbers:
@@ -146,42 +156,49 @@ def caught(scores: Numbers, members: NDArray[np.bool_]) -> tuple[float, float]:
     return auc(scores, members), float((scores[members] > line).mean())
 
 
-def told(pool: Labelled, before: Numbers, trained: Sequence[Trained]) -> dict[str, list[float]]:
-    """Per release: AUC and share found of both attackers."""
+def told(pool: Labelled, before: Numbers, pairs: Sequence[Pair]) -> dict[str, list[float]]:
+    """Per release: AUC and share found of both attackers.
+
+    An attacker has all releases but the pair of the one that is asked: in these each job is as often in as
+    out, so that how often it was in the others tells nothing of this one.
+    """
     figures: dict[str, list[float]] = {}
-    for index, one in enumerate(trained):
-        others = [*trained[:index], *trained[index + 1 :]]
-        scores = {"difference": difference(one, before, pool)}
-        if len(others) >= 2 * FEWEST:
-            scores["likelihood ratio"] = likelihood_ratio(one, others, pool)
-        for name, score in scores.items():
-            area, share = caught(score, one.members)
-            figures.setdefault(f"{name} auc", []).append(area)
-            figures.setdefault(f"{name} found", []).append(share)
+    for index, pair in enumerate(pairs):
+        others = [one for other in (*pairs[:index], *pairs[index + 1 :]) for one in other]
+        for one in pair:
+            scores = {"difference": difference(one, before, pool)}
+            if len(others) >= 2 * FEWEST:
+                scores["likelihood ratio"] = likelihood_ratio(one, others, pool)
+            for name, score in scores.items():
+                area, share = caught(score, one.members)
+                figures.setdefault(f"{name} auc", []).append(area)
+                figures.setdefault(f"{name} found", []).append(share)
     return figures
 
 
-def chance(pool: Labelled, before: Numbers, trained: Sequence[Trained]) -> dict[str, list[float]]:
+def chance(pool: Labelled, before: Numbers, pairs: Sequence[Pair]) -> dict[str, list[float]]:
     """The same, on average over the releases, where who was in them is drawn by lot: once for each lot.
 
-    Averages of one job are in or out together, so that chance is wide: it is that of two dozen jobs.
+    Averages of one job are in or out together, so that chance is wider than the averages' number says.
     """
     figures: dict[str, list[float]] = {}
     for lot in range(LOTS):
-        drawn = [
-            replace(one, members=halves(pool, 1000 * (lot + 1) + index)) for index, one in enumerate(trained)
-        ]
+        drawn = []
+        for index, (one, other) in enumerate(pairs):
+            half = halves(pool, 1000 * (lot + 1) + index)
+            drawn.append((replace(one, members=half), replace(other, members=~half)))
         for name, values in told(pool, before, drawn).items():
             figures.setdefault(f"{name} by chance", []).append(statistics.mean(values))
     return figures
 
 
-def figures(pool: Labelled, start: Vector, trained: Sequence[Trained]) -> dict[str, list[float]]:
+def figures(pool: Labelled, start: Vector, pairs: Sequence[Pair]) -> dict[str, list[float]]:
     """Both attackers' figures, what chance gives, and each release's own AUC on jobs in and out of it."""
     with one_thread():
         before = plain_logits(start, pool)
-    figures = told(pool, before, trained) | chance(pool, before, trained)
-    for one in trained:
+    figures = told(pool, before, pairs) | chance(pool, before, pairs)
+    figures["model auc before"] = [auc(before, pool.good)]
+    for one in (one for pair in pairs for one in pair):
         for who, them in (("members", one.members), ("others", ~one.members)):
             figures.setdefault(f"model auc {who}", []).append(auc(one.logits[them], pool.good[them]))
         if one.epsilon is not None:
