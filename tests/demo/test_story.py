@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cryofed.cli.demo import MARK, _make_room
 from cryofed.cli.main import main
 from cryofed.demo.report import _apart, write_report
 from cryofed.demo.story import Settings, Story, tell_story
@@ -61,11 +66,35 @@ def test_the_sentence_follows_the_numbers(told: tuple[Path, Story]) -> None:
     assert "no better than the best alone" in replace(story, curve=(0.5, 0.85)).sentence
 
 
-def test_a_demo_is_never_written_over_other_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
+@pytest.mark.parametrize("name", ["thesis.txt", "federation/thesis.txt"])
+def test_a_demo_is_never_written_over_other_files(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("years of work")
     assert main(["demo", "--out", str(tmp_path), "--force"]) == 1
-    assert "exists already" in capsys.readouterr().err
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert "is no folder of `cryofed demo`" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "years of work"
+
+
+def test_a_demo_that_was_killed_is_replaced_with_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo"
+    command = [sys.executable, "-m", "cryofed", "demo", "--out", out]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "  labs classify their particles (simulation)\n"
+        deadline = time.monotonic() + 120
+        while not (out / "labs").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert main(["demo", "--out", str(out)]) == 1
+    assert "replace a demo with --force" in capsys.readouterr().err
+    _make_room(out, force=True)
+    assert [path.name for path in out.iterdir()] == [MARK]
 
 
 def test_labels_of_close_levels_do_not_lie_on_each_other() -> None:

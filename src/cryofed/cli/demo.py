@@ -9,6 +9,8 @@ from cryofed.cli.as_json import add_json, print_json
 from cryofed.cli.numbers import natural
 from cryofed.errors import OutputError
 
+MARK = "made-by-cryofed-demo"  # written first and removed last: a killed demo's folder can be replaced, too
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `demo`."""
@@ -25,8 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the demo and write its report."""
-    import shutil
-
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -34,12 +34,7 @@ def run(options: argparse.Namespace) -> None:
 
     load_engine(options.engine, "--engine")
     out: Path = options.out
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        if not options.force or not (out / "federation").is_dir():
-            raise OutputError(
-                out, "out", "it exists already", "name another folder, or replace a demo with --force"
-            )
-        shutil.rmtree(out)
+    _make_room(out, options.force)
 
     from cryofed.demo.report import print_story, story_facts, write_report
     from cryofed.demo.story import Settings, tell_story
@@ -58,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
 
         def tell(step: str, share: float) -> None:
             progress.update(task, description=step, completed=share)
-            if step.startswith("round "):
+            if step.startswith("round ") or not console.is_terminal:  # a log has a line a step
                 progress.console.print(f"  {step}", highlight=False)
 
         story = tell_story(out, settings, tell)
@@ -69,3 +64,23 @@ def run(options: argparse.Namespace) -> None:
         print_json(story_facts(story) | {"report": out / "report.html"})
         return
     print_story(story, out)
+
+
+def _make_room(out: Path, force: bool) -> None:
+    """An empty folder but for the mark; what is no demo's is left alone."""
+    import shutil
+
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        if not force:
+            remedy = "name another folder, or replace a demo with --force"
+            raise OutputError(out, "out", "it exists already", remedy)
+        if not (out / MARK).is_file():
+            found = "it exists already, and is no folder of `cryofed demo`"
+            raise OutputError(out, "out", found, "name another folder, or remove this one")
+        for entry in out.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != MARK:
+                entry.unlink()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MARK).touch()
