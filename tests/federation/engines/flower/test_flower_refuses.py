@@ -18,6 +18,7 @@ from cryofed.federation.engines.flower import inside
 from cryofed.federation.engines.flower.calls import RefusedError, UnreachableError
 from cryofed.federation.engines.flower.link import LARGEST_BODY, clock_words
 from cryofed.trust.identity import Identity
+from cryofed.trust.members import revoke
 
 
 def test_an_order_goes_out_and_its_answer_comes_back_once(served: Served, tmp_path: Path) -> None:
@@ -131,6 +132,16 @@ def test_who_is_revoked_or_renewed_is_out_at_once(served: Served) -> None:
     again = served.fleet(served.sites["alpha"].identity)
     again.activate(None)
     assert served.carrier.present() == ["alpha"]
+
+
+def test_a_revoked_site_is_told_when(served: Served) -> None:
+    fleet = served.fleet(served.sites["alpha"].identity)
+    fleet.activate(None)
+    day = revoke(served.home.registry, "alpha").revoked[:10]
+    assert served.carrier.present() == []
+    with pytest.raises(RefusedError, match=f"alpha was revoked on {day}"):
+        fleet.activate(None)
+    assert f"alpha was revoked on {day}" in served.home.refusals.read_text()
 
 
 def test_another_version_of_cryofed_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from cryofed import __version__
 from cryofed.disk.logs import write_log
 from cryofed.federation.engines.flower import inside
 from cryofed.trust.keys import key_fingerprint, same_fingerprint
-from cryofed.trust.members import Member, Registry, now
+from cryofed.trust.members import Registry, now
 
 BEAT_S = 10.0  # a site's sign of life, the shortest time that Flower accepts; after two without, it is gone
 AGAIN_S = 60.0  # how soon the same refusal is written down again
@@ -27,7 +27,6 @@ class Door:
     def __init__(self, state: Any, registry: Path, refusals: Path) -> None:
         self._state, self._registry, self._refusals = state, Registry(registry), refusals
         self._guard = Lock()
-        self._members: dict[str, Member] = {}
         self._nodes: dict[str, tuple[int, str]] = {}  # by site: its node, and the fingerprint of its key
         self._lives: dict[str, str] = {}
         self._written: dict[str, float] = {}  # reasons, and when they were last written down
@@ -44,7 +43,7 @@ class Door:
             return self._lives.get(name, "")
 
     def refresh(self) -> None:
-        """Expel, after a change of the registry, whose key is not in it any more."""
+        """Expel, after a change of the registry, whose key is not in it any more, or was revoked."""
         with self._guard:
             self._refresh()
 
@@ -55,9 +54,12 @@ class Door:
         with self._guard:
             self._refresh()
             key = key_fingerprint(load_pem_public_key(public_key))
-            member = next((m for m in self._members.values() if same_fingerprint(m.fingerprint, key)), None)
+            known = self._registry.members().values()
+            member = next((m for m in known if same_fingerprint(m.fingerprint, key)), None)
             if member is None or member.role != "site":
                 reason = f"key {key[:26]}… is not in the registry; approve its request first"
+            elif member.revoked:
+                reason = f"{member.name} was revoked on {member.revoked[:10]}"
             elif version != __version__:
                 theirs = (
                     "".join(letter for letter in version[:20] if letter.isprintable()) or "another version"
@@ -75,9 +77,9 @@ class Door:
             return reason
 
     def _refresh(self) -> None:
-        self._members = self._registry.live()
+        live = self._registry.live()
         for name, (node, fingerprint) in list(self._nodes.items()):
-            member = self._members.get(name)
+            member = live.get(name)
             if member is None or not same_fingerprint(member.fingerprint, fingerprint):
                 inside.expel(self._state, node)
                 del self._nodes[name]
