@@ -27,6 +27,7 @@ WORKERS ?= auto
 .PHONY: demo test test-flare $(APART:%=test-%) test-silent test-pythons lint check docs build lock $(APART:%=lock-%) fuzz bench clean
 
 $(READY): pyproject.toml $(PIP_LOCK)
+	@echo "making the environment $(VENV): two to ten minutes, by network and disk"
 	@python=$$(BELOW=$(BELOW-$(ALONE)) sh .ci/find_python $(PYTHON)) && $$python -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade --constraint $(PIP_LOCK) pip
 	$(PY) -m pip install --quiet $(LOCK) "$(TORCH)"
