@@ -75,7 +75,8 @@ class MissingPackageError(CryoFedError):
         super().__init__(package, extra)
 
     def __str__(self) -> str:
-        return "{} is not installed; run: pip install 'cryofed[{}]'".format(*self.args)
+        words = "{} is not installed; run, in CryoFed's source folder: python -m pip install '.[{}]'"
+        return words.format(*self.args)
 
 
 class TrainingError(CryoFedError):

@@ -184,7 +184,7 @@ def test_without_cryosparc_tools_the_remedy_is_told(monkeypatch, capsys) -> None
     monkeypatch.setitem(sys.modules, "cryosparc", None)
     monkeypatch.setitem(sys.modules, "cryosparc.tools", None)
     assert main(["cryosparc", "P3", "J10"]) == 1
-    assert "pip install 'cryofed[cryosparc]'" in capsys.readouterr().err
+    assert "python -m pip install '.[cryosparc]'" in capsys.readouterr().err
 
 
 def test_the_fake_has_the_signatures_of_cryosparc_tools() -> None:

@@ -47,7 +47,10 @@ def read_invitation(path: Path) -> InvitationFile:
     """
     invitation = _read(path)
     if invitation.cryofed != __version__:
-        remedy = f"pip install 'cryofed[{invitation.engine}]=={invitation.cryofed}'"
+        remedy = (
+            f"take the coordinator's: python -m pip install '.[{invitation.engine}]' in the source folder "
+            f"of cryofed {invitation.cryofed}"
+        )
         raise InputError(path, "cryofed", f"{invitation.cryofed} there, {__version__} here", remedy)
     return invitation
 
