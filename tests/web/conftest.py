@@ -170,6 +170,20 @@ def barriers() -> Callable[[Any], list[str]]:
 
 
 @pytest.fixture
+def tiny_letters() -> Callable[[Any], list[str]]:
+    """Words of drawings that stand smaller than 9 pixels on a page, as a picture that shrinks makes them."""
+    script = """[...document.querySelectorAll("svg text")].filter((text) => {
+        const scale = text.getScreenCTM().a;
+        return scale * parseFloat(getComputedStyle(text).fontSize) < 9;
+    }).map((text) => text.textContent)"""
+
+    def found(tab: Any) -> list[str]:
+        return list(tab.evaluate(script))
+
+    return found
+
+
+@pytest.fixture
 def drafts(tmp_path: Path) -> Path:
     return tmp_path / "drafts"
 

@@ -58,7 +58,7 @@ def test_review_on_a_narrow_screen(
     page.close()
 
 
-def test_report(page: Any, relion_job: Path, barriers: Barriers) -> None:
+def test_report(page: Any, relion_job: Path, barriers: Barriers, tiny_letters: Barriers) -> None:
     assert main(["select", str(relion_job), "--force"]) == 0
     page.goto((relion_job.with_name("job010_selected") / "report.html").as_uri())
     page.click("details summary")
@@ -66,6 +66,10 @@ def test_report(page: Any, relion_job: Path, barriers: Barriers) -> None:
     for width in (320, 390, 720):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert tiny_letters(page) == []
+        dot, box = page.locator(".dot.k").first, page.locator("svg.scores")
+        assert dot.evaluate("e => getComputedStyle(e).vectorEffect") == "non-scaling-stroke"
+        assert box.bounding_box()["height"] == 84  # of the viewBox: what is stretched is the width alone
     assert barriers(page) == []
     page.locator(".grid .pic").first.click()
     assert page.is_visible("#zoom-picture")
@@ -87,6 +91,11 @@ def test_watch(page: Any, relion_job: Path, barriers: Barriers) -> None:
     assert barriers(page) == []
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.scroll'))") == 0
+    assert "Classes kept: " in page.locator("td[data-name='Classes kept']").first.evaluate(
+        "e => getComputedStyle(e, '::before').content"
+    )
+    assert barriers(page) == []
     page.uncheck("#renew")
     page.reload()
     assert not page.is_checked("#renew")

@@ -238,6 +238,17 @@ def test_names_of_sites_are_text_and_never_markup(opened: Any, home: Path) -> No
     assert opened.query_selector("#presence b") is None
 
 
+def test_the_chart_is_drawn_for_the_screen_that_it_is_on(
+    opened: Any, tiny_letters: Callable[[Any], list[str]]
+) -> None:
+    opened.set_viewport_size({"width": 390, "height": 800})
+    opened.wait_for_function("document.querySelector('svg.chart').viewBox.baseVal.width < 390")
+    assert tiny_letters(opened) == []
+    assert (
+        opened.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('#chart .scroll'))") == 0
+    )
+
+
 def test_axe_finds_no_barrier(
     page: Any, home: Path, plan: Plan, serve: Callable[..., str], barriers: Callable[[Any], list[str]]
 ) -> None:
@@ -251,7 +262,7 @@ def test_axe_finds_no_barrier(
 
 
 def test_axe_finds_no_barrier_in_the_report_of_a_campaign(
-    page: Any, home: Path, barriers: Callable[[Any], list[str]]
+    page: Any, home: Path, barriers: Callable[[Any], list[str]], tiny_letters: Callable[[Any], list[str]]
 ) -> None:
     write_document(home / "campaigns/0001/gate.json", GATE)
     page.goto(write_report(home / "campaigns/0001").as_uri())
@@ -259,4 +270,5 @@ def test_axe_finds_no_barrier_in_the_report_of_a_campaign(
     assert barriers(page) == []
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert tiny_letters(page) == []
     page.close()

@@ -340,6 +340,19 @@ def test_zoom_shows_average_and_spectrum_and_decides(opened: Any) -> None:
     assert opened.evaluate("document.activeElement.id") == "class-11"
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (640, 400)])  # 640 by 400 is 1280 by 800 at 200 %
+def test_zoom_shows_a_whole_picture_on_small_screens(opened: Any, width: int, height: int) -> None:
+    opened.set_viewport_size({"width": width, "height": height})
+    opened.keyboard.press("Enter")
+    opened.wait_for_selector("#zoom-spectrum[width='32']")
+    box = opened.locator("#zoom-average").bounding_box()
+    assert box["y"] + box["height"] <= height
+    tops = {
+        round(opened.locator(f"#zoom-{name}").bounding_box()["y"]) for name in ("previous", "next", "close")
+    }
+    assert len(tops) == 1  # the ways on stay beside each other
+
+
 def test_a_screen_reader_names_every_tile_and_hears_the_numbers(opened: Any) -> None:
     tree = opened.locator("#grid").aria_snapshot()
     options = [line for line in tree.splitlines() if "option" in line]

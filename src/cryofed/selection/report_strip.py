@@ -6,7 +6,10 @@ from cryofed.selection.table import ClassRow
 
 
 def strip(rows: list[ClassRow], cut: float) -> str:
-    """Every scored class as a dot along its score, as SVG; its area tells the particles."""
+    """Every scored class as a dot along its score, as SVG; its area tells the particles.
+
+    It is as wide as the page. Only places are stretched: a dot is the round end of a line of fixed width.
+    """
     scored = [row for row in rows if row.score is not None]
     most = max((row.particles or 1 for row in scored), default=1)
     columns: dict[int, list[ClassRow]] = {}
@@ -18,18 +21,21 @@ def strip(rows: list[ClassRow], cut: float) -> str:
         for level, row in enumerate(column):
             y = 40 + (-1) ** level * ((level + 1) // 2) * step
             radius = 2.5 + 5 * ((row.particles or most) / most) ** 0.5
+            title = f"<title>class {row.class_number}: {row.score:.2f}</title>"
             dots.append(
-                f'<circle class="{"k" if row.kept else "r"}" cx="{_x(row.score or 0):.1f}" cy="{y:.1f}"'
-                f' r="{radius:.1f}"><title>class {row.class_number}: {row.score:.2f}</title></circle>'
+                f'<path class="dot {"k" if row.kept else "r"}" d="M{_x(row.score or 0):.1f} {y:.1f}h0"'
+                f' stroke-width="{2 * radius:.1f}">{title}</path>'
             )
-    free = [t for t in (0, 0.25, 0.5, 0.75, 1) if abs(t - cut) > 0.07]  # the cut's name needs the place
-    ticks = "".join(f'<text x="{_x(t):.0f}" y="98">{t:g}</text>' for t in free)
+    free = [t for t in (0, 0.25, 0.5, 0.75, 1) if abs(t - cut) > 0.15]  # the cut's name needs the place
+    ticks = "".join(f'<span style="left:{_x(t) / 10:.1f}%">{t:g}</span>' for t in free)
     above = sum((row.score or 0) >= cut for row in scored)
     caption = f"{above} of {len(scored)} scored classes lie at or above the cut {cut:.2f}"
     return (
-        f'<svg viewBox="0 0 1000 104" role="img" aria-label="{caption}">'
+        f'<svg class="scores" viewBox="0 0 1000 84" preserveAspectRatio="none" role="img"'
+        f' aria-label="{caption}">'
         f'<path class="axis" d="M{_x(0):.0f} 82H{_x(1):.0f}"/><path class="cut" d="M{_x(cut):.1f} 2V82"/>'
-        f'{"".join(dots)}{ticks}<text class="cutname" x="{_x(cut):.0f}" y="98">cut {cut:.2f}</text></svg>'
+        f'{"".join(dots)}</svg><div class="ticks" aria-hidden="true">{ticks}'
+        f'<span class="cutname" style="left:{min(max(_x(cut) / 10, 8), 92):.1f}%">cut {cut:.2f}</span></div>'
     )
 
 

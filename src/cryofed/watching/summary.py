@@ -69,15 +69,15 @@ def _row(r: Record) -> str:
     decided = r.outcome in ("kept", "look")
     share = ""
     if decided and r.particles and r.particles_kept is not None:
-        part = r.particles_kept / r.particles
-        share = (
-            f'{r.particles_kept:,} ({part:.0%})<div class="bar"><i style="width:{100 * part:.0f}%"></i></div>'
-        )
+        percent = f"{100 * r.particles_kept / r.particles:.0f}"
+        share = f'{r.particles_kept:,} ({percent} %)<div class="bar"><i style="width:{percent}%"></i></div>'
     return (
         f'<tr><td>{name}{note}</td><td><span class="state {r.outcome}">{WORDS[r.outcome]}</span></td>'
-        f'<td class="n">{f"{r.classes_kept} of {r.classes}" if decided else ""}</td><td>{share}</td>'
-        f'<td class="n">{r.views - r.views_kept if decided else ""}</td>'
-        f'<td class="n">{r.unsure if decided else ""}</td><td>{_clock(r.when)}</td></tr>'
+        f'<td class="n" data-name="Classes kept">{f"{r.classes_kept} of {r.classes}" if decided else ""}</td>'
+        f'<td data-name="Particles kept">{share}</td>'
+        f'<td class="n" data-name="Groups lost">{r.views - r.views_kept if decided else ""}</td>'
+        f'<td class="n" data-name="Unsure">{r.unsure if decided else ""}</td>'
+        f'<td data-name="When">{_clock(r.when)}</td></tr>'
     )
 
 

@@ -24,7 +24,9 @@ th{color:var(--muted);font-weight:600}th:first-child,td:first-child{text-align:l
 .wide{overflow-x:auto}.key{display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px}
 .key i{display:inline-block;width:12px;height:12px;border-radius:6px;margin-right:6px}
 .good{color:var(--kept)}.poor{color:var(--rejected)}
-.wide svg{min-width:760px}.verdict{margin-bottom:14px}
+.wide svg{max-width:820px}.wide svg text{font-size:10px}
+@media(max-width:700px){.wide svg text{font-size:18px}}  /* letters of one size on every screen */
+.verdict{margin-bottom:14px}
 .verdict h2{font-size:1.25rem;margin:0}.verdict p{margin:12px 0 4px;color:var(--muted)}
 .verdict ul{margin:0;padding-left:20px}
 """
@@ -85,7 +87,7 @@ def page(facts: Mapping[str, Any]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def chart(series: Mapping[str, Sequence[tuple[float, float]]], width: int = 1100, height: int = 300) -> str:
+def chart(series: Mapping[str, Sequence[tuple[float, float]]], width: int = 560, height: int = 250) -> str:
     """Lines as SVG; x counts rounds, y is a metric in [0, 1]."""
     points = [point for line in series.values() for point in line]
     if not points:

@@ -1,5 +1,6 @@
 // Each card of the board from the facts.
 import { $, card, duration, fixed, make, megabytes, table } from "./make.js";
+import { METRICS } from "./chart.js";
 
 const STATES = { promoted: "Promoted", kept: "Kept the release before", running: "Running", stopped: "Stopped" };
 const MOST_CELLS = 60;
@@ -85,16 +86,16 @@ export function gate(facts) {
   const better = (site) => (told.metric === "brier" ? site.current - site.candidate : site.candidate - site.current);
   const rows = Object.entries(told.sites).sort().map(([name, site]) => [name, fixed(site.current, 3), fixed(site.candidate, 3), make("td", { class: better(site) >= 0 ? "up" : "down" }, signed(site.candidate - site.current)), String(site.held_out)]);
   card("gate", make("div", { class: "head" }, h2("Gate"), make("span", { class: `badge ${told.promoted ? "good" : "bad"}` }, told.promoted ? "✓ Promoted" : "✕ Not promoted")),
-    told.pooled_candidate === null ? null : make("p", {}, `Pooled ${told.metric} ${fixed(told.pooled_current)} → ${fixed(told.pooled_candidate)}.`),
+    told.pooled_candidate === null ? null : make("p", {}, `Pooled ${METRICS[told.metric]?.short ?? told.metric} ${fixed(told.pooled_current)} → ${fixed(told.pooled_candidate)}.`),
     table(["Site", "Release", "Candidate", "Change", "Averages"], rows));
 }
 
 export function releases(facts) {
   const items = [...facts.releases].reverse().map((r) => make("li", { class: r.current ? "current" : "" }, make("div", {},
     make("b", {}, `Release ${r.number}`), r.current ? make("span", {}, " ", make("span", { class: "badge good" }, "in use")) : "",
-    make("small", {}, r.campaign ? `campaign ${r.campaign}, ${r.rounds} rounds of ${r.strategy}${r.gate ? `, pooled ${r.gate.metric} ${fixed(r.gate.pooled_candidate, 3)}` : ""}` : r.origin ?? "first model"),
+    make("small", {}, r.campaign ? `campaign ${r.campaign}, ${r.rounds} rounds of ${r.strategy}${r.gate ? `, pooled ${METRICS[r.gate.metric]?.short ?? r.gate.metric} ${fixed(r.gate.pooled_candidate, 3)}` : ""}` : r.origin ?? "first model"),
     make("small", {}, r.hash.slice(0, 16), r.parent ? `, from ${r.parent.slice(0, 8)}` : ""))));
-  card("releases", h2("Releases"), make("ul", { class: "lineage" }, ...items));
+  card("releases", h2("Releases"), items.length ? make("ul", { class: "lineage" }, ...items) : make("p", { class: "muted" }, "None yet: the first run begins with release 1."));
 }
 
 export function matrix(facts) {

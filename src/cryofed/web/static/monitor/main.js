@@ -25,7 +25,7 @@ function show() {
 
 function draw() {
   $("metric").value = chosen || told(facts.campaign?.rounds ?? []);
-  $("chart").replaceChildren(lines(facts.campaign?.rounds ?? [], $("metric").value, cards.siteNames(facts)));
+  $("chart").replaceChildren(lines(facts.campaign?.rounds ?? [], $("metric").value, cards.siteNames(facts), Math.max(240, $("chart").clientWidth)));
 }
 
 async function look() {
@@ -52,5 +52,6 @@ async function look() {
 for (const [key, { name }] of Object.entries(METRICS)) $("metric").add(new Option(name, key));
 $("metric").addEventListener("change", () => { chosen = $("metric").value; draw(); });
 $("campaign").addEventListener("change", () => { campaign = Number($("campaign").value); tag = ""; });
+addEventListener("resize", () => { if (facts) draw(); });
 $("theme").addEventListener("click", () => window.toggleTheme());
 look();
