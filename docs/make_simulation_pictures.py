@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +33,18 @@ def grey(average: NDArray[np.float32]) -> Image.Image:
 def sheet(rows: list[tuple[str, list[tuple[NDArray[np.float32], str, tuple[int, int, int]]]]]) -> Image.Image:
     """Rows of captioned tiles with a name before each."""
     across = max(len(tiles) for _, tiles in rows)
-    page = Image.new("RGB", (92 + across * (SIDE + 4), len(rows) * (SIDE + 16) + 2), "white")
+    lines = max(text.count("\n") for _, tiles in rows for _, text, _ in tiles)
+    height = SIDE + 16 + 11 * lines
+    page = Image.new("RGB", (92 + across * (SIDE + 4), len(rows) * height + 2), "white")
     pen = ImageDraw.Draw(page)
     for r, (name, tiles) in enumerate(rows):
-        y = r * (SIDE + 16) + 2
+        y = r * height + 2
         pen.text((3, y + SIDE // 2 - 6), name, fill=INK)
         for c, (average, text, colour) in enumerate(tiles):
             x = 92 + c * (SIDE + 4)
             pen.rectangle((x - 1, y - 1, x + SIDE, y + SIDE), outline=colour, width=1)
             page.paste(grey(average), (x, y))
-            pen.text((x, y + SIDE + 1), text, fill=colour)
+            pen.multiline_text((x, y + SIDE + 1), text, fill=colour, spacing=0)
     return page
 
 
@@ -113,7 +116,7 @@ def caption(job: SimulatedJob, i: int) -> tuple[NDArray[np.float32], str, tuple[
     """An average with its quality and junk kind, in the colour of its verdict."""
     truth = job.truth
     colour = BORDER if truth.borderline[i] else GOOD if truth.good[i] else BAD
-    return job.job.averages[i], f"{truth.quality[i]:.2f} {truth.junk[i]}"[:11], colour
+    return job.job.averages[i], "\n".join([f"{truth.quality[i]:.2f}", *wrap(truth.junk[i], 10)]), colour
 
 
 def jobs() -> None:
