@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.measuring.browser import chromium, served
 
 IMAGES = Path(__file__).with_name("images")
+EXAMPLE = "/data/my-project"  # stands in the pictures for the folder that they were made in
 
 
 def simulated_project(folder: Path) -> Path:
@@ -82,12 +83,14 @@ def report(folder: Path) -> None:
     from cryofed.cli.main import main as cryofed
 
     job = simulated_project(folder)
-    cryofed(["select", str(job), "--out", str(folder / "selected"), "--force"])
+    cryofed(["select", str(job), "--force"])
+    written = job.with_name(f"{job.name}_selected") / "report.html"
+    written.write_text(written.read_text().replace(str(folder), EXAMPLE))
     with chromium(1440, 900) as browser:
         page = browser.new_page()
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
-            page.goto((folder / "selected" / "report.html").as_uri())
+            page.goto(written.as_uri())
             shoot(page, f"report-{theme}")
 
 
