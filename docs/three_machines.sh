@@ -20,8 +20,10 @@ evaluated() { # evaluated CAMPAIGN: every site measured its candidate on what it
 }
 clean() {
   set +e
-  for machine in lab-a lab-b; do on $machine "$cryofed" site stop; done
-  on agg "$cryofed" federation stop plan.toml
+  { # what is left of a walk that did not come to its end
+    for machine in lab-a lab-b; do on $machine "$cryofed" site stop; done
+    on agg "$cryofed" federation stop plan.toml
+  } > /dev/null
   for machine in "${!address[@]}"; do ip netns del "cf-$machine"; rm -rf "/etc/netns/cf-$machine"; done
   ip link del cfbridge
 }

@@ -19,4 +19,4 @@ def run(options: argparse.Namespace) -> None:
 
     plan = read_plan(options.plan)
     ended = machines_of(plan.engine).stop(plan, options.home or options.plan.parent / plan.name)
-    print(f"ended {ended} processes; a campaign resumes with: cryofed federation run")
+    print(f"processes ended: {ended}; a campaign resumes with: cryofed federation run")

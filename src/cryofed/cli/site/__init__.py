@@ -154,7 +154,7 @@ def _stop(options: argparse.Namespace) -> None:
     from cryofed.federation.engines.remote.homes import SiteHome
 
     home = SiteHome(options.home)
-    print(f"ended {_machines(home).stop_site(home.folder)} processes")
+    print(f"processes ended: {_machines(home).stop_site(home.folder)}")
 
 
 def _status(options: argparse.Namespace) -> None:

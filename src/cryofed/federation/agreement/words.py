@@ -95,10 +95,10 @@ def _flat(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
 
 def _work(plan: Plan) -> Iterator[str]:
     training, rounds = plan.training, plan.rounds
-    yield f"A campaign is {rounds.count} rounds of {plan.strategy.name}."
-    yield f"A round counts where {rounds.min_updates} sites or more have sent an update."
+    yield f"A campaign is {_some(rounds.count, 'round')} of {plan.strategy.name}."
+    yield f"A round counts where {_some(rounds.min_updates, 'site')} or more sent an update."
     yield (
-        f"In a round a site trains {training.steps} steps of {training.batch} averages "
+        f"In a round a site trains {_some(training.steps, 'step')} of {_some(training.batch, 'average')} "
         f"({training.optimizer}, learning rate {training.learning_rate:g}, {training.part} of the model)."
     )
     yield f"A new model is released where {plan.gate.metric} does not fall at the sites' held-out averages."
@@ -120,9 +120,14 @@ def _leaves(outlet: Outlet) -> Iterator[str]:
         yield f"    with the numbers {', '.join(shown)}"
 
 
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _guards(plan: Plan) -> Iterator[str]:
     guard, gate = plan.guard, plan.gate
-    yield f"A site with fewer than {guard.min_examples} averages or {guard.min_steps} steps sends nothing."
+    least = f"{_some(guard.min_examples, 'average')} or {_some(guard.min_steps, 'step')}"
+    yield f"A site with fewer than {least} sends nothing."
     yield f"No metric is told of fewer than {gate.min_cell} good or {gate.min_cell} bad held-out averages."
     if guard.max_norm:
         yield f"An update is shortened to the length {guard.max_norm:g}."
