@@ -63,6 +63,7 @@ def test_the_sentence_follows_the_numbers(told: tuple[Path, Story]) -> None:
     story = replace(told[1], local={"a": 0.8, "b": 0.9}, pooled=0.95, curve=(0.5, 0.93))
     assert "better than any of them alone" in story.sentence
     assert "0.020 below training on all images" in story.sentence  # 0.93 - 0.95
+    assert "as well as the best of them alone" in replace(story, curve=(0.5, 0.904)).sentence
     assert "no better than the best alone" in replace(story, curve=(0.5, 0.85)).sentence
 
 

@@ -137,8 +137,8 @@ def _curve(story: Story) -> str:
     reached = story.curve[1:]
     drawn_values = [*reached, story.pooled, best, lowest]
     span = max(max(drawn_values) - min(drawn_values), 0.02)
-    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 12}):
-        figure = Figure(figsize=(8.4, 5.0), layout="constrained")
+    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11}):
+        figure = Figure(figsize=(5.2, 4.0), layout="constrained")
         axes = figure.subplots()
         grey, green = "#7c8a99", "#1c9d72"
         last = len(reached)

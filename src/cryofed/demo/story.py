@@ -37,6 +37,7 @@ from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
 from cryofed.workers import pool
 
+ALIKE = 0.005  # two AUC that differ by less are told as the same
 MIN_CELL = 4  # a held-out project is one job here, whose few good classes nobody needs to hide
 
 
@@ -82,9 +83,15 @@ class Story:
     def sentence(self) -> str:
         """What was learnt, in one sentence made of the run's own numbers."""
         best, worst = max(self.local.values()), min(self.local.values())
-        better = "better than any of them alone" if self.federated > best else "no better than the best alone"
-        gap = self.federated - self.pooled
-        beside = "as well as" if abs(gap) < 0.005 else f"{abs(gap):.3f} {'above' if gap > 0 else 'below'}"
+        gain, gap = self.federated - best, self.federated - self.pooled
+        better = (
+            "as well as the best of them alone"
+            if abs(gain) < ALIKE
+            else "better than any of them alone"
+            if gain > 0
+            else "no better than the best alone"
+        )
+        beside = "as well as" if abs(gap) < ALIKE else f"{abs(gap):.3f} {'above' if gap > 0 else 'below'}"
         return (
             f"{len(self.local)} sites that shared no image trained one model that tells good classes of "
             f"molecules it never saw from bad ones {better}: AUC {self.federated:.3f} together, "
