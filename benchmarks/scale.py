@@ -36,7 +36,6 @@ SIZES = (  # sites, asked of them (0: all), share that drops out, rounds
     (10, 0, 0.0, 1),
     (100, 0, 0.0, 1),
     (1000, 100, 0.1, 20),
-    (1000, 0, 0.0, 1),
     (1000, 0, 0.0, 20),
 )
 
