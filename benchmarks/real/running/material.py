@@ -52,8 +52,16 @@ def bench_of(options: argparse.Namespace) -> Bench:
 
 
 def seeds_of(options: argparse.Namespace) -> list[int]:
-    """The seeds that were typed."""
-    return [int(word) for word in options.seeds.split(",")]
+    """The seeds that were typed.
+
+    Raises:
+        InputError: one is no whole number of 1 or more.
+    """
+    words = str(options.seeds).split(",")
+    for word in words:
+        if not word.isdecimal() or int(word) < 1:
+            raise InputError("--seeds", "number", word, "give 1 or more, several with commas")
+    return [int(word) for word in words]
 
 
 def say(text: str) -> None:

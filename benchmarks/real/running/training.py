@@ -66,6 +66,7 @@ def peers(options: argparse.Namespace) -> int:
     for name in ("jobs", "steps", "further"):
         if getattr(options, name) < 1:
             raise InputError(f"--{name}", "number", str(getattr(options, name)), "give 1 or more")
+    seeds = seeds_of(options)
     shapes = options.shapes.split(",") if options.shapes else SHAPES
     for name in {*shapes} - {*SHAPES}:
         raise InputError("--shapes", "name", repr(name), f"choose of: {', '.join(SHAPES)}")
@@ -76,7 +77,7 @@ def peers(options: argparse.Namespace) -> int:
     sets = sets_of(options)
     learnt_from = material(sets, options.jobs, options.shards, data)
     folder, written = KEPT / f"peers-{digest(learnt_from)}", []
-    for seed in seeds_of(options):
+    for seed in seeds:
         course = Course(steps=options.steps, further=options.further, seed=seed)
         for name, answers in judge_peers(sets, learnt_from, course, folder, say, shapes=shapes):
             written.append(KEPT / f"{name}-seed{seed}.tsv")
