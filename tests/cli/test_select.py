@@ -432,6 +432,16 @@ def test_an_out_that_already_holds_a_selection(
     assert "already holds a selection (backup_selection.star)" in told
 
 
+def test_a_folder_is_named_as_seen_from_where_the_user_stands(
+    relion_job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(relion_job.parents[1])
+    place = relion_job.parent.name
+    assert main(["select", f"{place}/{relion_job.name}", "--force"]) == 0
+    folder = f"{place}/{relion_job.name}_selected"
+    assert f"files to {folder}; open {folder}/report.html\n" in capsys.readouterr().err
+
+
 def test_a_second_selection_is_numbered(relion_job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("job012_selected", "job012_selected_2", "job012_selected_3"):
         assert main(["select", str(relion_job), "--force"]) == 0

@@ -131,8 +131,9 @@ def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: a
     elif loss(job, selection) > options.max_loss:
         print(f"warning: more than {100 * options.max_loss:.0f} % is thrown away (--force)", file=sys.stderr)
     if not options.json:
+        here = out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out
         print(f"read {job.read} of {job.name}", file=sys.stderr)
-        print(f"wrote {files} files to {out}; open {out / 'report.html'}", file=sys.stderr)
+        print(f"wrote {files} files to {here}; open {here / 'report.html'}", file=sys.stderr)
 
 
 def _print_table(job: ClassJob, selection: Selection) -> None:
