@@ -28,7 +28,7 @@ EXAMPLES = {
     "library": ("cryofed library info site.db", "cryofed library export site.db --to folder"),
     "train": (
         "cryofed train --library site.db --out our-model",
-        "cryofed select Class2D/job012/ --model our-model/model.onnx",
+        "cryofed select Class2D/job012/ --model our-model --own-model",
     ),
     "federation": (
         "cryofed federation new plan.toml --sites north=north.db,south=south.db",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,10 +65,14 @@ def run(options: argparse.Namespace) -> None:
     _show(console, tried, names)
     print(_summary(tried))
     if tried.better:
-        model = options.out / "model.onnx"
-        print(f"written to {options.out}; use it with: cryofed select JOB --model {model}")
+        print(f"written to {options.out}; use it with: {use(options.out)}")
     else:
         print("the old model is kept: the new one is not better on the held-out projects")
+
+
+def use(folder: Path) -> str:
+    """The command that selects with a model trained here; nobody has signed it."""
+    return f"cryofed select JOB --model {shlex.quote(str(folder))} --own-model"
 
 
 def _print_json(tried: LocalModel, out: Path) -> None:
@@ -85,11 +90,10 @@ def _summary(tried: LocalModel) -> str:
 
     of = facts(tried)
     return (
-        f"{of['examples']} averages trained on, {of['share']:.0%} of the change is kept;"
-        f" on {of['held_out_projects']} held-out projects"
-        f" ({of['held_out_examples']} averages)"
-        f" AUC {of['auc_before']} before, {of['auc_after']} after;"
-        f" Brier {of['brier_before']} before, {of['brier_after']} after"
+        f"{of['examples']} averages trained on, {100 * of['share']:.0f} % of the change is kept;"
+        f" on the {of['held_out_examples']} averages of held-out projects"
+        f" AUC {of['auc_before']:.4f} before, {of['auc_after']:.4f} after;"
+        f" Brier {of['brier_before']:.4f} before, {of['brier_after']:.4f} after"
     )
 
 
