@@ -98,6 +98,17 @@ def test_a_demo_that_was_killed_is_replaced_with_force(
     assert [path.name for path in out.iterdir()] == [MARK]
 
 
+def test_what_a_killed_demo_has_left_running_is_ended(tmp_path: Path) -> None:
+    kit = tmp_path / "federation" / "flare" / "aggregator"
+    kit.mkdir(parents=True)
+    (tmp_path / MARK).touch()
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", kit, "0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as left:
+        _make_room(tmp_path, force=True)
+        left.wait(30)  # raises where it still runs
+    assert [path.name for path in tmp_path.iterdir()] == [MARK]
+
+
 def test_labels_of_close_levels_do_not_lie_on_each_other() -> None:
     # Sorted 0.90, 0.93, 0.94: the last two are 0.01 apart and need 0.02.
     assert _apart([0.94, 0.93, 0.90], 0.02) == pytest.approx([0.95, 0.93, 0.90])

@@ -77,6 +77,7 @@ def _make_room(out: Path, force: bool) -> None:
         if not (out / MARK).is_file():
             found = "it exists already, and is no folder of `cryofed demo`"
             raise OutputError(out, "out", found, "name another folder, or remove this one")
+        _end_left(out.resolve() / "federation")
         for entry in out.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -84,3 +85,12 @@ def _make_room(out: Path, force: bool) -> None:
                 entry.unlink()
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).touch()
+
+
+def _end_left(home: Path) -> None:
+    """End what a killed demo has left running: an engine's processes outlive the command."""
+    kits = [*home.glob("*/aggregator"), *home.glob("sites/*/kit")]
+    if kits:
+        from cryofed.federation.engines.remote.processes import stop
+
+        stop(kits)
