@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.federations.attacks import ATTACKS
 from benchmarks.federations.cells import BASELINES, Cell, result
-from benchmarks.federations.tables import CODECS, write_page
+from benchmarks.federations.tables import CODECS, attack_table, write_page
 from benchmarks.federations.worlds import OTHER_SPLITS, SITES
 from cryofed.federation.strategies.registry import STRATEGIES
 
@@ -81,12 +81,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.strategies", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="run seeds 1 to this (default 3)")
     parser.add_argument("--quick", action="store_true", help="the first cells of seed 1 only")
+    parser.add_argument(
+        "--attacked",
+        action="store_true",
+        help="FedAvg and robust under each attack; printed, and the page stays",
+    )
     parser.add_argument("--minutes", type=float, default=1e9, help="start no cell after so many minutes")
     parser.add_argument("--only-write", action="store_true", help="write from what the cache holds")
     options = parser.parse_args([] if arguments is None else arguments)
     cells = grid(list(range(1, options.seeds + 1)))
     if options.quick:
         cells = cells[:QUICK]
+    if options.attacked:
+        seeds = range(1, options.seeds + 1)
+        cells = [
+            cell
+            for seed in seeds
+            for name in FINISHED
+            for cell in (Cell(strategy=name, seed=seed), *_attacked(name, seed))
+        ]
     end = time.monotonic() + 60 * options.minutes
     for number, cell in enumerate(cells, 1):
         if options.only_write or time.monotonic() > end:
@@ -95,7 +108,10 @@ def main(arguments: list[str] | None = None) -> None:
             continue
         told = result(cell)
         print(f"{number}/{len(cells)} {cell.path.stem}: {_end(told)}", flush=True)
-    write_page(cells)
+    if options.attacked:
+        print(attack_table({cell: result(cell) for cell in cells if cell.path.exists()}))
+    else:
+        write_page(cells)
 
 
 def _end(told: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """`python -m benchmarks attacks [PART…]`: what an update, and a release, tells an attacker.
 
-Parts: inversion, images, membership, private, stronger, page.
+Parts: inversion, images, membership, four, head, short, private, page.
 Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
-puts the tables into docs/security.md. Without a word: all of them, a quarter of an hour of one processor and,
-with noise, 5 GB of memory. What a hostile site does to the model is measured by `make bench-strategies`
-(docs/strategies.md).
+puts the tables into docs/security.md; a table of which nothing was measured stays. Without a word: all of
+them, about 40 minutes of one processor and, with noise, 5 GB of memory. What a hostile site does to the model
+is measured by `make bench-strategies` (docs/strategies.md).
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from benchmarks.attacks.averages import CACHE, ROOT, averages, shipped
 from benchmarks.attacks.page import tables
 from benchmarks.measuring.page import write_between
 from cryofed.disk.whole import write_whole
+from cryofed.federation.agreement.plan import LocalTraining
 from cryofed.federation.agreement.rules import GuardRules
 
 SEEDS = (1, 2, 3, 4)
 JOBS = 24  # that updates are made of
 PAIRS = 8  # of releases; the jobs of one are those that the other did not have
-FEWER = 4  # pairs where noise makes the training slow
+SHORT = 4  # pairs
+NOISY = (101, 103, 104)  # pairs with noise, which makes the training slow
 STEPS = 10  # of membership's plan: a site has 200 averages, a third of what 30 steps are for
 ITERATIONS = 200
 NOISE = 1.0
-MUCH_NOISE = 4.0
 
 
 def inversion() -> object:
@@ -51,30 +52,42 @@ def images() -> object:
 
 
 def membership() -> object:
-    """Releases of sixteen draws."""
-    return _releases("plain", range(1, 1 + PAIRS), GuardRules())
+    """Releases of sixteen draws, by the default plan."""
+    return _releases("plain", range(1, 1 + PAIRS))
+
+
+def four() -> object:
+    """The first four pairs of these, to compare: an attacker who has fewer releases reads less."""
+    return _releases("plain", range(1, 1 + SHORT))
+
+
+def head() -> object:
+    """The same draws, where the head alone is trained."""
+    return _releases("head", range(1, 1 + PAIRS), part="head")
+
+
+def short() -> object:
+    """The first of these draws, with a third of the steps."""
+    return _releases("short", range(1, 1 + SHORT), steps=STEPS // 3)
 
 
 def private() -> object:
-    """The same with DP-SGD."""
+    """Draws of their own, with DP-SGD."""
     rules = GuardRules(private=True, noise_multiplier=NOISE, max_epsilon=0.0)
-    return _releases("private", range(101, 101 + FEWER), rules)
+    return _releases("private", NOISY, rules)
 
 
-def stronger() -> object:
-    """The same with more noise."""
-    rules = GuardRules(private=True, noise_multiplier=MUCH_NOISE, max_epsilon=0.0)
-    return _releases("stronger", range(201, 201 + FEWER), rules)
-
-
-def _releases(kind: str, seeds: Sequence[int], rules: GuardRules) -> object:
+def _releases(kind: str, seeds: Sequence[int], rules: GuardRules | None = None, **changes: Any) -> object:
+    """`changes` come over the default training."""
     from benchmarks.attacks.membership import figures, kept_pair
 
     pool, start = averages(), shipped()
+    training = LocalTraining(**{"steps": STEPS} | changes)
     pairs = {}
     for seed in np.random.default_rng(os.getpid()).permutation(seeds):  # several processes share the work
+        path = CACHE / f"{kind}-{seed}"
         pairs[int(seed)] = kept_pair(
-            CACHE / f"{kind}-{seed}", pool, start, steps=STEPS, seed=int(seed), rules=rules
+            path, pool, start, training=training, seed=int(seed), rules=rules or GuardRules()
         )
     return figures(pool, start, [pairs[seed] for seed in seeds])
 
@@ -83,8 +96,10 @@ PARTS: dict[str, Callable[[], object]] = {
     "inversion": inversion,
     "images": images,
     "membership": membership,
+    "four": four,
+    "head": head,
+    "short": short,
     "private": private,
-    "stronger": stronger,
 }
 
 

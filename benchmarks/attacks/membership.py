@@ -53,13 +53,13 @@ class Trained:
 Pair = tuple[Trained, Trained]  # each job is in one of the two
 
 
-def plan(steps: int, seed: int) -> Plan:
-    """The default plan, its steps so that an average is seen as often as 600 would be at each site."""
+def plan(training: LocalTraining, seed: int) -> Plan:
+    """Three sites, ten rounds."""
     return Plan(
         name="attacked",
         seed=seed,
         rounds=RoundRules(count=10),
-        training=LocalTraining(steps=steps, batch=64),
+        training=training,
         sites=tuple(EnrolledSite(name=name) for name in SITES),
     )
 
@@ -98,14 +98,16 @@ def release(
         return Trained(members=members, logits=plain_logits(vector, pool), epsilon=epsilon)
 
 
-def kept_pair(path: Path, pool: Labelled, start: Vector, *, steps: int, seed: int, rules: GuardRules) -> Pair:
+def kept_pair(
+    path: Path, pool: Labelled, start: Vector, *, training: LocalTraining, seed: int, rules: GuardRules
+) -> Pair:
     """Two releases, the second one of the jobs that the first did not have; each is kept in a file."""
     half = halves(pool, seed)
     made = []
     for index, members in enumerate((half, ~half)):
         file = path.with_name(f"{path.name}{'ab'[index]}.npz")
         if not file.exists():
-            one = release(pool, start, members, plan(steps, 2 * seed + index), rules)
+            one = release(pool, start, members, plan(training, 2 * seed + index), rules)
             epsilon = -1.0 if one.epsilon is None else one.epsilon
             unfinished = file.with_suffix(f".{os.getpid()}.npz")
             np.savez(unfinished, members=one.members, logits=one.logits, epsilon=epsilon)
