@@ -11,7 +11,7 @@ from pathlib import Path
 
 # As `cryofed select` sets it, before NumPy is there: threads that wait for each other would count as work.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-QUICK = ("select_job", "filter_particles", "million_rows", "review", "aggregation", "scale", "demo")
+QUICK = ("select_job", "filter_particles", "million_rows", "review", "aggregation", "scale")
 
 here = Path(__file__).parent
 rooms = sorted(p.parent.name for p in here.glob("*/commands.py"))

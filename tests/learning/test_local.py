@@ -100,7 +100,7 @@ def test_a_site_with_its_own_taste_gets_its_own_model(tmp_path: Path, capsys: py
     made = library(tmp_path / "site.db")
     out = tmp_path / "model"
     assert main(["train", "--library", str(made), "--out", str(out), "--epochs", "30"]) == 0
-    assert f"--model {out / 'model.onnx'}" in capsys.readouterr().out
+    assert f"cryofed select JOB --model {out} --own-model" in capsys.readouterr().out
     card = json.loads((out / "card.json").read_text())
     assert card["auc_after"] > 0.99
     assert card["brier_after"] < card["brier_before"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+import sys
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,13 @@ def load_engine(name: str, path: Path | str = "plan", where: str = "engine") -> 
     return engines[name].load()
 
 
-@cache  # every reading of a plan asks, and looking through all that is installed takes 15 ms
 def _points() -> dict[str, EntryPoint]:
+    return _points_on(tuple(sys.path))
+
+
+@lru_cache(maxsize=1)  # every reading of a plan asks, and looking through all that is installed takes 15 ms
+def _points_on(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    del path  # `entry_points` looks there; on another path it looks anew
     points = {point.name: point for point in entry_points(group=GROUP)}
     if not points:
         raise FederationError(
