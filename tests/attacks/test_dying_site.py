@@ -127,7 +127,7 @@ def test_who_was_there_is_written_down_though_flare_ends_the_segment_at_once(
     engine = SimpleNamespace(
         get_cell=lambda: None, get_clients=lambda: [SimpleNamespace(name=name) for name in NAMES]
     )
-    here = SimpleNamespace(_engine=engine)
+    here = SimpleNamespace(_engine=engine)  # what the carrier uses of FLARE's controller
     carrier = FlareCarrier(here, abort, tmp_path, "one", "", secret="")  # type: ignore[arg-type]
 
     def ping(sites: Callable[[], object]) -> dict[str, bool]:

@@ -98,11 +98,11 @@ def test_no_other_member_is_present_in_a_dead_sites_name(wire: Wire, tmp_path: P
                 assert forged.get_return_code() == ReturnCode.OK
             return {VICTIM: forged}
 
-        wire.send_aux_request = sent  # type: ignore[method-assign]
+        wire.send_aux_request = sent  # type: ignore[method-assign]  # the attacker sits on the wire
         try:
             assert carrier.present() == [HOSTILE]
         finally:
-            del wire.send_aux_request  # type: ignore[method-assign]
+            del wire.send_aux_request  # type: ignore[method-assign]  # and leaves it
     carrier.close()
 
 

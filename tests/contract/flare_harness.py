@@ -178,7 +178,7 @@ class FlareInProcess:
 
 
 def carrier_of(wire: Wire, folder: Path, plan: Plan) -> FlareCarrier:
-    """The aggregator's."""
+    """The aggregator's; `wire` has what it uses of FLARE's controller, between real ends."""
     return FlareCarrier(wire, Signal(), folder, "test", commented_plan(plan), secret=SECRET)  # type: ignore[arg-type]
 
 

@@ -20,9 +20,7 @@ from cryofed.errors import FederationError
 from cryofed.federation.engines.flare.envelopes import Ticket
 
 PIECE = 4 << 20  # bytes: large enough that asking for pieces takes little of the time
-SMALL = (
-    1 << 20
-)  # bytes; a file up to this size goes to everybody at once: waiting would take longer than sending
+SMALL = 1 << 20  # bytes; such a file goes to everybody at once: waiting would take longer than sending
 AT_A_TIME = 2  # transfers of one file, and of answers: what they hold in memory is all that they hold
 PAUSE_S = 0.1  # how long one waits that was told to
 FORGOTTEN_S = 20.0  # a receiver that asks for no piece for so long has lost its place

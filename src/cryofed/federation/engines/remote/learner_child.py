@@ -1,4 +1,4 @@
-"""The learner's process, `python -m …flare.child KIT`: orders on stdin, a line each; answers on stdout."""
+"""The learner's process, `python -m …learner_child KIT`: orders on stdin, a line each; answers on stdout."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ from cryofed.trust.members import Registry
 
 PING_S = 2.0  # how long a site's process may take to say that it is there
 PING_EVERY_S = 3.0
+PINGS_AT_ONCE = 64  # each waits in a thread of its own
 START_S = 30.0  # how long the first round waits for sites that are taking part
 DEAD_AFTER = 2  # unanswered pings
 _SLACK = 1_000_000  # bytes that an answer may be longer than its order
@@ -208,7 +209,7 @@ class FlareCarrier:
         """
         if not sites:
             return {}
-        with ThreadPoolExecutor(len(sites)) as threads:
+        with ThreadPoolExecutor(min(len(sites), PINGS_AT_ONCE)) as threads:
             said = dict(zip(sites, threads.map(self._asked, sites), strict=True))
         return {site: ready for site, ready in said.items() if ready is not None}
 

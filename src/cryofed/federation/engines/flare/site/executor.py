@@ -47,8 +47,8 @@ class SiteExecutor(Executor):  # type: ignore[misc]  # FLARE is untyped
         # FLARE exports arguments by their names, so it is kept under its own.
         super().__init__()
         refuse_references()
-        self.secret = secret  # this site's with the aggregator, for pings; without one nobody is answered
         let_go_of_what_was_sent()
+        self.secret = secret  # this site's with the aggregator, for pings; without one nobody is answered
         self._learner: LearnerProcess | None = None
         self._turn = threading.Lock()  # one order at a time: they share the learner and its two files
         self._working = ("", Signal())  # the order that is worked on, by its ticket, and what stops it
