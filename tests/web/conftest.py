@@ -151,6 +151,23 @@ def page(browser: Any, serve: Callable[..., str]) -> Iterator[Any]:
 
 
 @pytest.fixture
+def until() -> Callable[[Any, str], None]:
+    """Wait until an expression holds on a page.
+
+    Playwright's own `wait_for_function` runs `eval` on the page. Our pages forbid it by their content
+    security policy, so it works only where the expression holds at the first look.
+    """
+
+    def wait(tab: Any, expression: str) -> None:
+        deadline = time.monotonic() + 60
+        while not tab.evaluate(expression):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            tab.wait_for_timeout(50)  # ms
+
+    return wait
+
+
+@pytest.fixture
 def barriers() -> Callable[[Any], list[str]]:
     """What axe-core finds on a page, in light and in dark: a rule and a place each."""
     module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")

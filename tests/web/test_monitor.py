@@ -239,10 +239,10 @@ def test_names_of_sites_are_text_and_never_markup(opened: Any, home: Path) -> No
 
 
 def test_the_chart_is_drawn_for_the_screen_that_it_is_on(
-    opened: Any, tiny_letters: Callable[[Any], list[str]]
+    opened: Any, tiny_letters: Callable[[Any], list[str]], until: Callable[[Any, str], None]
 ) -> None:
     opened.set_viewport_size({"width": 390, "height": 800})
-    opened.wait_for_function("document.querySelector('svg.chart').viewBox.baseVal.width < 390")
+    until(opened, "document.querySelector('svg.chart').viewBox.baseVal.width < 390")
     assert tiny_letters(opened) == []
     assert (
         opened.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('#chart .scroll'))") == 0

@@ -211,7 +211,9 @@ def test_all_decisions_are_turned_over_and_an_earlier_selection_is_loaded(opened
     assert text(opened, "by-hand") == "2"
 
 
-def test_a_class_is_found_by_its_number_and_numbers_are_copied(opened: Any, browser: Any) -> None:
+def test_a_class_is_found_by_its_number_and_numbers_are_copied(
+    opened: Any, browser: Any, until: Callable[[Any, str], None]
+) -> None:
     opened.keyboard.press("/")
     opened.keyboard.type("19")  # each digit is typed here, and sorts nothing
     assert opened.input_value("#find") == "19"
@@ -221,7 +223,7 @@ def test_a_class_is_found_by_its_number_and_numbers_are_copied(opened: Any, brow
     assert opened.evaluate("document.activeElement.id") == "class-3"
     browser.grant_permissions(["clipboard-read", "clipboard-write"])
     opened.click("#copy")
-    opened.wait_for_function("() => document.getElementById('notice').textContent.includes('7,8,9,10,11,12')")
+    until(opened, "document.getElementById('notice').textContent.includes('7,8,9,10,11,12')")
     assert opened.evaluate("navigator.clipboard.readText()") == "7,8,9,10,11,12"
 
 
