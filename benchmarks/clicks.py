@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real.running.material import KEPT
-from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
-from cryofed.selection.policy import Policy, job_cut
+from cryofed.selection.policy import Policy
+from cryofed.selection.taught import FARTHEST
 
 DRAWS = 30
 SEED = 1  # of the trainings
@@ -189,14 +189,15 @@ def _right(r: Numbers) -> str:
     return f"{r[1]:.2f}"
 
 
-def _job(name: str, pooled: Numbers, logit: Numbers, label: NDArray[np.int64]) -> Job:
+def _job(name: str, pooled: Numbers, score: Numbers, label: NDArray[np.int64]) -> Job:
     """Features are relative to all classes of the job; those without a label then leave."""
-    cut = job_cut(sigmoid(logit), Policy())
+    cut = Policy().threshold
+    inside = np.clip(score, FARTHEST, 1 - FARTHEST)
     said = label >= 0
     return Job(
         name=name,
         features=relative(pooled)[said],
-        prior=(logit - np.log(cut / (1 - cut)))[said],
+        prior=(np.log(inside / (1 - inside)) - np.log(cut / (1 - cut)))[said],
         good=label[said] == 1,
     )
 
@@ -205,4 +206,4 @@ def _left_out(kept: Path) -> Iterator[Job]:
     """Every real set as `python -m benchmarks real ours` left it: by a model that never saw its molecule."""
     for path in sorted((kept / "clicks").glob("oof_*.npz")):
         with np.load(path) as arrays:
-            yield _job(path.stem.removeprefix("oof_"), arrays["features"], arrays["logit"], arrays["label"])
+            yield _job(path.stem.removeprefix("oof_"), arrays["features"], arrays["score"], arrays["label"])

@@ -1,6 +1,6 @@
 """Jobs of one kind: only the bad classes of a set, and only its good ones, each shown as a job of its own.
 
-Whatever is relative to the job (contrast, sharpness, the cut) is measured anew among the classes that are
+Whatever is relative to the job (contrast, sharpness, the score) is measured anew among the classes that are
 shown. The models and calibrations are those of `ours`: none saw the molecule.
 
 What the authors of a real set left out need not be junk. What is bad in RELION's jobs is: the truth of every
@@ -29,21 +29,16 @@ from benchmarks.real.programs import product
 from benchmarks.real.table import FEWEST
 from cryofed.jobs.job import ClassJob
 from cryofed.scoring.scorer import scorable
-from cryofed.selection.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alone:
-    """The share of a set's classes of one kind that is kept when nothing else is shown.
-
-    `without`: the same by a policy that never takes a job for nothing but junk.
-    """
+    """The share of a set's classes of one kind that is kept when nothing else is shown."""
 
     name: str
     good: bool
     n: int
     kept: float
-    without: float
 
 
 def alone(bench: Bench, told: Sequence[Told], seed: int) -> list[Alone]:
@@ -59,16 +54,8 @@ def alone(bench: Bench, told: Sequence[Told], seed: int) -> list[Alone]:
 
 def _alone(bench: Bench, told: Sequence[Told], one: Told, which: NDArray[np.bool_], seed: int) -> Alone:
     shown, fitted = _shown(bench, one, which, seed), calibration_of(told, one)
-    kept, without = (
-        np.asarray(decided(shown, fitted, policy).kept) for policy in (Policy(), Policy(least_odds=0))
-    )
-    return Alone(
-        name=one.name,
-        good=bool(shown.good[0]),
-        n=int(which.sum()),
-        kept=float(np.mean(kept)),
-        without=float(np.mean(without)),
-    )
+    kept = np.asarray(decided(shown, fitted).kept)
+    return Alone(name=one.name, good=bool(shown.good[0]), n=int(which.sum()), kept=float(np.mean(kept)))
 
 
 def table(runs: Sequence[Sequence[Alone]]) -> str:
@@ -77,7 +64,6 @@ def table(runs: Sequence[Sequence[Alone]]) -> str:
     lines = ["| set | bad | kept when alone | good | kept when alone |", "|---|---:|---:|---:|---:|"]
     lines += _rows(real)
     lines += ["", _words([(one.good, one.n, one.kept) for one in real])]
-    lines += ["", f"Without the rule: {_words([(one.good, one.n, one.without) for one in real])}"]
     return "\n".join(lines).replace("%", " %")
 
 
@@ -108,8 +94,7 @@ def relion_table(data: Path) -> str:
 
 def _mean(runs: Sequence[Sequence[Alone]], of: Alone) -> Alone:
     same = [one for run in runs for one in run if (one.name, one.good) == (of.name, of.good)]
-    shares = {name: float(np.mean([getattr(one, name) for one in same])) for name in ("kept", "without")}
-    return replace(of, **shares)
+    return replace(of, kept=float(np.mean([one.kept for one in same])))
 
 
 def _rows(of: Sequence[Alone]) -> list[str]:

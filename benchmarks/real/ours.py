@@ -31,8 +31,9 @@ from cryofed.learning.release import ReleaseSettings, train_release
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
-from cryofed.scoring.calibration import Calibration, sigmoid
+from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.in_job import in_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores, scorable
 from cryofed.selection.policy import Policy, decide
@@ -158,19 +159,17 @@ def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
 
 
 def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], folder: Path) -> None:
-    """`oof_NAME.npz` of every real set for `benchmarks clicks`: pooled numbers, calibrated logit, label."""
+    """`oof_NAME.npz` of every real set for `benchmarks clicks`: pooled numbers, score, label."""
     folder.mkdir(parents=True, exist_ok=True)
     for one in told:
         usable = np.isfinite(one.logits)
         if one.kind == "real" and usable.any():
-            fitted = calibration_of(told, one)
-            seen = one.logits + fitted.sharpness * one.sharper
             job = of_job(one.job, usable, usable)
             model = network(bench.soup(one.fold, seeds)).eval()
             np.savez(
                 folder / f"oof_{one.name}.npz",
                 features=pooled_over_views(model, job),
-                logit=(fitted.slope * seen + fitted.offset)[usable],
+                score=scores_by(one, calibration_of(told, one))[usable],
                 label=np.where(one.counted, one.good, -1)[usable],
             )
 
@@ -192,7 +191,7 @@ def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], NDArray
 
 
 def calibration(told: Sequence[Told], without: str = "") -> Calibration:
-    """Slope and offset over left-out real sets and RELION jobs, but for those of one fold.
+    """Slope, offset and how jobs differ, over left-out real sets and RELION jobs, but for those of one fold.
 
     A set is judged with the numbers that the other molecules gave; the release takes all. "all" is not left
     out as one: its sets are of unlike molecules, and each is fitted without itself.
@@ -213,9 +212,12 @@ def calibration_of(told: Sequence[Told], one: Told) -> Calibration:
 
 
 def scores_by(one: Told, fitted: Calibration) -> NDArray[np.float64]:
-    """`(n,)` scores of one job with this calibration."""
+    """`(n,)` scores of one job with this calibration; NaN where a class cannot be scored."""
+    known = np.isfinite(one.logits)
     seen = one.logits + fitted.sharpness * one.sharper
-    return sigmoid(fitted.slope * seen + fitted.offset)
+    score = np.full(len(known), np.nan)
+    score[known] = in_job(fitted.slope * seen[known] + fitted.offset, fitted.jobs)
+    return score
 
 
 def decided(one: Told, fitted: Calibration, policy: Policy | None = None) -> Answer:

@@ -46,7 +46,7 @@ def test_a_job_is_opened_scored_selected_and_written(relion_job: Path, tmp_path:
     job = cryofed.open_job(str(relion_job))
     scores = cryofed.score(job)
     assert np.isfinite(scores.score).tolist() == [True, False, True, True, False, True]
-    selection = cryofed.select(job, policy=cryofed.Policy(threshold=0.0, band=0.0, min_particles=5))
+    selection = cryofed.select(job, policy=cryofed.Policy(threshold=0.0, min_particles=5))
     assert selection.kept.tolist() == [True, False, True, True, True, True]
     files = cryofed.write_selection(job, selection, tmp_path / "out")
     assert {f.name for f in files} == {f.name for f in (tmp_path / "out").iterdir()}

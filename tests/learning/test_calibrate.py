@@ -10,6 +10,7 @@ from cryofed.learning.corpus import labelled
 from cryofed.learning.learner import initial_vector, plain_logits
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration, sigmoid
+from cryofed.scoring.in_job import USUAL, in_job
 from cryofed.scoring.scorer import open_model, score_job
 from cryofed.simulation.corpus import corpus_job
 
@@ -46,7 +47,7 @@ def test_answers_are_those_that_the_scorer_gets(tmp_path: Path) -> None:
     write_model(tmp_path, vector, calibration)
     (answered,) = answers(vector, labelled(simulated))
     scored = score_job(simulated.job, tmp_path / "model.onnx").score
-    expected = sigmoid(answered.logits + 0.5 * answered.sharper)
+    expected = in_job(answered.logits + 0.5 * answered.sharper, USUAL)
     # The kept pictures are float16 and cropped from a grid of their own.
     np.testing.assert_allclose(scored[np.isfinite(scored)], expected, atol=0.02)
     assert open_model(tmp_path / "model.onnx").calibration == calibration

@@ -59,13 +59,12 @@ def test_a_select_job_of_another_job_moves_scores_within_a_bound_and_is_kept_in_
     job, policy = open_job(relion / "Class2D" / "job012"), Policy()
     scores = score_job(job)
     said = read_selection(relion / "Select" / "job011")
-    learnt, cut, told = scores_learnt(job, scores, said, None, policy)
+    learnt, told = scores_learnt(job, scores, said, None, policy)
     scored = np.isfinite(scores.score)
     inside = [np.clip(s[scored], 1e-6, 1 - 1e-6) for s in (learnt.score, scores.score)]  # no odds is infinite
     moved = np.abs(np.log(inside[0] / (1 - inside[0])) - np.log(inside[1] / (1 - inside[1])))
     assert 0.01 < moved.max() < CARRIED + 1e-6
     assert (np.isfinite(learnt.score) == scored).all()
-    assert 0 < cut < 1
     (file,) = state.glob("*.json")
     assert file.stat().st_size < 10_000
     (one,) = lessons.lessons()
@@ -80,9 +79,9 @@ def test_what_was_learnt_once_is_read_from_its_file_and_gives_the_same_scores(
     job = open_job(relion / "Class2D" / "job012")
     scores = score_job(job)
     said = read_selection(relion / "Select" / "job011")
-    first, _, _ = scores_learnt(job, scores, said, None, Policy())
+    first, _ = scores_learnt(job, scores, said, None, Policy())
     monkeypatch.setattr(lessons, "score_job", lambda *_: pytest.fail("it was learnt before"))
-    again, _, _ = scores_learnt(job, scores, said, None, Policy())
+    again, _ = scores_learnt(job, scores, said, None, Policy())
     np.testing.assert_allclose(again.score, first.score, atol=1e-6)
 
 
@@ -119,13 +118,13 @@ def test_a_table_for_the_job_itself_and_one_that_names_another(relion: Path, tmp
     numbers = job.classes.number
     table = tmp_path / "mine.tsv"
     table.write_text(f"class_number\tlabel\n{numbers[best]}\t0\n{numbers[worst]}\t1\n")
-    learnt, cut, told = scores_learnt(job, scores, read_selection(table), None, Policy())
-    assert learnt.score[best] < cut <= learnt.score[worst]
+    learnt, told = scores_learnt(job, scores, read_selection(table), None, Policy())
+    assert learnt.score[best] < Policy().threshold <= learnt.score[worst]
     assert told.endswith("1 kept, 1 rejected in this job")
     other = open_job(relion / "Class2D" / "job010")
     sure = other.classes.number[np.nanargmax(score_job(other).score)]
     table.write_text(f"# job: {relion / 'Class2D' / 'job010'}\nclass_number\tlabel\n{sure}\t1\n")
-    _, _, told = scores_learnt(job, scores, read_selection(table), None, Policy())
+    _, told = scores_learnt(job, scores, read_selection(table), None, Policy())
     assert "in this job" not in told
 
 
@@ -172,10 +171,10 @@ def test_lessons_are_listed_removed_and_not_learnt_again_by_themselves(
     assert main(["learnt", "remove", one.key[:5]]) == 0
     assert not lessons.lessons()
     assert not list(state.glob("*.json"))
-    by_itself, _, told = scores_learnt(job, scores, said, None, Policy(), again=False)
+    by_itself, told = scores_learnt(job, scores, said, None, Policy(), again=False)
     assert told == ""
     np.testing.assert_array_equal(by_itself.score, scores.score)
-    _, _, told = scores_learnt(job, scores, said, None, Policy())  # asked for by a person
+    _, told = scores_learnt(job, scores, said, None, Policy())  # asked for by a person
     assert told
     assert main(["learnt", "remove", "ffff"]) == 1
     assert "0 lessons begin with 'ffff'" in capsys.readouterr().err
@@ -185,7 +184,7 @@ def test_lessons_are_listed_removed_and_not_learnt_again_by_themselves(
 def test_a_damaged_lesson_is_learnt_again(relion: Path, state: Path, damage: str) -> None:
     job = open_job(relion / "Class2D" / "job012")
     scores, said = score_job(job), read_selection(relion / "Select" / "job011")
-    first, _, _ = scores_learnt(job, scores, said, None, Policy())
+    first, _ = scores_learnt(job, scores, said, None, Policy())
     (file,) = state.glob("*.json")
     plain = json.loads(file.read_text())
     if damage == "version":
@@ -193,7 +192,7 @@ def test_a_damaged_lesson_is_learnt_again(relion: Path, state: Path, damage: str
     elif damage == "weights":
         plain["lesson"]["weights"] = ["a"]
     file.write_text(json.dumps(plain) if damage in ("version", "weights") else damage)
-    again, _, _ = scores_learnt(job, scores, said, None, Policy())
+    again, _ = scores_learnt(job, scores, said, None, Policy())
     np.testing.assert_allclose(again.score, first.score, atol=1e-6)
     assert lessons.lessons()
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
+from cryofed.scoring.in_job import Jobs, in_job
 
 
 def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
@@ -27,9 +28,11 @@ def test_a_weight_of_two_counts_as_a_class_that_is_there_twice() -> None:
     assert weighted.offset == pytest.approx(repeated.offset, abs=1e-6)
 
 
-def test_a_probability_is_the_sigmoid_of_slope_times_logit_and_offset() -> None:
-    found = Calibration(slope=2.0, offset=-1.0).probabilities(np.array([0.5, 1.0]), np.zeros(2))
-    np.testing.assert_allclose(found, [0.5, 1 / (1 + np.exp(-1))])  # sigmoid(0) and sigmoid(1)
+def test_a_probability_is_that_of_slope_times_logit_and_offset_in_its_job() -> None:
+    jobs = Jobs(bad=-2.0, good=2.0, spread=1.5, between=1.0)
+    calibration = Calibration(slope=2.0, offset=-1.0, jobs=jobs)
+    found = calibration.probabilities(np.array([0.5, 1.0, 3.0]), np.zeros(3))
+    np.testing.assert_allclose(found, in_job(np.array([0.0, 1.0, 5.0]), jobs))
 
 
 def test_a_class_that_is_sharper_than_its_jobs_median_gains_by_no_more_than_the_limit() -> None:
@@ -39,8 +42,13 @@ def test_a_class_that_is_sharper_than_its_jobs_median_gains_by_no_more_than_the_
 
 
 def test_json_keeps_every_number() -> None:
-    calibration = Calibration(slope=1.5, offset=0.25, unsure=(0.3, 0.6), sharpness=0.7)
+    calibration = Calibration(slope=1.5, offset=0.25, unsure=(0.3, 0.6), sharpness=0.7, jobs=Jobs(bad=-1.0))
     assert Calibration.from_json(calibration.to_json()) == calibration
+
+
+def test_what_an_older_model_does_not_tell_is_the_default() -> None:
+    found = Calibration.from_json('{"slope": 2.0, "offset": 1.0, "unsure": [0.2, 0.7], "sharpness": 1.0}')
+    assert found == Calibration(slope=2.0, offset=1.0, sharpness=1.0)
 
 
 def test_unsure_lies_between_the_bounds_and_not_scored_is_never_unsure() -> None:

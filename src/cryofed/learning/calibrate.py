@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from cryofed.learning.augment import middle, normalized
 from cryofed.learning.learner import network, plain_logits
@@ -15,6 +16,7 @@ from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import prepare_again
 from cryofed.scoring.calibration import Calibration, Numbers, fit_platt
+from cryofed.scoring.in_job import USUAL, Jobs, log_likelihood
 from cryofed.scoring.network import Network
 from cryofed.scoring.scorer import SHARP, VIEWS, turned
 from cryofed.scoring.sharpness import beside_job, sharpness
@@ -22,6 +24,7 @@ from cryofed.scoring.sharpness import beside_job, sharpness
 SHARPNESS = (
     1.0  # weight of sharpness beside the job; left-out molecules hardly tell 0.8 from 1.3 (docs/model.md)
 )
+FEWEST_JOBS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,39 @@ def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration, de
 
 
 def fit_calibration(jobs: Iterable[Answered], weight: float = SHARPNESS) -> Calibration:
-    """Slope and offset over all classes of the jobs; a job counts by the root of its classes.
+    """Slope and offset over all classes of the jobs, and how jobs differ.
 
-    So a hundred classes of one molecule do not outvote twenty of another, and are worth more all the same.
-    `weight`: of sharpness beside the job.
+    For slope and offset a job counts by the root of its classes: a hundred of one molecule do not outvote
+    twenty of another, and are worth more all the same. `weight`: of sharpness beside the job.
     """
     parts = list(jobs)
-    logits = np.concatenate([part.logits + weight * part.sharper for part in parts])
+    seen = [part.logits + weight * part.sharper for part in parts]
     good = np.concatenate([part.good for part in parts])
     weights = np.concatenate([np.full(len(part.good), len(part.good) ** -0.5) for part in parts])
-    return replace(fit_platt(logits, good, weights), sharpness=weight)
+    fitted = fit_platt(np.concatenate(seen), good, weights)
+    labelled = [
+        (fitted.slope * logits + fitted.offset, part.good) for logits, part in zip(seen, parts, strict=True)
+    ]
+    return replace(fitted, sharpness=weight, jobs=fit_jobs(labelled))
+
+
+def fit_jobs(labelled: Sequence[tuple[Numbers, NDArray[np.bool_]]]) -> Jobs:
+    """How jobs differ, of greatest likelihood, from the calibrated logits and labels of each job.
+
+    Where fewer than `FEWEST_JOBS` have classes of both kinds there is too little to fit: the usual numbers.
+    """
+    if sum(0 < good.sum() < len(good) for _, good in labelled) < FEWEST_JOBS:
+        return USUAL
+
+    def jobs(numbers: Numbers) -> Jobs:
+        bad, good, spread, between = numbers
+        return Jobs(
+            bad=float(bad), good=float(good), spread=float(np.exp(spread)), between=float(np.exp(between))
+        )
+
+    found = minimize(
+        lambda numbers: -sum(log_likelihood(*one, jobs(numbers)) for one in labelled),
+        [USUAL.bad, USUAL.good, np.log(USUAL.spread), np.log(USUAL.between)],
+        method="Nelder-Mead",
+    )
+    return jobs(found.x)

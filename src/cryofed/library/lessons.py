@@ -93,8 +93,8 @@ def scores_learnt(
     policy: Policy,
     *,
     again: bool = True,
-) -> tuple[Scores, float, str]:
-    """The scores of `job` after a selection, the cut that they are meant for, and from what, in words.
+) -> tuple[Scores, str]:
+    """The scores of `job` after a selection, and from what, in words.
 
     Where the selection speaks of `job` itself, its decisions stand; from another job a bounded lesson is
     carried over, and kept in a file. `again` False: a lesson that a person has removed is left alone, and
@@ -109,11 +109,11 @@ def scores_learnt(
         if not good and not bad:
             raise InputError(said.source, "--learn-from", "none of its classes has a score here", WAYS)
         words = f"learnt from {said.source}: {good} kept, {bad} rejected in this job"
-        return after(scores, own.taught(decided), decided), first.cut, words
+        return after(scores, own.taught(decided), decided), words
     kept = lesson_of(said, other, model, policy, again=again)
     if kept is None:
-        return scores, first.cut, ""
-    return after(scores, own.carried(kept.lesson), {}), first.cut, kept.words
+        return scores, ""
+    return after(scores, own.carried(kept.lesson), {}), kept.words
 
 
 def lesson_of(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryofed.scoring.in_job import USUAL, Jobs, in_job
 from cryofed.scoring.sharpness import beside_job
 
 Numbers = NDArray[np.float64]
@@ -16,7 +19,7 @@ UNSURE = (0.2, 0.7)  # around the default cut and even odds: where a person deci
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A probability is `sigmoid(slope * seen + offset)` (Platt 1999) of a logit as it is seen in its job.
+    """From a logit to a probability: `slope * seen + offset` (Platt 1999), then what that means in the job.
 
     What is seen is the logit and `sharpness` times how much sharper the class is than its job's median. A
     class is unsure where its probability lies between the two `unsure` bounds.
@@ -26,14 +29,15 @@ class Calibration:
     offset: float = 0.0
     unsure: tuple[float, float] = UNSURE
     sharpness: float = 0.0
+    jobs: Jobs = USUAL
 
     def seen(self, logits: Numbers, sharp: Numbers) -> Numbers:
         """`(n,)` logits and sharpness of one job's classes to `(n,)` logits as seen in the job."""
         return logits + self.sharpness * beside_job(sharp)
 
     def probabilities(self, logits: Numbers, sharp: Numbers) -> Numbers:
-        """`(n,)` logits and sharpness of one job to `(n,)` probabilities that an expert keeps the class."""
-        return sigmoid(self.slope * self.seen(logits, sharp) + self.offset)
+        """Logits and sharpness, `(n,)`, of one whole job to probabilities that an expert keeps each class."""
+        return in_job(self.slope * self.seen(logits, sharp) + self.offset, self.jobs)
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:
         """Where a person should look; NaN is never unsure, it was not scored."""
@@ -47,13 +51,15 @@ class Calibration:
     @staticmethod
     def from_json(text: str) -> Calibration:
         """Read back what `to_json` wrote."""
-        plain = json.loads(text)
-        return Calibration(
-            slope=plain["slope"],
-            offset=plain["offset"],
-            unsure=(plain["unsure"][0], plain["unsure"][1]),
-            sharpness=plain["sharpness"],
-        )
+        return Calibration.of(json.loads(text))
+
+    @staticmethod
+    def of(plain: Mapping[str, Any]) -> Calibration:
+        """From plain numbers, as a model file and a card hold them; what they lack is the default."""
+        known = dict(plain)
+        known |= {name: tuple(known[name]) for name in ("unsure",) if name in known}
+        known |= {name: Jobs(**known[name]) for name in ("jobs",) if name in known}
+        return Calibration(**known)
 
 
 def sigmoid(x: Numbers) -> Numbers:

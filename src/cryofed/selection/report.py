@@ -132,7 +132,7 @@ def _facts(job: ClassJob, selection: Selection, making: Making) -> str:
         facts.append(("Model", f"{making.model.name}{digest}"))
         if making.model.learnt:
             facts.append(("Scores", making.model.learnt))
-    facts.append(("Cut", f"{selection.cut:.4f} ({selection.policy})"))
+    facts.append(("Cut", f"{selection.cut:.2f} ({selection.policy})"))
     return "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts)
 
 

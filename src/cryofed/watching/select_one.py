@@ -90,17 +90,16 @@ def _decided(job: ClassJob, settings: Settings) -> tuple[Selection, str]:
     scores = score_job(job, settings.model, policy.min_particles, settings.device)
     if settings.learning and settings.project is not None:
         try:
-            scores, cut, learnt = _after_expert(job, scores, settings)
-            policy = replace(policy, threshold=cut, band=0.0) if learnt else policy
+            scores, learnt = _after_expert(job, scores, settings)
         except (CryoFedError, OSError) as error:  # the job itself is whole, and is selected without
             learnt = f"not learnt: {error}"
     return decide(job, scores, policy), learnt
 
 
-def _after_expert(job: ClassJob, scores: Scores, settings: Settings) -> tuple[Scores, float, str]:
+def _after_expert(job: ClassJob, scores: Scores, settings: Settings) -> tuple[Scores, str]:
     past = earlier_selection(settings.project, job) if settings.project else None
     if past is None:
-        return scores, 0.0, ""
+        return scores, ""
     said = Decided(source=past.source, job=past.job, kept=past)
     return scores_learnt(job, scores, said, settings.model, settings.policy, again=False)
 

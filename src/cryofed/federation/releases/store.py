@@ -72,7 +72,7 @@ def write_release(
         raise FederationError(f"{final}: another model is there already; move that folder away")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
-    write_like(temporary, like, vector, Calibration(**(card.get("calibration") or {})), card)
+    write_like(temporary, like, vector, Calibration.of(card.get("calibration") or {}), card)
     key = own_key(folder.parent, make=True)
     if key is not None:
         sign_release(temporary, key, number)

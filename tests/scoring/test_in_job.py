@@ -1,0 +1,103 @@
+"""What a score means beside the other classes of its job."""
+
+import numpy as np
+import pytest
+
+from cryofed.learning.calibrate import fit_jobs
+from cryofed.scoring.in_job import COUNTED, LIMIT, USUAL, Jobs, in_job, limited, log_likelihood
+
+CUT = 0.4
+
+
+def drawn(
+    rng: np.random.Generator, jobs: Jobs, good: int, bad: int, far: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of a job that lies so far from the others, and which are good."""
+    kind = np.arange(good + bad) < good
+    return rng.normal(np.where(kind, jobs.good, jobs.bad) + far, jobs.spread), kind
+
+
+def slowly(logits: np.ndarray, jobs: Jobs) -> np.ndarray:
+    """The same probabilities, one distance, one share and one class after the other."""
+    tried = np.linspace(-4, 4, 49) * jobs.between
+    shares = [(0.0, 0.1), *((s, 0.8 / 25) for s in np.linspace(0.02, 0.98, 25)), (1.0, 0.1)]
+    total, found = 0.0, np.zeros(len(logits))
+    for far in tried:
+        good = np.exp(-(((logits - far - jobs.good) / jobs.spread) ** 2) / 2)
+        bad = np.exp(-(((logits - far - jobs.bad) / jobs.spread) ** 2) / 2)
+        for share, before in shares:
+            mixed = share * good + (1 - share) * bad
+            weight = before * np.prod(mixed) ** min(1, COUNTED / len(logits))
+            weight *= np.exp(-((far / jobs.between) ** 2) / 2)
+            total += weight
+            found += weight * share * good / mixed
+    return found / total
+
+
+@pytest.mark.parametrize("n", [1, 5, 12])
+def test_a_probability_is_the_mean_over_all_distances_and_shares(n: int) -> None:
+    logits = np.random.default_rng(n).normal(0, 3, n)
+    logits = np.clip(logits, -LIMIT, LIMIT)
+    np.testing.assert_allclose(in_job(logits, USUAL), slowly(logits, USUAL), rtol=1e-9)
+
+
+@pytest.mark.parametrize("far", [-2.5, 0.0, 2.5])
+def test_a_job_that_lies_apart_is_sorted_like_any_other(far: float) -> None:
+    logits, good = drawn(np.random.default_rng(3), USUAL, 20, 30, far)
+    kept = in_job(logits, USUAL) >= CUT
+    # two normal populations 8.2 apart of deviation 2: one class in fifty on the wrong side
+    assert np.mean(kept == good) >= 0.94
+    if far:  # each logit by itself, as a score that does not know its job
+        assert np.mean(kept == good) > np.mean((logits >= np.log(CUT / (1 - CUT))) == good)
+
+
+@pytest.mark.parametrize("far", [-1.5, 0.0, 1.5])
+def test_jobs_of_one_kind_keep_all_or_nothing(far: float) -> None:
+    rng = np.random.default_rng(4)
+    all_good, _ = drawn(rng, USUAL, 40, 0, far)
+    only_junk, _ = drawn(rng, USUAL, 0, 40, far)
+    assert np.mean(in_job(all_good, USUAL) >= CUT) >= 0.95
+    assert np.mean(in_job(only_junk, USUAL) >= CUT) <= 0.03
+
+
+def test_the_order_stays_and_every_probability_is_one() -> None:
+    rng = np.random.default_rng(5)
+    for n in (1, 2, 30, 500):
+        logits = np.sort(rng.normal(0, rng.uniform(0.1, 30), n))
+        score = in_job(logits, USUAL)
+        assert (np.diff(score) >= 0).all()
+        assert ((score >= 0) & (score <= 1)).all()
+    extreme = in_job(np.array([-1e300, 0.0, 1e300]), USUAL)
+    assert extreme[0] < 1e-3 < CUT < 0.999 < extreme[2]
+    assert in_job(np.zeros(0), USUAL).shape == (0,)
+
+
+def test_beyond_the_limit_little_counts_and_the_order_stays() -> None:
+    found = limited(np.array([-6 - np.e, -7.0, 3.0, 6 + np.e, 6 + np.e**2]))
+    np.testing.assert_allclose(found, [-7.1, -7.0, 3.0, 7.1, 7.2])
+
+
+def test_a_single_good_class_among_much_junk_is_kept() -> None:
+    logits, _ = drawn(np.random.default_rng(6), USUAL, 1, 60, 0)
+    logits[0] = 6.5
+    kept = in_job(logits, USUAL) >= CUT
+    assert kept[0] and kept.sum() <= 3
+
+
+def test_the_likelihood_is_greatest_near_the_numbers_that_made_the_jobs() -> None:
+    rng = np.random.default_rng(7)
+    true = Jobs(bad=-3.0, good=5.0, spread=1.5, between=1.0)
+    labelled = [drawn(rng, true, 8, 8, rng.normal(0, true.between)) for _ in range(150)]
+    found = fit_jobs([(limited(logits), good) for logits, good in labelled])
+    # 150 distances settle their mean to about 0.1 and their deviation to 0.1
+    assert found.bad == pytest.approx(true.bad, abs=0.3)
+    assert found.good == pytest.approx(true.good, abs=0.3)
+    assert found.spread == pytest.approx(true.spread, abs=0.15)
+    assert found.between == pytest.approx(true.between, abs=0.25)
+    assert log_likelihood(*labelled[0], true) < 0
+
+
+def test_few_jobs_settle_nothing() -> None:
+    few = [(np.array([-1.0, 1.0]), np.array([False, True]))] * 7
+    assert fit_jobs(few) == USUAL
+    assert fit_jobs([(np.array([1.0, 2.0]), np.array([True, True]))] * 20) == USUAL  # of one kind
