@@ -35,7 +35,7 @@ from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.learning.calibrate import Answered, fit_calibration
-from cryofed.scoring.in_job import in_job
+from cryofed.scoring.calibration import sigmoid
 from cryofed.scoring.scorer import scorable
 from cryofed.selection.policy import Policy
 
@@ -98,7 +98,9 @@ def left_out(sets: Sequence[RealSet], train: Callable[[str], Scorer]) -> dict[st
 def calibrated(sets: Sequence[RealSet], raw: Mapping[str, NDArray[np.float64]]) -> dict[str, Answer]:
     """Probabilities and the default policy's decisions; all that is fitted comes from the other folds.
 
-    As with our own model the fold "all" is not left out as one: each molecule is fitted without itself.
+    What a score means beside its job is left out: it makes the peers' scores no better, since their classes
+    of both kinds lie nearer than their jobs do. As with our own model the fold "all" is not left out as one:
+    each molecule is fitted without itself.
     """
     answers = {}
     for of in sets:
@@ -110,9 +112,7 @@ def calibrated(sets: Sequence[RealSet], raw: Mapping[str, NDArray[np.float64]]) 
             ],
             weight=0.0,  # what is sharper beside its job is our own number
         )
-        score = np.full(len(of), np.nan)
-        known = np.isfinite(raw[of.name])
-        score[known] = in_job(fitted.slope * raw[of.name][known] + fitted.offset, fitted.jobs)
+        score = sigmoid(fitted.slope * raw[of.name] + fitted.offset)
         answers[of.name] = Answer(score=score, kept=score >= Policy().threshold)
     return answers
 

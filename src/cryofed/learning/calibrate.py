@@ -93,20 +93,19 @@ def fit_calibration(jobs: Iterable[Answered], weight: float = SHARPNESS) -> Cali
 def fit_jobs(labelled: Sequence[tuple[Numbers, NDArray[np.bool_]]]) -> Jobs:
     """How jobs differ, of greatest likelihood, from the calibrated logits and labels of each job.
 
-    Where fewer than `FEWEST_JOBS` have classes of both kinds there is too little to fit: the usual numbers.
+    Good classes lie above bad ones, so that the order of a job's scores is that of its logits. Where fewer
+    than `FEWEST_JOBS` have classes of both kinds there is too little to fit: the usual numbers.
     """
     if sum(0 < good.sum() < len(good) for _, good in labelled) < FEWEST_JOBS:
         return USUAL
 
     def jobs(numbers: Numbers) -> Jobs:
-        bad, good, spread, between = numbers
-        return Jobs(
-            bad=float(bad), good=float(good), spread=float(np.exp(spread)), between=float(np.exp(between))
-        )
+        bad, (gap, spread, between) = float(numbers[0]), np.exp(numbers[1:]).tolist()
+        return Jobs(bad=bad, good=bad + gap, spread=spread, between=between)
 
     found = minimize(
         lambda numbers: -sum(log_likelihood(*one, jobs(numbers)) for one in labelled),
-        [USUAL.bad, USUAL.good, np.log(USUAL.spread), np.log(USUAL.between)],
+        [USUAL.bad, *np.log([USUAL.good - USUAL.bad, USUAL.spread, USUAL.between])],
         method="Nelder-Mead",
     )
     return jobs(found.x)
