@@ -31,7 +31,7 @@ from cryofed.learning.release import ReleaseSettings, train_release
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
-from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.calibration import Calibration, sigmoid
 from cryofed.scoring.features import FEATURES, features
 from cryofed.scoring.in_job import in_job
 from cryofed.scoring.reasons import REASONS
@@ -204,6 +204,16 @@ def calibration(told: Sequence[Told], without: str = "") -> Calibration:
 def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, Answer]:
     """Scores and decisions of the product's default policy, by set."""
     return {one.name: decided(one, calibration_of(told, one), policy) for one in told}
+
+
+def by_themselves(told: Sequence[Told]) -> dict[str, Answer]:
+    """The same with each logit by itself, whatever its job: what it is worth to judge a job as a whole."""
+    answers = {}
+    for one in told:
+        fitted = calibration_of(told, one)
+        score = sigmoid(fitted.slope * (one.logits + fitted.sharpness * one.sharper) + fitted.offset)
+        answers[one.name] = Answer(score=score, kept=score >= Policy().threshold)
+    return answers
 
 
 def calibration_of(told: Sequence[Told], one: Told) -> Calibration:

@@ -14,7 +14,7 @@ from benchmarks.real.sets import LabelledSet, labelled_sets
 from benchmarks.real.table import Answer, Summary, each_set, markdown, side_by_side, summarize
 
 SCORES = Path(__file__).parents[1] / "scores"
-OURS = "ours"
+OURS, BY_ITSELF = "ours", "ours-each-logit-by-itself"
 
 
 def publish(name: str, sets: Iterable[LabelledSet], answers: Mapping[str, Answer]) -> None:
@@ -26,7 +26,7 @@ def published(options: argparse.Namespace) -> int:
     """The tables of README and docs/model.md, from the scores in this repository."""
     sets, paths = labelled_sets(), sorted(SCORES.glob("*.tsv"))
     programs = kept_scores(paths, sets)
-    ours = programs.pop(OURS)
+    ours, by_itself = programs.pop(OURS), programs.pop(BY_ITSELF)
     seeds = {
         path.stem.replace("-", ", "): summarize(sets, read_scores(path, sets))
         for path in paths
@@ -34,6 +34,7 @@ def published(options: argparse.Namespace) -> int:
     }
     tables = {
         "left-out": markdown(ours),
+        "in-job": side_by_side({"each logit by itself": by_itself, "beside its job": ours}),
         "seeds": side_by_side({**seeds, f"{OURS}, mean": ours}),
         "peers": side_by_side({**programs, f"{OURS}, mean": ours}),
         "peers-by-set": each_set({**programs, OURS: ours}),

@@ -19,7 +19,7 @@ from benchmarks.real.running.material import (
     seeds_of,
     sets_of,
 )
-from benchmarks.real.running.published import OURS, publish
+from benchmarks.real.running.published import BY_ITSELF, OURS, publish
 from benchmarks.real.sets import default_folder
 from benchmarks.real.table import each_set, markdown, mean_of, side_by_side, summarize
 from cryofed.errors import InputError
@@ -28,7 +28,7 @@ from cryofed.errors import InputError
 def ours(options: argparse.Namespace) -> int:
     """Our own model, leave-one-molecule-out."""
     from benchmarks.real.mistakes import write_sheets
-    from benchmarks.real.ours import answers_of, left_out, relion_line, write_for_clicks
+    from benchmarks.real.ours import answers_of, by_themselves, left_out, relion_line, write_for_clicks
 
     bench, seeds = bench_of(options), seeds_of(options)
     sets, runs, lines = bench.sets, {}, []
@@ -44,6 +44,7 @@ def ours(options: argparse.Namespace) -> int:
                 print(f"wrote {len(write_sheets(told, answers, options.sheets))} sheets to {options.sheets}")
         if options.write:
             publish(f"{OURS}-seed{seed}", sets, answers)
+            publish(f"{BY_ITSELF}-seed{seed}", sets, by_themselves(told))
     programs = {"rule": summarize(sets, answers_by(sets, rule)), **runs}
     if len(seeds) > 1:
         programs["weights averaged over the seeds"] = summarize(sets, answers_of(left_out(bench, seeds)))

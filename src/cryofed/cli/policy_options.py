@@ -31,7 +31,7 @@ def add_policy(parser: argparse.ArgumentParser, *, dashes: bool = True) -> None:
     parser.add_argument(
         "--threshold",
         type=share,
-        help="a fixed cut from 0 to 1 instead (default: what the policy says, fitted to the job's scores)",
+        help="the score from which classes are kept, from 0 to 1 (default: what the policy says)",
     )
     parser.add_argument(
         name("max-loss"),
