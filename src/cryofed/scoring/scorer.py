@@ -41,10 +41,11 @@ BATCH = 128  # averages in one call; larger only needs more memory
 class Scores:
     """What the model says of n classes, in stack order.
 
-    `score` `(n,)` is the probability that an expert keeps the class, beside its job; NaN where it was not scored (flat or
-    unreadable average, too few particles); `reasons` `(n, len(REASONS))` are the probabilities of why not,
-    given that it is not kept; `unsure` `(n,)` asks for a person's eye. `pooled` `(n, POOLED)` are the numbers
-    that the trunk ends in, NaN where not scored: what decisions of a person teach is learnt on them.
+    `score` `(n,)` is the probability that an expert keeps the class, beside its job; NaN where it was not
+    scored (flat or unreadable average, too few particles). `reasons` `(n, len(REASONS))` are the
+    probabilities of why not, given that it is not kept; `unsure` `(n,)` asks for a person's eye. `pooled`
+    `(n, POOLED)` are the numbers that the trunk ends in, NaN where not scored: what decisions of a person
+    teach is learnt on them.
     """
 
     score: NDArray[np.float64]
