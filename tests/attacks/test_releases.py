@@ -172,6 +172,17 @@ def test_commands_that_score_refuse_what_no_pinned_key_has_signed(tmp_path: Path
     assert "not signed" in told("select", "JOB", "--model", model, "--trust", site.folder)
 
 
+def test_an_older_release_than_the_federations_own_is_refused(tmp_path: Path, told: Told) -> None:
+    home = federation(tmp_path / "pact", 3)
+    promote(home / "releases", 2, "test")
+    releases = home / "releases"
+    words = ["select", "JOB", "--trust", home, "--model"]
+    assert "release 1, older than release 2, which is in use" in told(*words, releases / "0001")
+    assert "JOB" in told(*words, releases / "0001", "--older")  # gets as far as the job
+    assert "JOB" in told(*words, releases / "0002")
+    assert "JOB" in told(*words, releases / "0003")  # newer: a candidate that is looked at
+
+
 def test_release_verify_says_what_was_signed(
     tmp_path: Path, told: Told, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,16 +33,14 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
         help="folder of your site, or of your own federation: its coordinator's releases are trusted "
         "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--older", action="store_true", help="a release older than the one used before is wanted"
-    )
+    parser.add_argument("--older", action="store_true", help="a release older than the one in use is wanted")
 
 
 def checked_model(options: argparse.Namespace) -> Path | None:
     """The model that was asked for, None for the one that ships.
 
     Raises:
-        InputError: it is not signed by the pinned key, was changed, or is older than what was used before.
+        InputError: it is not signed by the pinned key, was changed, or is older than the one in use.
     """
     if options.model is None:
         return None
@@ -62,12 +60,14 @@ def checked_release(folder: Path, options: argparse.Namespace) -> dict[str, Any]
     from cryofed.federation.engines.remote.agreeing import consent_of
     from cryofed.federation.engines.remote.homes import SiteHome
     from cryofed.federation.releases.signing import SIGNED, check_release, own_signer
+    from cryofed.federation.releases.store import current_number
     from cryofed.federation.site.trusted import trusted_release
 
     site = SiteHome(options.trust)
     own = own_signer(options.trust)
     if own:
-        return check_release(folder, own)
+        in_use = None if options.older else current_number(options.trust / "releases")
+        return check_release(folder, own, in_use or 0)
     if site.invitation.exists():
         signer = consent_of(site).coordinator
         return trusted_release(folder, signer, site.agreement, older=options.older)

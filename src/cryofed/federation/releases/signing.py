@@ -78,7 +78,7 @@ def check_release(folder: Path, signer: str, oldest: int = 0) -> dict[str, Any]:
     Args:
         folder: of the release.
         signer: fingerprint of the key that is pinned.
-        oldest: number of the newest release that was used before; an older one is refused.
+        oldest: number of the release in use; an older one is refused.
 
     Raises:
         InputError: unsigned, signed by another key (foreign), changed, or older.
@@ -99,7 +99,7 @@ def check_release(folder: Path, signer: str, oldest: int = 0) -> dict[str, Any]:
             raise InputError(folder / name, "file", "changed since the release was signed", again)
     number = statement["predicate"]["release"]
     if number < oldest:
-        found = f"release {number}, older than release {oldest}, which was used before"
+        found = f"release {number}, older than release {oldest}, which is in use"
         raise InputError(folder, "release", found, "take the newest, or say --older if you mean to go back")
     return dict(statement["predicate"])
 
