@@ -22,7 +22,14 @@ from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.learning.calibrate import SHARPNESS, Answered, answers, fit_calibration, pooled_over_views
+from cryofed.learning.calibrate import (
+    SHARPNESS,
+    Answered,
+    answers,
+    fit_calibration,
+    pooled_over_views,
+    with_jobs,
+)
 from cryofed.learning.corpus import make_shards, read_shards
 from cryofed.learning.learner import network
 from cryofed.learning.metrics import auc
@@ -191,14 +198,16 @@ def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], NDArray
 
 
 def calibration(told: Sequence[Told], without: str = "") -> Calibration:
-    """Slope, offset and how jobs differ, over left-out real sets and RELION jobs, but for those of one fold.
+    """Slope and offset over left-out real sets and RELION jobs, and how the real ones differ.
+
+    Those of one fold are left out.
 
     A set is judged with the numbers that the other molecules gave; the release takes all. "all" is not left
     out as one: its sets are of unlike molecules, and each is fitted without itself.
     """
-    return fit_calibration(
-        [one.answered for one in told if without not in (one.fold, one.name) and len(one.answered.good)]
-    )
+    others = [one for one in told if without not in (one.fold, one.name) and len(one.answered.good)]
+    fitted = fit_calibration([one.answered for one in others])
+    return with_jobs(fitted, [one.answered for one in others if one.kind == "real"])
 
 
 def answers_of(told: Sequence[Told], policy: Policy | None = None) -> dict[str, Answer]:

@@ -74,20 +74,28 @@ def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration, de
 
 
 def fit_calibration(jobs: Iterable[Answered], weight: float = SHARPNESS) -> Calibration:
-    """Slope and offset over all classes of the jobs, and how jobs differ.
+    """Slope and offset over all classes of the jobs; a job counts by the root of its classes.
 
-    For slope and offset a job counts by the root of its classes: a hundred of one molecule do not outvote
-    twenty of another, and are worth more all the same. `weight`: of sharpness beside the job.
+    So a hundred classes of one molecule do not outvote twenty of another, and are worth more all the same.
+    `weight`: of sharpness beside the job. How jobs differ is left as usual: see `with_jobs`.
     """
     parts = list(jobs)
-    seen = [part.logits + weight * part.sharper for part in parts]
+    seen = np.concatenate([part.logits + weight * part.sharper for part in parts])
     good = np.concatenate([part.good for part in parts])
     weights = np.concatenate([np.full(len(part.good), len(part.good) ** -0.5) for part in parts])
-    fitted = fit_platt(np.concatenate(seen), good, weights)
+    return replace(fit_platt(seen, good, weights), sharpness=weight)
+
+
+def with_jobs(calibration: Calibration, jobs: Iterable[Answered]) -> Calibration:
+    """The same, with how these jobs differ. Give real ones: simulated ones resemble each other too much."""
     labelled = [
-        (fitted.slope * logits + fitted.offset, part.good) for logits, part in zip(seen, parts, strict=True)
+        (
+            calibration.slope * (part.logits + calibration.sharpness * part.sharper) + calibration.offset,
+            part.good,
+        )
+        for part in jobs
     ]
-    return replace(fitted, sharpness=weight, jobs=fit_jobs(labelled))
+    return replace(calibration, jobs=fit_jobs(labelled))
 
 
 def fit_jobs(labelled: Sequence[tuple[Numbers, NDArray[np.bool_]]]) -> Jobs:

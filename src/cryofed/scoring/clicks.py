@@ -19,9 +19,9 @@ Numbers = NDArray[np.float64]
 # Chosen over all real sets of `benchmarks/clicks.py` together, in sight of their labels; each is flat around.
 PULL = 3.0  # prior deviation, in logits, of what the features may add to a class of usual distance
 LEVEL = 2.0  # prior deviation, in logits, of what all classes of the job may share
-PRIOR = 0.7  # share of the model's logit that stands once a person has decided something
+PRIOR = 0.35  # share of the model's logit that stands once a person has decided something
 FARTHEST = 4.0  # a feature's distance from the job's mean is clipped to ± this many deviations
-CARRIED = 2.0  # logits by which what one job taught may move a class of another job
+CARRIED = 1.0  # logits by which what one job taught may move a class of another job
 CARRIED_LEVEL = 0.5  # `LEVEL` of what is carried: another job may hold more or fewer good classes
 STEPS = 50  # of Newton's method; six are usual
 CLOSE = 1e-4  # logits; a last step below this changes no score that is shown
