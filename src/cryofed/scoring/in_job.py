@@ -36,7 +36,7 @@ class Jobs:
     bad: float = -4.0
     good: float = 4.2
     spread: float = 2.0
-    between: float = 1.6
+    between: float = 1.4
 
 
 USUAL = Jobs()
