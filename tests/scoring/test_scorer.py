@@ -80,6 +80,32 @@ def test_a_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
         score_job(job_of(noise()), tmp_path / "none.onnx")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{}x",
+        "[1]",
+        '{"slope": 1, "tilt": 2}',
+        '{"jobs": {"bad": 1.0, "good": 0.0, "spread": 1.0, "between": 1.0}}',
+        '{"jobs": {"spread": 0.0}}',
+        '{"jobs": {"between": NaN}}',
+        '{"jobs": 5}',
+        '{"unsure": 5}',
+        '{"slope": "steep"}',
+        '{"offset": Infinity}',
+    ],
+)
+def test_a_calibration_that_cannot_be_is_one_line(tmp_path: Path, said: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    proto = onnx.load(SHIPPED)
+    for note in proto.metadata_props:
+        if note.key == "cryofed.calibration":
+            note.value = said
+    onnx.save(proto, tmp_path / "model.onnx")
+    with pytest.raises(InputError, match="calibration: damaged or missing; copy the file again"):
+        score_job(job_of(np.random.default_rng(0).normal(size=(3, 64, 64))), tmp_path / "model.onnx")
+
+
 def test_auto_scores_on_cuda_where_onnx_runtime_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda, cpu = "CUDAExecutionProvider", "CPUExecutionProvider"
     for present, device, expected in (

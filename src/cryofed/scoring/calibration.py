@@ -55,11 +55,19 @@ class Calibration:
 
     @staticmethod
     def of(plain: Mapping[str, Any]) -> Calibration:
-        """From plain numbers, as a model file and a card hold them; what they lack is the default."""
+        """From plain numbers, as a model file and a card hold them; what they lack is the default.
+
+        Raises:
+            KeyError, TypeError or ValueError: what they hold is no calibration.
+        """
         known = dict(plain)
+        known |= {name: float(known[name]) for name in ("slope", "offset", "sharpness") if name in known}
         known |= {name: tuple(known[name]) for name in ("unsure",) if name in known}
         known |= {name: Jobs(**known[name]) for name in ("jobs",) if name in known}
-        return Calibration(**known)
+        found = Calibration(**known)
+        if not np.isfinite([found.slope, found.offset, found.sharpness, *found.unsure]).all():
+            raise ValueError(f"calibration: found {found}; every number is finite")
+        return found
 
 
 def sigmoid(x: Numbers) -> Numbers:

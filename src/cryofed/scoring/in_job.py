@@ -38,6 +38,11 @@ class Jobs:
     spread: float = 2.0
     between: float = 1.4
 
+    def __post_init__(self) -> None:
+        fine = np.isfinite([self.bad, self.good, self.spread, self.between]).all()
+        if not (fine and self.good > self.bad and self.spread > 0 and self.between >= 0):
+            raise ValueError(f"jobs: found {self}; good lies above bad, and deviations are above 0")
+
 
 USUAL = Jobs()
 

@@ -198,7 +198,11 @@ def _open(path: Path, device: str) -> Model:
         if notes.get(key) != value:
             found = repr(notes.get(key)) if key in notes else "nothing"
             raise InputError(path, key, f"found {found}", "use a model of this version of CryoFed")
-    return Model(session, Calibration.from_json(notes["cryofed.calibration"]))
+    try:
+        calibration = Calibration.from_json(notes["cryofed.calibration"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(path, "cryofed.calibration", "damaged or missing", "copy the file again") from error
+    return Model(session, calibration)
 
 
 _LINUX = hasattr(os, "sched_getaffinity")
