@@ -107,6 +107,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy, str]:
     """Scores and the policy for them; with `--learn-from` after what a person's selection teaches."""
+    from dataclasses import replace
+
     from cryofed.scoring.scorer import score_job
 
     policy = policy_of(options, keep_views=options.keep_views)
@@ -117,7 +119,7 @@ def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy,
 
     said = read_selection(options.learn_from)
     scores, learnt = scores_learnt(job, scores, said, options.model, policy)
-    return scores, policy, learnt
+    return scores, replace(policy, sure=0.0), learnt
 
 
 def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: argparse.Namespace) -> None:
