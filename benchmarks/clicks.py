@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.real.running.material import KEPT
 from cryofed.scoring.clicks import CARRIED_LEVEL, fit, learn, propose, relative
-from cryofed.selection.policy import Policy, cut_of
+from cryofed.selection.policy import Policy
 from cryofed.selection.taught import FARTHEST
 
 DRAWS = 30
@@ -191,7 +191,7 @@ def _right(r: Numbers) -> str:
 
 def _job(name: str, pooled: Numbers, score: Numbers, label: NDArray[np.int64]) -> Job:
     """Features are relative to all classes of the job; those without a label then leave."""
-    cut = cut_of(score, Policy())
+    cut = Policy().threshold
     inside = np.clip(score, FARTHEST, 1 - FARTHEST)
     said = label >= 0
     return Job(

@@ -99,7 +99,7 @@ def select_steps(folder: Path, most: Limits) -> list[tuple[str, float, float]]:
     products = products_of(scorer.SHIPPED, len(ways) * len(pixels))
     steps.append(("network: two views of each", spent, products / most.products_a_second))
     scores = scorer.score_job(job)
-    half = Policy(threshold=float(np.nanmedian(scores.score)), sure=0.0)
+    half = Policy(threshold=float(np.nanmedian(scores.score)))
     start = time.process_time()
     selection = decide(job, scores, half)
     steps.append(("decide: groups that look alike", time.process_time() - start, float("nan")))

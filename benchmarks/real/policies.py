@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.real.ours import Told, calibration_of, scores_by
 from cryofed.selection.policies import MEANING, NAMED
-from cryofed.selection.policy import Policy, cut_of
+from cryofed.selection.policy import Policy
 
 KINDS = {"real": "real sets", "relion": "RELION jobs"}
 
@@ -45,5 +45,5 @@ def _shares(
     for one, score in zip(told, scores, strict=True):
         those = one.counted & (one.good if good else ~one.good)
         if one.kind == kind and those.any():
-            found.append(float(np.mean(~(score[those] >= cut_of(score, policy)))))
+            found.append(float(np.mean(~(score[those] >= policy.threshold))))
     return found

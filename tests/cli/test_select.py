@@ -180,20 +180,20 @@ def test_a_job_of_nothing_but_junk_is_said_in_the_terminal_the_report_and_json(
     relion_job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def scores(*_: object) -> Scores:  # what the model says of four scored classes
-        score = np.array([0.6, np.nan, 0.1, 0.1, np.nan, 0.1])
+        score = np.array([0.3, np.nan, 0.1, 0.1, np.nan, 0.1])
         return Scores(score=score, reasons=np.full((6, len(REASONS)), np.nan), unsure=np.zeros(6, bool))
 
     monkeypatch.setattr("cryofed.scoring.scorer.score_job", scores)
-    said = "no class is surely good (best score 0.60): look yourself; nothing is kept"
+    said = "nothing here looks like a particle (best score 0.30); nothing is kept"
     assert main(["select", str(relion_job)]) == 0
     told = capsys.readouterr()
     assert f"note: {said}; --threshold sets a cut of your own" in told.err
     assert "kept 0 of 6 classes" in told.out
-    assert told.out.count("below the cut 0.80") == 4  # midway from the best to 1
+    assert told.out.count("below the cut 0.40") == 4
     assert said in (relion_job.parent / "job012_selected/report.html").read_text()
     assert main(["select", str(relion_job), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["note"] == said
-    overruled = ["select", str(relion_job), "--threshold", "0.4", "--force"]  # a person knows better
+    overruled = ["select", str(relion_job), "--threshold", "0.2", "--force"]  # a person knows better
     assert main(overruled) == 0
     assert "kept 1 of 6 classes" in capsys.readouterr().out
     assert main([*overruled, "--json"]) == 0

@@ -10,7 +10,7 @@ from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
 from cryofed.selection.policies import MEANING, NAMED, named
-from cryofed.selection.policy import Policy, best_of_lost_views, cut_of, decide, loss
+from cryofed.selection.policy import Policy, best_of_lost_views, decide, loss
 from cryofed.selection.table import class_rows
 
 EDGE = "edge or neighbour"
@@ -107,33 +107,6 @@ def test_a_view_kept_for_its_rarity_says_why(job: ClassJob) -> None:
         assert with_views.reason[5] == "rare view"
     found, counted = with_views.views
     assert found == counted
-
-
-@pytest.mark.parametrize(
-    ("values", "cut"),
-    [
-        ([0.89, 0.5, 0.1], (1 + 0.89) / 2),  # what could be good is not surely good
-        ([0.9, 0.5, 0.1], 0.4),
-        ([0.39, 0.1], 0.4),  # there is nothing to keep out
-        ([np.nan, 0.5], 0.75),
-        ([np.nan], 0.4),
-        ([], 0.4),
-    ],
-)
-def test_the_cut_lies_above_all_where_no_class_is_surely_good(values: list[float], cut: float) -> None:
-    assert cut_of(np.array(values), Policy()) == pytest.approx(cut)
-    assert cut_of(np.array(values), Policy(sure=0.0)) == 0.4  # a person said so
-
-
-def test_a_job_without_a_surely_good_class_keeps_nothing_and_asks_a_person(job: ClassJob) -> None:
-    low = scores([0.65, np.nan, 0.64, 0.6, np.nan, 0.62])
-    selection = decide(job, low, Policy(keep_views=True))
-    assert not selection.kept.any()
-    assert selection.cut == 0.825  # above the best: the review page shows the same
-    assert selection.note == "no class is surely good (best score 0.65): look yourself; nothing is kept"
-    said = decide(job, low, Policy(sure=0.0))
-    assert said.kept.tolist() == [True, False, True, True, False, True]
-    assert said.note == ""
 
 
 @pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"max_loss": -0.1}, {"view_floor": 2.0}])

@@ -50,7 +50,7 @@ def policy_of(options: argparse.Namespace, *, keep_views: bool = False) -> Polic
 
     policy = replace(named(options.policy), max_loss=options.max_loss, keep_views=keep_views)
     if options.threshold is not None:
-        policy = replace(policy, name="threshold as typed", threshold=options.threshold, sure=0.0)
+        policy = replace(policy, name="threshold as typed", threshold=options.threshold)
     if options.min_particles is not None:
         policy = replace(policy, min_particles=options.min_particles)
     return policy

@@ -107,8 +107,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy, str]:
     """Scores and the policy for them; with `--learn-from` after what a person's selection teaches."""
-    from dataclasses import replace
-
     from cryofed.scoring.scorer import score_job
 
     policy = policy_of(options, keep_views=options.keep_views)
@@ -119,7 +117,7 @@ def _scores(job: ClassJob, options: argparse.Namespace) -> tuple[Scores, Policy,
 
     said = read_selection(options.learn_from)
     scores, learnt = scores_learnt(job, scores, said, options.model, policy)
-    return scores, replace(policy, sure=0.0), learnt
+    return scores, policy, learnt
 
 
 def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: argparse.Namespace) -> None:

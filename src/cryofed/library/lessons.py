@@ -101,7 +101,7 @@ def scores_learnt(
     the words are "".
     """
     first = decide(job, scores, policy)
-    own = Teachable.of(scores, first.score, policy.threshold)
+    own = Teachable.of(scores, first.score, first.cut)
     other = None if said.job is None else open_job(said.job)
     if other is None or content_hash(other) == content_hash(job):
         decided = by_index(said, job)
@@ -133,7 +133,7 @@ def lesson_of(
         return None
     scores = score_job(job, model)
     selection = decide(job, scores, policy)
-    teachable = Teachable.of(scores, selection.score, policy.threshold)
+    teachable = Teachable.of(scores, selection.score, selection.cut)
     if not any(teachable.counts(decided)):
         raise InputError(said.source, "--learn-from", "none of its classes has a score", WAYS)
     learnt = KeptLesson(

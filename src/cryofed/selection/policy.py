@@ -24,14 +24,12 @@ RARE_VIEW = "rare view"  # why a class below the cut is kept all the same
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What to keep: every class whose score reaches `threshold`, where one of them is `sure`.
+    """What to keep: every class whose score reaches `threshold`.
 
     A score is the probability that an expert keeps the class, judged beside its job
     (`cryofed.scoring.in_job`), so one threshold means the same in every job. It lies below one half because
     a good class that is lost costs more than a bad one that is kept, one and a half times as much: later
     steps find junk, and nothing finds lost views again (1 / (1 + 1.5)).
-    A job in which no score reaches `sure` may be nothing but junk: it keeps nothing, and a person is asked. A
-    cut that a person typed, or scores that a person taught, come with a `sure` of 0.
     A class under `min_particles` is not scored. A selection that loses more than the share `max_loss` of the
     particles needs a person's word. With `keep_views` the best class of every view whose best score reaches
     `view_floor` is kept. `name` is what people call the policy (`policies.py` has those that have a name).
@@ -40,14 +38,13 @@ class Policy:
     name: str = "balanced"
 
     threshold: float = 0.4
-    sure: float = 0.9
     max_loss: float = 0.6
     min_particles: int = FEWEST_PARTICLES
     keep_views: bool = False
     view_floor: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "sure", "max_loss", "view_floor"):
+        for name in ("threshold", "max_loss", "view_floor"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise CryoFedError(f"{name} must be from 0 to 1, got {value:g}")
@@ -94,8 +91,7 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
     particles = job.classes.particles
     enough = (particles < 0) | (particles >= policy.min_particles)
     score = np.where(enough, np.asarray(scores.score, np.float64), np.nan)
-    cut = cut_of(score, policy)
-    kept = score >= cut  # NaN is never kept
+    kept = score >= policy.threshold  # NaN is never kept
     reason = [_reason(i, enough, score, scores) for i in range(len(score))]
     view = group_views(job, score)
     if policy.keep_views and kept.any():  # junk has views too
@@ -108,16 +104,10 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
         reason=tuple("" if k and r != RARE_VIEW else r for k, r in zip(kept, reason, strict=True)),
         unsure=np.asarray(scores.unsure, bool) & np.isfinite(score),
         view=view,
-        cut=cut,
-        note=_note(job, kept, score, policy),
+        cut=policy.threshold,
+        note=_note(job, kept, score),
         policy=policy.name,
     )
-
-
-def cut_of(score: NDArray[np.float64], policy: Policy) -> float:
-    """The score from which a job's classes are kept; above the best one where none is surely good."""
-    best = float(np.max(score, where=np.isfinite(score), initial=0.0))
-    return (1 + best) / 2 if policy.threshold <= best < policy.sure else policy.threshold
 
 
 def best_of_lost_views(
@@ -163,14 +153,12 @@ def _reason(i: int, enough: NDArray[np.bool_], score: NDArray[np.float64], score
     return REASONS[first] if probability[first] >= SURE.get(REASONS[first], np.inf) else ""
 
 
-def _note(job: ClassJob, kept: NDArray[np.bool_], score: NDArray[np.float64], policy: Policy) -> str:
+def _note(job: ClassJob, kept: NDArray[np.bool_], score: NDArray[np.float64]) -> str:
     if job.total_particles == 0:
         return "the job is empty: no particle is assigned to any class; nothing is kept"
     if not np.isfinite(score).any():
         return "no class has enough particles to be scored; nothing is kept"
     if not kept.any():
         best = float(np.nanmax(score))
-        if best >= policy.threshold:
-            return f"no class is surely good (best score {best:.2f}): look yourself; nothing is kept"
         return f"nothing here looks like a particle (best score {best:.2f}); nothing is kept"
     return ""

@@ -91,7 +91,6 @@ def _decided(job: ClassJob, settings: Settings) -> tuple[Selection, str]:
     if settings.learning and settings.project is not None:
         try:
             scores, learnt = _after_expert(job, scores, settings)
-            policy = replace(policy, sure=0.0) if learnt else policy
         except (CryoFedError, OSError) as error:  # the job itself is whole, and is selected without
             learnt = f"not learnt: {error}"
     return decide(job, scores, policy), learnt

@@ -27,7 +27,7 @@ from cryofed.scoring.reasons import REASONS
 from cryofed.selection.decisions import FILE, decisions_text
 from cryofed.selection.making import Making, model_used
 from cryofed.selection.policies import NAMED
-from cryofed.selection.policy import Policy, Selection, cut_of, decide
+from cryofed.selection.policy import Policy, Selection, decide
 from cryofed.selection.taught import Teachable, unsure_after
 from cryofed.selection.writer import free_folder, write_selection
 from cryofed.web.review.gallery import Gallery
@@ -73,7 +73,7 @@ def gallery_of_job(
         ),
         threshold=selection.cut,
         policy=selection.policy,
-        cuts={name: cut_of(selection.score, named) for name, named in NAMED.items()},
+        cuts={name: named.threshold for name, named in NAMED.items()},
         max_loss=policy.max_loss,
         dark=is_dark(job.averages),
         warnings=(*job.notes, selection.note) if selection.note else job.notes,
