@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryofed.learning.calibrate import Answered, answers, fit_calibration, seen_logits
+from cryofed.learning.calibrate import Answered, answers, fit_calibration, fit_jobs, seen_logits
 from cryofed.learning.corpus import labelled
 from cryofed.learning.learner import initial_vector, plain_logits
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration, sigmoid
-from cryofed.scoring.in_job import USUAL, in_job
+from cryofed.scoring.in_job import USUAL, Jobs, in_job, limited, log_likelihood
 from cryofed.scoring.scorer import open_model, score_job
 from cryofed.simulation.corpus import corpus_job
 
@@ -63,3 +63,24 @@ def test_logits_are_seen_beside_each_job_of_its_own() -> None:
             together[made.job == job], seen_logits(vector, part, calibration), atol=1e-5
         )
     np.testing.assert_array_equal(seen_logits(vector, made, Calibration()), plain_logits(vector, made))
+
+
+def test_the_likelihood_is_greatest_near_the_numbers_that_made_the_jobs() -> None:
+    rng = np.random.default_rng(7)
+    true = Jobs(bad=-3.0, good=5.0, spread=1.5, between=1.0)
+    kind = np.arange(16) < 8
+    means, far = np.where(kind, true.good, true.bad), rng.normal(0, true.between, 150)
+    labelled = [(rng.normal(means + one, true.spread), kind) for one in far]
+    found = fit_jobs([(limited(logits), good) for logits, good in labelled])
+    # 150 distances settle their mean to about 0.1 and their deviation to 0.1
+    assert found.bad == pytest.approx(true.bad, abs=0.3)
+    assert found.good == pytest.approx(true.good, abs=0.3)
+    assert found.spread == pytest.approx(true.spread, abs=0.15)
+    assert found.between == pytest.approx(true.between, abs=0.25)
+    assert log_likelihood(*labelled[0], true) < 0
+
+
+def test_few_jobs_settle_nothing() -> None:
+    few = [(np.array([-1.0, 1.0]), np.array([False, True]))] * 7
+    assert fit_jobs(few) == USUAL
+    assert fit_jobs([(np.array([1.0, 2.0]), np.array([True, True]))] * 20) == USUAL  # of one kind

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from cryofed.learning.calibrate import fit_jobs
-from cryofed.scoring.in_job import COUNTED, LIMIT, USUAL, Jobs, in_job, limited, log_likelihood
+from cryofed.scoring.in_job import COUNTED, LIMIT, USUAL, Jobs, in_job, limited
 
 CUT = 0.4
 
@@ -83,22 +82,3 @@ def test_a_single_good_class_among_much_junk_is_kept() -> None:
     kept = in_job(logits, USUAL) >= CUT
     assert kept[0]
     assert kept.sum() <= 3
-
-
-def test_the_likelihood_is_greatest_near_the_numbers_that_made_the_jobs() -> None:
-    rng = np.random.default_rng(7)
-    true = Jobs(bad=-3.0, good=5.0, spread=1.5, between=1.0)
-    labelled = [drawn(rng, true, 8, 8, rng.normal(0, true.between)) for _ in range(150)]
-    found = fit_jobs([(limited(logits), good) for logits, good in labelled])
-    # 150 distances settle their mean to about 0.1 and their deviation to 0.1
-    assert found.bad == pytest.approx(true.bad, abs=0.3)
-    assert found.good == pytest.approx(true.good, abs=0.3)
-    assert found.spread == pytest.approx(true.spread, abs=0.15)
-    assert found.between == pytest.approx(true.between, abs=0.25)
-    assert log_likelihood(*labelled[0], true) < 0
-
-
-def test_few_jobs_settle_nothing() -> None:
-    few = [(np.array([-1.0, 1.0]), np.array([False, True]))] * 7
-    assert fit_jobs(few) == USUAL
-    assert fit_jobs([(np.array([1.0, 2.0]), np.array([True, True]))] * 20) == USUAL  # of one kind
