@@ -62,8 +62,10 @@ class Calibration:
         """
         known = dict(plain)
         known |= {name: float(known[name]) for name in ("slope", "offset", "sharpness") if name in known}
-        known |= {name: tuple(known[name]) for name in ("unsure",) if name in known}
-        known |= {name: Jobs(**known[name]) for name in ("jobs",) if name in known}
+        if "unsure" in known:
+            known["unsure"] = tuple(known["unsure"])
+        if "jobs" in known:
+            known["jobs"] = Jobs(**known["jobs"])
         found = Calibration(**known)
         if not np.isfinite([found.slope, found.offset, found.sharpness, *found.unsure]).all():
             raise ValueError(f"calibration: found {found}; every number is finite")
