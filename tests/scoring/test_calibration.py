@@ -46,6 +46,13 @@ def test_json_keeps_every_number() -> None:
     assert Calibration.from_json(calibration.to_json()) == calibration
 
 
+def test_without_knowledge_of_jobs_each_class_is_judged_by_itself() -> None:
+    alone = Calibration(slope=2.0, offset=-1.0, jobs=None)
+    assert Calibration.from_json(alone.to_json()) == alone
+    found = alone.probabilities(np.array([0.5, 1.0]), np.zeros(2))
+    np.testing.assert_allclose(found, [0.5, 1 / (1 + np.exp(-1))])  # sigmoid(0) and sigmoid(1)
+
+
 def test_what_an_older_model_does_not_tell_is_the_default() -> None:
     found = Calibration.from_json('{"slope": 2.0, "offset": 1.0, "unsure": [0.2, 0.7], "sharpness": 1.0}')
     assert found == Calibration(slope=2.0, offset=1.0, sharpness=1.0)

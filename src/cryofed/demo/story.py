@@ -209,7 +209,7 @@ def _last(home: Path) -> Vector:
 def _export(folder: Path, vector: Vector, settings: Settings) -> Path:
     """The federated model's files, whatever the gate decided."""
     card = {"note": "made by cryofed demo", "seed": settings.seed, "rounds": settings.rounds}
-    write_model(folder, vector, Calibration(), card)
+    write_model(folder, vector, Calibration(jobs=None), card)  # of its own, and untrained at first
     return folder / "model.onnx"
 
 

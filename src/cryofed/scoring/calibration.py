@@ -22,14 +22,15 @@ class Calibration:
     """From a logit to a probability: `slope * seen + offset` (Platt 1999), then what that means in the job.
 
     What is seen is the logit and `sharpness` times how much sharper the class is than its job's median. A
-    class is unsure where its probability lies between the two `unsure` bounds.
+    class is unsure where its probability lies between the two `unsure` bounds. Without `jobs` each class is
+    judged by itself: so is a model of which nobody knows how its logits lie in jobs that are new.
     """
 
     slope: float = 1.0
     offset: float = 0.0
     unsure: tuple[float, float] = UNSURE
     sharpness: float = 0.0
-    jobs: Jobs = USUAL
+    jobs: Jobs | None = USUAL
 
     def seen(self, logits: Numbers, sharp: Numbers) -> Numbers:
         """`(n,)` logits and sharpness of one job's classes to `(n,)` logits as seen in the job."""
@@ -37,7 +38,8 @@ class Calibration:
 
     def probabilities(self, logits: Numbers, sharp: Numbers) -> Numbers:
         """Logits and sharpness, `(n,)`, of one whole job to probabilities that an expert keeps each class."""
-        return in_job(self.slope * self.seen(logits, sharp) + self.offset, self.jobs)
+        calibrated = self.slope * self.seen(logits, sharp) + self.offset
+        return sigmoid(calibrated) if self.jobs is None else in_job(calibrated, self.jobs)
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:
         """Where a person should look; NaN is never unsure, it was not scored."""
@@ -64,7 +66,7 @@ class Calibration:
         known |= {name: float(known[name]) for name in ("slope", "offset", "sharpness") if name in known}
         if "unsure" in known:
             known["unsure"] = tuple(known["unsure"])
-        if "jobs" in known:
+        if known.get("jobs") is not None:
             known["jobs"] = Jobs(**known["jobs"])
         found = Calibration(**known)
         if not np.isfinite([found.slope, found.offset, found.sharpness, *found.unsure]).all():
