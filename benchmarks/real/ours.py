@@ -22,14 +22,7 @@ from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.learning.calibrate import (
-    SHARPNESS,
-    Answered,
-    answers,
-    fit_calibration,
-    pooled_over_views,
-    with_jobs,
-)
+from cryofed.learning.calibrate import Answered, answers, fit_calibration, pooled_over_views, with_jobs
 from cryofed.learning.corpus import make_shards, read_shards
 from cryofed.learning.learner import network
 from cryofed.learning.metrics import auc
@@ -43,6 +36,7 @@ from cryofed.scoring.features import FEATURES, features
 from cryofed.scoring.in_job import in_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores, scorable
+from cryofed.scoring.sharpness import WEIGHT
 from cryofed.selection.policy import Policy, decide
 
 SEEDS = (1, 2, 3)
@@ -184,7 +178,7 @@ def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], f
 def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
     """`(n,)` logits over the scorer's views as they are seen in the job; NaN where none can be."""
     logits, sharper = seen_of(vector, job)
-    return logits + SHARPNESS * sharper
+    return logits + WEIGHT * sharper
 
 
 def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

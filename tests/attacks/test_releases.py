@@ -36,6 +36,7 @@ from cryofed.federation.releases.store import (
 )
 from cryofed.federation.site.consent import Consent
 from cryofed.federation.site.trusted import trusted_release
+from cryofed.scoring.calibration import UNKNOWN
 from cryofed.scoring.scorer import SHIPPED
 from cryofed.trust.envelope import read_signing_key, seal
 
@@ -49,7 +50,7 @@ def federation(home: Path, releases: int = 1) -> Path:
     first_release(home / "releases", chance.normal(size=layout.size).astype(np.float32), {"origin": "test"})
     for number in range(2, releases + 1):
         vector = chance.normal(size=layout.size).astype(np.float32)
-        write_release(home / "releases", number, vector, CARD | {"campaign": number})
+        write_release(home / "releases", number, vector, UNKNOWN, CARD | {"campaign": number})
     return home
 
 

@@ -19,11 +19,8 @@ from cryofed.scoring.calibration import Calibration, Numbers, fit_platt
 from cryofed.scoring.in_job import USUAL, Jobs, log_likelihood
 from cryofed.scoring.network import Network
 from cryofed.scoring.scorer import SHARP, VIEWS, turned
-from cryofed.scoring.sharpness import beside_job, sharpness
+from cryofed.scoring.sharpness import WEIGHT, beside_job, sharpness
 
-SHARPNESS = (
-    1.0  # weight of sharpness beside the job; left-out molecules hardly tell 0.8 from 1.3 (docs/model.md)
-)
 FEWEST_JOBS = 8
 
 
@@ -73,7 +70,7 @@ def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration, de
     return logits
 
 
-def fit_calibration(jobs: Iterable[Answered], weight: float = SHARPNESS) -> Calibration:
+def fit_calibration(jobs: Iterable[Answered], weight: float = WEIGHT) -> Calibration:
     """Slope and offset over all classes of the jobs; a job counts by the root of its classes.
 
     So a hundred classes of one molecule do not outvote twenty of another, and are worth more all the same.

@@ -74,6 +74,9 @@ class Calibration:
         return found
 
 
+UNKNOWN = Calibration(jobs=None)  # of a model that nobody has calibrated: an untrained one
+
+
 def sigmoid(x: Numbers) -> Numbers:
     """The logistic function, without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))

@@ -13,6 +13,7 @@ COARSE = 5.0  # cycles across the picture: what is left finds the particle
 INSIDE = 0.9  # of the radius: where the particle may be
 AROUND = (0.75, 0.95)  # of the radius: mostly solvent
 LEAST = 1e-4  # of a picture of deviation 1: what lies below is rounding
+WEIGHT = 1.0  # on the logit; left-out molecules hardly tell 0.8 from 1.3 (docs/model.md)
 LIMIT = 1.0  # of what counts beside the job: a view unlike the others stays a good view
 
 

@@ -16,6 +16,7 @@ from cryofed.federation.agreement.plan import GateRules
 from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.releases.store import first_release, promote, write_release
 from cryofed.learning.learner import initial_vector
+from cryofed.scoring.calibration import UNKNOWN
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_releases_are_listed_shown_rolled_back_and_promoted_with_a_reason(
     releases = plan.parent / "demo/releases"
     first = first_release(releases, initial_vector(0), {"origin": "untrained"})
     card = {"parent": first.hash, "campaign": 1, "strategy": "fedavg", "rounds": 2}
-    write_release(releases, 2, initial_vector(1), card)
+    write_release(releases, 2, initial_vector(1), UNKNOWN, card)
     promote(releases, 2, "gate of campaign 1")
     gate = decide({"north": Measured(candidate=0.9, current=0.8, held_out=48)}, GateRules())
     (plan.parent / "demo/campaigns/0001").mkdir(parents=True)

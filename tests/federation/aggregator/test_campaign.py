@@ -11,7 +11,7 @@ import pytest
 from tests.federation.labelled_blobs import source
 
 from cryofed.errors import FederationError, InputError
-from cryofed.federation.aggregator.campaign import Campaign, mixed, run_campaign
+from cryofed.federation.aggregator.campaign import Campaign, calibrated, mixed, run_campaign
 from cryofed.federation.agreement.plan import EnrolledSite, GateRules, LocalTraining, Plan, RoundRules
 from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.federation.releases.history import promotions
@@ -19,6 +19,8 @@ from cryofed.federation.releases.store import HISTORY, current_release, first_re
 from cryofed.federation.site.answering import Site
 from cryofed.federation.telling.campaign_report import write_report
 from cryofed.learning.learner import initial_vector
+from cryofed.scoring.scorer import open_model
+from cryofed.scoring.sharpness import WEIGHT
 
 PLAN = Plan(
     name="blobs",
@@ -52,6 +54,16 @@ def test_a_better_model_is_promoted_with_its_lineage(home: Path) -> None:
     assert second.card["plan"] == PLAN.hash
     assert second.card["gate"]["pooled_candidate"] > second.card["gate"]["pooled_current"]
     assert (second.path / "model.onnx").stat().st_size > 100_000
+
+
+def test_a_release_is_calibrated_by_the_sites_and_all_else_is_its_parents(home: Path) -> None:
+    fitted = json.loads((home / "campaigns/0001/gate.json").read_text())["calibration"]
+    parent, release = read_release(home / "releases/0001"), read_release(home / "releases/0002")
+    assert parent.calibration.jobs is None  # it was untrained
+    assert set(fitted) == {"slope", "offset"}
+    assert release.calibration == replace(parent.calibration, sharpness=WEIGHT, **fitted)
+    assert open_model(release.path / "model.onnx", "cpu").calibration == release.calibration
+    assert calibrated(release.calibration, {}) == release.calibration
 
 
 def test_a_campaign_that_died_after_the_promotion_ends_in_the_same_release(home: Path) -> None:

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.releases.first import first_vector
+    from cryofed.federation.releases.first import first_model
     from cryofed.federation.telling.comparison import compare, libraries_of, table
 
     named: dict[str, Plan] = {}
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
                 raise InputError(path, "plan", f"{label} twice", "give each plan file its own name")
             named[label] = variant
     sites = libraries_of(options.plans)
-    start, _ = first_vector(first_weights(options), untrained=options.from_scratch)
+    start = first_model(first_weights(options), untrained=options.from_scratch).vector
     total = options.seeds * (len(named) + 2)
     with (
         TemporaryDirectory(prefix="cryofed-compare-") as scratch,

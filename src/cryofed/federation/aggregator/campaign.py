@@ -36,6 +36,8 @@ from cryofed.federation.releases.store import (
 )
 from cryofed.federation.wire.orders import Numbers, order
 from cryofed.learning.vector import Vector, vector_hash
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.sharpness import WEIGHT
 
 # No site moves the common calibration beyond these: a held-out set that is told apart without error, or a
 # hostile site, would ask for any slope.
@@ -96,18 +98,18 @@ def run_campaign(
             else:
                 run_rounds(rounds, carrier)
             candidate = mixed(rounds.vector, start.vector, plan.gate.keep)
-            decision, calibration = ask_gate(rounds, candidate, carrier, start, plan)
+            decision, fitted = ask_gate(rounds, candidate, carrier, start, plan)
             write_document(folder / "statistics.json", site_statistics(rounds, carrier, plan))
             if plan.gate.cross_site:
                 write_document(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
-        verdict = {"campaign": number, "candidate": vector_hash(candidate), "calibration": calibration}
+        verdict = {"campaign": number, "candidate": vector_hash(candidate), "calibration": fitted}
         verdict |= decision.record()
         verdict["differs"] = differing([*_gates_before(home, number), verdict], plan.gate)
         tell(hooks, "gate", verdict)
         release = start
         if decision.promoted:
             facts = _facts(rounds, start, plan, verdict) | {"agreement": agreement}
-            release = _release(releases, candidate, facts, start.path)
+            release = _release(releases, candidate, calibrated(start.calibration, fitted), facts, start.path)
         write_document(folder / "gate.json", verdict)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
 
@@ -147,8 +149,8 @@ def ask_gate(
     """Let every site evaluate candidate and current release on its held-out projects, and decide.
 
     Returns:
-        The decision, and the candidate's calibration: `slope` and `offset`, sites counted by their held-out
-        averages; empty where no site had enough to fit one.
+        The decision, and the candidate's `slope` and `offset`, sites counted by their held-out averages;
+        empty where no site had enough to fit them.
     """
     both = np.concatenate([candidate, current.vector])  # in this order; see `measured`
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
@@ -170,6 +172,16 @@ def _calibration(answers: Mapping[str, Numbers], sites: Mapping[str, Measured]) 
         for parameter, (low, high) in CALIBRATION_BOUNDS.items()
         if fitted
     }
+
+
+def calibrated(parent: Calibration, fitted: Mapping[str, float]) -> Calibration:
+    """The next release's: its own slope and offset, fitted as a site sees it; all else is its parent's.
+
+    Where no site could fit them the parent's stay, which belong to a model not far from it.
+    """
+    if not fitted:
+        return parent
+    return replace(parent, sharpness=WEIGHT, slope=fitted["slope"], offset=fitted["offset"])
 
 
 def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:
@@ -227,7 +239,6 @@ def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) 
         "rounds": rounds.progress.state.round_number,
         "strategy": plan.strategy.name,
         "gate": {name: gate[name] for name in kept} | {"sites": len(gate["sites"])},
-        "calibration": gate["calibration"],
         "participants": sorted(counts),
         "examples": sum(count // cell * cell for count in counts.values()),  # no finer than the gate's cell
         "privacy": _privacy(plan),
@@ -245,12 +256,14 @@ def _privacy(plan: Plan) -> str:
     )
 
 
-def _release(releases: Path, vector: Vector, facts: Mapping[str, Any], like: Path) -> Release:
+def _release(
+    releases: Path, vector: Vector, calibration: Calibration, facts: Mapping[str, Any], like: Path
+) -> Release:
     """Write and promote; a run that was killed in between finds its release again."""
     numbers = release_numbers(releases)
     last = read_release(releases / f"{numbers[-1]:04d}")
     number = last.number if last.card.get("campaign") == facts["campaign"] else last.number + 1
-    path = write_release(releases, number, vector, facts, like)
+    path = write_release(releases, number, vector, calibration, facts, like=like)
     promote(releases, number, f"gate of campaign {facts['campaign']}")
     return read_release(path)
 

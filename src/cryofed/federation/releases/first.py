@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from cryofed.errors import InputError, MissingPackageError
@@ -12,7 +14,17 @@ from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.releases.refill import places_in
 from cryofed.federation.releases.store import current_release, first_release
 from cryofed.learning.vector import Vector
+from cryofed.scoring.calibration import UNKNOWN, Calibration
 from cryofed.scoring.scorer import SHIPPED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class First:
+    """A model to begin with."""
+
+    vector: Vector | None  # None: an untrained one
+    calibration: Calibration
+    origin: str
 
 
 def begin_releases(home: Path, plan: Plan, start: Path | None = None, *, untrained: bool = False) -> None:
@@ -36,29 +48,35 @@ def begin_releases(home: Path, plan: Plan, start: Path | None = None, *, untrain
                 "leave --model and --from-scratch away, or give another --home",
             )
         return
-    vector, origin = first_vector(start, untrained=untrained)
+    first = first_model(start, untrained=untrained)
+    vector = first.vector
     if vector is None:
         if find_spec("torch") is None:
             raise MissingPackageError("torch", "train")
         from cryofed.learning.learner import initial_vector
 
         vector = initial_vector(plan.seed)
-    first_release(home / "releases", vector, {"federation": plan.name, "origin": origin})
+    first_release(
+        home / "releases", vector, {"federation": plan.name, "origin": first.origin}, first.calibration
+    )
 
 
-def first_vector(start: Path | None, *, untrained: bool) -> tuple[Vector | None, str]:
-    """The model and where it is from; None is an untrained one. Needs no torch.
+def first_model(start: Path | None, *, untrained: bool) -> First:
+    """The model that is named, by default the shipped one. Needs no torch.
 
     Raises:
         InputError: `start` is not a file of weights.
     """
     if untrained:
-        return None, "untrained"
+        return First(vector=None, calibration=UNKNOWN, origin="untrained")
     path = start or SHIPPED.with_name("weights.safetensors")
     try:
         arrays = load_file(path)
+        with safe_open(path, "np") as file:
+            written = (file.metadata() or {}).get("calibration")
+        calibration = UNKNOWN if written is None else Calibration.from_json(written)
     except Exception as error:  # safetensors raises its own type for a damaged header
         found = type(error).__name__
         raise InputError(path, "weights", f"not readable ({found})", "copy the file again") from None
     layout, _, _ = places_in(SHIPPED.parent)
-    return layout.join(arrays), "given" if start else "shipped"
+    return First(vector=layout.join(arrays), calibration=calibration, origin="given" if start else "shipped")

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from cryofed.federation.releases.refill import places_in, write_like
 from cryofed.federation.releases.signing import check_release, own_key, own_signer, sign_release
 from cryofed.federation.wire.bounds import is_hash
 from cryofed.learning.vector import Layout, Vector, vector_hash
-from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.calibration import UNKNOWN, Calibration
 from cryofed.scoring.scorer import SHIPPED
 
 HISTORY = "history.jsonl"  # of promotions, beside the releases
@@ -35,6 +35,7 @@ class Release:
     path: Path
     layout: Layout
     vector: Vector
+    calibration: Calibration
     card: Mapping[str, Any]
 
     @property
@@ -44,7 +45,13 @@ class Release:
 
 
 def write_release(
-    folder: Path, number: int, vector: Vector, facts: Mapping[str, Any], like: Path = SHIPPED.parent
+    folder: Path,
+    number: int,
+    vector: Vector,
+    calibration: Calibration,
+    facts: Mapping[str, Any],
+    *,
+    like: Path = SHIPPED.parent,
 ) -> Path:
     """Add a release: all three files or none of them. Needs no torch.
 
@@ -52,6 +59,7 @@ def write_release(
         folder: of all releases.
         number: of this one, from 1.
         vector: its numbers, in the layout of `like`.
+        calibration: what its logits mean.
         facts: for the card: parent, plan, strategy, gate, ...
         like: folder of a model of the same network: the release before, or the model that CryoFed ships.
 
@@ -61,6 +69,7 @@ def write_release(
     layout, _, _ = places_in(like)
     card = dict(facts)
     card |= {
+        "calibration": asdict(calibration),
         "release": number,
         "layout": [[n, list(s)] for n, s in zip(layout.names, layout.shapes, strict=True)],
     }
@@ -72,7 +81,7 @@ def write_release(
         raise FederationError(f"{final}: another model is there already; move that folder away")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(temporary, ignore_errors=True)
-    write_like(temporary, like, vector, Calibration.of(card.get("calibration") or {}), card)
+    write_like(temporary, like, vector, calibration, card)
     key = own_key(folder.parent, make=True)
     if key is not None:
         sign_release(temporary, key, number)
@@ -93,6 +102,7 @@ def read_release(path: Path) -> Release:
             tuple(name for name, _ in card["layout"]), tuple(tuple(shape) for _, shape in card["layout"])
         )
         vector = layout.join({name: np.asarray(array, np.float32) for name, array in arrays.items()})
+        calibration = Calibration.of(card.get("calibration") or {})
     except InputError:
         raise
     except Exception as error:  # safetensors raises its own types for a damaged header
@@ -102,7 +112,9 @@ def read_release(path: Path) -> Release:
         raise InputError(
             weights_path, "weights", "not those that card.json names", "copy it again from a site"
         )
-    return Release(number=card["release"], path=path, layout=layout, vector=vector, card=card)
+    return Release(
+        number=card["release"], path=path, layout=layout, vector=vector, calibration=calibration, card=card
+    )
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -198,8 +210,10 @@ def rollback(folder: Path, by: str) -> Release:
     return read_release(folder / f"{parent:04d}")
 
 
-def first_release(folder: Path, vector: Vector, facts: Mapping[str, Any]) -> Release:
+def first_release(
+    folder: Path, vector: Vector, facts: Mapping[str, Any], calibration: Calibration = UNKNOWN
+) -> Release:
     """The release that a federation begins from, made current."""
-    path = write_release(folder, 1, vector, {"parent": None, **facts})
+    path = write_release(folder, 1, vector, calibration, {"parent": None, **facts})
     promote(folder, 1, "founding")
     return read_release(path)

@@ -25,6 +25,8 @@ from cryofed.learning.learner import evaluate, layout, plain_logits
 from cryofed.learning.personalize import FEWEST, calibrated
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.sharpness import WEIGHT
 
 BESIDE = ("auc", "brier", "held_out")  # that travel beside an update
 
@@ -159,7 +161,7 @@ def told_metrics(
         "good": float(metrics.good),
     }
     if calibrate and fewest >= FEWEST:
-        fitted = calibrated(vector, held_out, device=device)
+        fitted = calibrated(vector, held_out, Calibration(sharpness=WEIGHT), device=device)
         values["slope"] = LOGIT.held(in_steps(fitted.slope, fewest))
         values["offset"] = LOGIT.held(in_steps(fitted.offset, fewest))
     return values
