@@ -1,6 +1,6 @@
 """`python -m benchmarks attacks [PART…]`: what an update, and a release, tells an attacker.
 
-Parts: inversion, images, membership, four, head, short, private, page.
+Parts: inversion, images, membership, four, head, few, short, private, page.
 Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
 puts the tables into docs/security.md; a table of which nothing was measured stays. Without a word: all of
 them, about 40 minutes of one processor and, with noise, 5 GB of memory. What a hostile site does to the model
@@ -29,10 +29,12 @@ SEEDS = (1, 2, 3, 4)
 JOBS = 24  # that updates are made of
 PAIRS = 8  # of releases; the jobs of one are those that the other did not have
 SHORT = 4  # pairs
-NOISY = (101, 103, 104)  # pairs with noise, which makes the training slow
 STEPS = 10  # of membership's plan: a site has 200 averages, a third of what 30 steps are for
 ITERATIONS = 200
 NOISE = 1.0
+ROUNDS = 10  # of the default plan
+HEAD = {"steps": 20, "learning_rate": 3e-3, "part": "head"}  # in 12 rounds, as on real averages
+HEAD_ROUNDS, FEW_ROUNDS = 12, 4
 
 
 def inversion() -> object:
@@ -62,22 +64,33 @@ def four() -> object:
 
 
 def head() -> object:
-    """The same draws, where the head alone is trained."""
-    return _releases("head", range(1, 1 + PAIRS), part="head")
+    """The same draws, where the head alone is trained, by the plan of `benchmarks real federation`."""
+    return _releases("head", range(1, 1 + PAIRS), HEAD_ROUNDS, **HEAD)
+
+
+def few() -> object:
+    """The same in fewer rounds."""
+    return _releases("few", range(1, 1 + PAIRS), FEW_ROUNDS, **HEAD)
 
 
 def short() -> object:
-    """The first of these draws, with a third of the steps."""
+    """The first of these draws by the default plan, with a third of the steps."""
     return _releases("short", range(1, 1 + SHORT), steps=STEPS // 3)
 
 
 def private() -> object:
-    """Draws of their own, with DP-SGD."""
+    """The same draws, the head alone, with DP-SGD."""
     rules = GuardRules(private=True, noise_multiplier=NOISE, max_epsilon=0.0)
-    return _releases("private", NOISY, rules)
+    return _releases("private", range(1, 1 + PAIRS), HEAD_ROUNDS, rules, **HEAD)
 
 
-def _releases(kind: str, seeds: Sequence[int], rules: GuardRules | None = None, **changes: Any) -> object:
+def _releases(
+    kind: str,
+    seeds: Sequence[int],
+    rounds: int = ROUNDS,
+    rules: GuardRules | None = None,
+    **changes: Any,
+) -> object:
     """`changes` come over the default training."""
     from benchmarks.attacks.membership import figures, kept_pair
 
@@ -87,7 +100,13 @@ def _releases(kind: str, seeds: Sequence[int], rules: GuardRules | None = None, 
     for seed in np.random.default_rng(os.getpid()).permutation(seeds):  # several processes share the work
         path = CACHE / f"{kind}-{seed}"
         pairs[int(seed)] = kept_pair(
-            path, pool, start, training=training, seed=int(seed), rules=rules or GuardRules()
+            path,
+            pool,
+            start,
+            training=training,
+            rounds=rounds,
+            seed=int(seed),
+            rules=rules or GuardRules(),
         )
     return figures(pool, start, [pairs[seed] for seed in seeds])
 
@@ -98,6 +117,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "membership": membership,
     "four": four,
     "head": head,
+    "few": few,
     "short": short,
     "private": private,
 }

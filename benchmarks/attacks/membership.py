@@ -53,12 +53,12 @@ class Trained:
 Pair = tuple[Trained, Trained]  # each job is in one of the two
 
 
-def plan(training: LocalTraining, seed: int) -> Plan:
-    """Three sites, ten rounds."""
+def plan(training: LocalTraining, rounds: int, seed: int) -> Plan:
+    """Three sites."""
     return Plan(
         name="attacked",
         seed=seed,
-        rounds=RoundRules(count=10),
+        rounds=RoundRules(count=rounds),
         training=training,
         sites=tuple(EnrolledSite(name=name) for name in SITES),
     )
@@ -99,7 +99,14 @@ def release(
 
 
 def kept_pair(
-    path: Path, pool: Labelled, start: Vector, *, training: LocalTraining, seed: int, rules: GuardRules
+    path: Path,
+    pool: Labelled,
+    start: Vector,
+    *,
+    training: LocalTraining,
+    rounds: int,
+    seed: int,
+    rules: GuardRules,
 ) -> Pair:
     """Two releases, the second one of the jobs that the first did not have; each is kept in a file."""
     half = halves(pool, seed)
@@ -107,7 +114,7 @@ def kept_pair(
     for index, members in enumerate((half, ~half)):
         file = path.with_name(f"{path.name}{'ab'[index]}.npz")
         if not file.exists():
-            one = release(pool, start, members, plan(training, 2 * seed + index), rules)
+            one = release(pool, start, members, plan(training, rounds, 2 * seed + index), rules)
             epsilon = -1.0 if one.epsilon is None else one.epsilon
             unfinished = file.with_suffix(f".{os.getpid()}.npz")
             np.savez(unfinished, members=one.members, logits=one.logits, epsilon=epsilon)

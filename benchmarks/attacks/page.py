@@ -10,8 +10,9 @@ RELEASES = {  # by what the row says: the part that measures it
     "default plan": "membership",
     "default plan, four pairs": "four",
     "a third of the steps, four pairs": "short",
-    "the head alone": "head",
-    "private": "private",
+    "the head alone, 12 rounds": "head",
+    "the head alone, 4 rounds": "few",
+    "private, the head alone, 12 rounds": "private",
 }
 GOALS = {"auc": 0.55, "found": 0.02}  # at most
 

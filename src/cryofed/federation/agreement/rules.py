@@ -20,7 +20,9 @@ class GuardRules:
     )
     min_steps: int = number(1, "local steps below which the site sends nothing")
     max_norm: float = number(0.0, "longer updates are shortened to this norm; 0 leaves them")
-    private: bool = switch(False, "DP-SGD: noise on every training step")
+    private: bool = switch(
+        False, "DP-SGD: noise on every training step; costs least with training.part = 'head'"
+    )
     noise_multiplier: float = number(1.0, "of DP-SGD: noise over clip", most=1e6)
     sample_norm: float = number(1.0, "of DP-SGD: clip of each average's gradient", most=1e6)
     max_epsilon: float = number(8.0, "budget over all campaigns of the library; refused above it; 0 has none")
