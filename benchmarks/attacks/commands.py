@@ -1,10 +1,10 @@
 """`python -m benchmarks attacks [PART…]`: what an update, and a release, tells an attacker.
 
-Parts: inversion, images, membership, four, head, few, short, private, page.
+Parts: inversion, images, membership, four, head, few, short, noised, page.
 Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
 puts the tables into docs/security.md; a table of which nothing was measured stays. Without a word: all of
-them, about 40 minutes of one processor and, with noise, 5 GB of memory. What a hostile site does to the model
-is measured by `make bench-strategies` (docs/strategies.md).
+them, about an hour of one processor. What a hostile site does to the model is measured by `make
+bench-strategies` (docs/strategies.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.attacks.averages import CACHE, ROOT, averages, shipped
 from benchmarks.attacks.page import tables
 from benchmarks.measuring.page import write_between
 from cryofed.disk.whole import write_whole
-from cryofed.federation.agreement.plan import LocalTraining
+from cryofed.federation.agreement.plan import HEAD_ALONE, HEAD_ROUNDS, LocalTraining
 from cryofed.federation.agreement.rules import GuardRules
 
 SEEDS = (1, 2, 3, 4)
@@ -31,10 +31,8 @@ PAIRS = 8  # of releases; the jobs of one are those that the other did not have
 SHORT = 4  # pairs
 STEPS = 10  # of membership's plan: a site has 200 averages, a third of what 30 steps are for
 ITERATIONS = 200
-NOISE = 1.0
 ROUNDS = 10  # of the default plan
-HEAD = {"steps": 20, "learning_rate": 3e-3, "part": "head"}  # in 12 rounds, as on real averages
-HEAD_ROUNDS, FEW_ROUNDS = 12, 4
+FEW_ROUNDS = 4
 
 
 def inversion() -> object:
@@ -65,37 +63,34 @@ def four() -> object:
 
 def head() -> object:
     """The same draws, where the head alone is trained, by the plan of `benchmarks real federation`."""
-    return _releases("head", range(1, 1 + PAIRS), HEAD_ROUNDS, **HEAD)
+    return _releases("head", range(1, 1 + PAIRS), HEAD_ROUNDS, HEAD_ALONE)
 
 
 def few() -> object:
     """The same in fewer rounds."""
-    return _releases("few", range(1, 1 + PAIRS), FEW_ROUNDS, **HEAD)
+    return _releases("few", range(1, 1 + PAIRS), FEW_ROUNDS, HEAD_ALONE)
 
 
 def short() -> object:
     """The first of these draws by the default plan, with a third of the steps."""
-    return _releases("short", range(1, 1 + SHORT), steps=STEPS // 3)
+    return _releases("short", range(1, 1 + SHORT), training=LocalTraining(steps=STEPS // 3))
 
 
-def private() -> object:
-    """The same draws, the head alone, with DP-SGD."""
-    rules = GuardRules(private=True, noise_multiplier=NOISE, max_epsilon=0.0)
-    return _releases("private", range(1, 1 + PAIRS), HEAD_ROUNDS, rules, **HEAD)
+def noised() -> object:
+    """The same draws by the plan that `cryofed federation new --noised` writes."""
+    return _releases("noised", range(1, 1 + PAIRS), HEAD_ROUNDS, HEAD_ALONE, GuardRules(noised=True))
 
 
 def _releases(
     kind: str,
     seeds: Sequence[int],
     rounds: int = ROUNDS,
+    training: LocalTraining | None = None,
     rules: GuardRules | None = None,
-    **changes: Any,
 ) -> object:
-    """`changes` come over the default training."""
     from benchmarks.attacks.membership import figures, kept_pair
 
     pool, start = averages(), shipped()
-    training = LocalTraining(**{"steps": STEPS} | changes)
     pairs = {}
     for seed in np.random.default_rng(os.getpid()).permutation(seeds):  # several processes share the work
         path = CACHE / f"{kind}-{seed}"
@@ -103,7 +98,7 @@ def _releases(
             path,
             pool,
             start,
-            training=training,
+            training=training or LocalTraining(steps=STEPS),
             rounds=rounds,
             seed=int(seed),
             rules=rules or GuardRules(),
@@ -119,7 +114,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "head": head,
     "few": few,
     "short": short,
-    "private": private,
+    "noised": noised,
 }
 
 

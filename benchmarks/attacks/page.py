@@ -12,7 +12,7 @@ RELEASES = {  # by what the row says: the part that measures it
     "a third of the steps, four pairs": "short",
     "the head alone, 12 rounds": "head",
     "the head alone, 4 rounds": "few",
-    "private, the head alone, 12 rounds": "private",
+    "the head alone, 12 rounds, noised": "noised",
 }
 GOALS = {"auc": 0.55, "found": 0.02}  # at most
 

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from benchmarks.federations.cells import noise_for
 from benchmarks.real.ours import logits_of, of_job
 from benchmarks.real.sets import RealSet
-from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
+from cryofed.federation.agreement.plan import (
+    HEAD_ALONE,
+    HEAD_ROUNDS,
+    EnrolledSite,
+    Plan,
+    RoundRules,
+    StrategyChoice,
+)
 from cryofed.federation.site.answering import InMemory, Site
 from cryofed.federation.telling.comparison import alone, follow
 from cryofed.learning.metrics import auc
@@ -51,8 +58,7 @@ RULES: Mapping[str, StrategyChoice] = {
     "robust": StrategyChoice(name="robust"),
     "diloco": StrategyChoice(name="diloco"),
 }
-TRAINING = LocalTraining(steps=20, batch=64, learning_rate=3e-3, last_rate=0.05, part="head")
-ROUNDS = 12
+TRAINING, ROUNDS = HEAD_ALONE, HEAD_ROUNDS
 ALONE, FINISH = "alone: ", "finish: "  # ways of one site; the site's name follows
 FINISHED = "fedavg"  # whose model the sites finish: half of it and half of their own
 EPSILON = 8.0
@@ -119,9 +125,10 @@ def _ways(parts: Mapping[str, Labelled], start: Vector, seed: int) -> Iterator[t
             yield from (
                 (f"{FINISH}{site}", (common + vector) / np.float32(2)) for site, vector in own.items()
             )
+    plan = plan_of(parts, RULES["fedavg"], seed)
+    yield "fedavg, noised", _federated(parts, start, replace(plan, guard=replace(plan.guard, noised=True)))
     smallest = min(len(part) for part in parts.values())
     noise = noise_for(EPSILON, smallest, TRAINING.batch, steps)
-    plan = plan_of(parts, RULES["fedavg"], seed)
     rules = replace(
         plan.guard, private=True, noise_multiplier=noise, max_epsilon=EPSILON * 1.01, send_metrics=False
     )

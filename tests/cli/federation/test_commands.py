@@ -6,16 +6,18 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from tests.federation.blob_library import library
 
 from cryofed.cli.main import main
 from cryofed.disk.documents import write_document
 from cryofed.federation.aggregator.gate import Measured, decide
-from cryofed.federation.agreement.plan import GateRules
+from cryofed.federation.agreement.plan import HEAD_ALONE, HEAD_ROUNDS, GateRules
 from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.releases.store import first_release, promote, write_release
-from cryofed.learning.learner import initial_vector
+from cryofed.learning.learner import initial_vector, layout
 from cryofed.scoring.calibration import UNKNOWN
 
 
@@ -55,6 +57,29 @@ def test_a_plan_is_run_to_a_release_a_report_and_a_status(
     told = capsys.readouterr().out
     assert "campaign 1: 2 rounds" in told
     assert "round 2: 2/2 sites" in told
+
+
+def test_a_noised_plan_trains_the_head_with_noise_and_its_gate_still_answers(
+    plan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("opacus")
+    path, sites = plan.parent / "noised.toml", "north=north.db,south=south.db"
+    assert main(["federation", "new", str(path), "--name", "noised", "--sites", sites, "--noised"]) == 0
+    assert capsys.readouterr().out == f"{path}: 2 sites, 12 rounds of fedavg\n"
+    written = read_plan(path)
+    assert (written.guard.noised, written.guard.private) == (True, False)
+    assert (written.training, written.rounds.count) == (HEAD_ALONE, HEAD_ROUNDS)
+    path.write_text(path.read_text().replace("count = 12", "count = 2").replace("steps = 20", "steps = 4"))
+    assert main(["federation", "run", str(path)]) == 0
+    gate = json.loads((plan.parent / "noised/campaigns/0001/gate.json").read_text())
+    assert {*gate["sites"]} == {"north", "south"}
+    first, second = (
+        load_file(plan.parent / f"noised/{name}")
+        for name in ("releases/0001/weights.safetensors", "campaigns/0001/checkpoint.safetensors")
+    )
+    moved = np.abs(second["vector"] - layout().join(first)) > 0
+    assert (moved == layout().span("head.")).mean() > 0.99  # nothing but the head
+    assert not moved[~layout().span("head.")].any()
 
 
 def test_mistakes_are_one_line_with_a_remedy(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import torch
 from tests.federation.labelled_blobs import source
 
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan, RoundRules, StrategyChoice
-from cryofed.federation.agreement.rules import GuardRules
+from cryofed.federation.agreement.rules import GuardRules, stricter
 from cryofed.federation.site.answering import Site, answer
 from cryofed.federation.wire.orders import EMPTY, Answer, order, pack_order, unpack_numbers
 from cryofed.federation.wire.parcels import unpack_update
@@ -166,6 +166,29 @@ def test_private_training_is_charged_once_even_when_asked_twice(tmp_path: Path) 
     assert again.vector.tobytes() == update.vector.tobytes()
     assert update.metrics == {}
     assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 1
+
+
+def test_noised_training_is_noised_and_neither_charged_nor_silent(tmp_path: Path) -> None:
+    pytest.importorskip("opacus")
+    policy = GuardRules(noised=True, noise_multiplier=2.0)
+    update = trained(at=site(tmp_path, policy))
+    assert trained(at=site(tmp_path, policy)).vector.tobytes() == update.vector.tobytes()
+    other = trained(at=site(tmp_path / "other", policy))  # the same averages by another site's key
+    assert not np.allclose(other.vector, update.vector, atol=1e-5)
+    assert not (tmp_path / "ledger.jsonl").exists()
+    assert {"auc", "held_out"} <= set(update.metrics)
+    assert "loss" not in update.metrics
+    made = order(
+        "evaluate", 1, initial_vector(0), plan_hash=PLAN.hash, start_hash="0" * 64, layout_hash=layout().hash
+    )
+    assert "0.auc" in unpack_numbers(answer(pack_order(made), PLAN, site(tmp_path, policy)).data).values
+
+
+def test_whoever_asks_for_noise_gets_at_least_what_they_ask() -> None:
+    loud, promised = GuardRules(noised=True, noise_multiplier=2.0), GuardRules(private=True, max_epsilon=20.0)
+    both = stricter(loud, promised)
+    assert (both.private, both.noised, both.noise_multiplier, both.max_epsilon) == (True, True, 2.0, 20.0)
+    assert stricter(GuardRules(noise_multiplier=9.0), loud).noise_multiplier == 2.0  # 9 was a mere default
 
 
 def test_a_site_trains_and_evaluates_where_it_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,16 @@ from cryofed.cli.numbers import count
 from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, OutputError
 from cryofed.federation.agreement.engines import load_engine
-from cryofed.federation.agreement.plan import EnrolledSite, Plan, RoundRules, StrategyChoice
+from cryofed.federation.agreement.plan import (
+    HEAD_ALONE,
+    HEAD_ROUNDS,
+    EnrolledSite,
+    Plan,
+    RoundRules,
+    StrategyChoice,
+)
 from cryofed.federation.agreement.plan_file import commented_plan, plan_of
+from cryofed.federation.agreement.rules import GuardRules
 from cryofed.schema.fields import NAME
 from cryofed.schema.reading import parse_toml
 
@@ -29,7 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", default="embedded", help="who carries the vectors (default: %(default)s)")
     parser.add_argument("--strategy", default="fedavg", help="default: %(default)s")
-    parser.add_argument("--rounds", type=count, default=RoundRules().count, help="default: %(default)s")
+    parser.add_argument(
+        "--rounds", type=count, help=f"default: {RoundRules().count}, with --noised {HEAD_ROUNDS}"
+    )
+    parser.add_argument(
+        "--noised",
+        action="store_true",
+        help="hide which averages took part: train the head alone, with noise in every step",
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
 
 
@@ -41,10 +56,17 @@ def run(options: argparse.Namespace) -> None:
         raise OutputError(options.plan.parent, "folder", "not there", "make it first")
     load_engine(options.engine, "--engine")
     sites = tuple(_site(word) for word in options.sites.split(",") if word)
-    plan = Plan(
+    usual = (
+        Plan(rounds=RoundRules(count=HEAD_ROUNDS), training=HEAD_ALONE, guard=GuardRules(noised=True))
+        if options.noised
+        else Plan()
+    )
+    rounds = options.rounds or usual.rounds.count
+    plan = replace(
+        usual,
         name=options.name,
         engine=options.engine,
-        rounds=replace(Plan().rounds, count=options.rounds, min_updates=max(1, min(2, len(sites)))),
+        rounds=replace(usual.rounds, count=rounds, min_updates=max(1, min(2, len(sites)))),
         strategy=StrategyChoice(name=options.strategy),
         sites=sites,
     )

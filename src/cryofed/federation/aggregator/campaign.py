@@ -248,11 +248,12 @@ def _facts(rounds: Rounds, start: Release, plan: Plan, gate: Mapping[str, Any]) 
 def _privacy(plan: Plan) -> str:
     """What the plan promises; each site's own ledger has what was spent, and may promise more."""
     guard = plan.guard
+    steps = f"noise {guard.noise_multiplier:g} at clip {guard.sample_norm:g} per class average"
     if not guard.private:
-        return "none is promised by the plan"
+        return "none is promised by the plan" + (f"; every step has {steps}" if guard.noised else "")
     return (
-        f"DP-SGD at every site: noise {guard.noise_multiplier:g} at clip {guard.sample_norm:g} per class "
-        f"average; at most epsilon {guard.max_epsilon:g} over all campaigns, by each site's own ledger"
+        f"DP-SGD at every site: {steps}; at most epsilon {guard.max_epsilon:g} over all campaigns, by each "
+        "site's own ledger"
     )
 
 

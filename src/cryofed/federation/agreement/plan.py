@@ -69,6 +69,11 @@ class LocalTraining:
     augment: bool = switch(True, "quarter turns and flips")
 
 
+# A federation of trained models needs no more (docs/real-federation.md), in twelve rounds.
+HEAD_ALONE = LocalTraining(steps=20, learning_rate=3e-3, part="head")
+HEAD_ROUNDS = 12
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionRules:
     """What an update must fulfil before any arithmetic."""

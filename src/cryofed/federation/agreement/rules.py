@@ -23,6 +23,9 @@ class GuardRules:
     private: bool = switch(
         False, "DP-SGD: noise on every training step; costs least with training.part = 'head'"
     )
+    noised: bool = switch(
+        False, "the same noise, and neither a budget nor a promised epsilon; metrics and gate as without it"
+    )
     noise_multiplier: float = number(1.0, "of DP-SGD: noise over clip", most=1e6)
     sample_norm: float = number(1.0, "of DP-SGD: clip of each average's gradient", most=1e6)
     max_epsilon: float = number(8.0, "budget over all campaigns of the library; refused above it; 0 has none")
@@ -42,10 +45,11 @@ def stricter(plan: GuardRules, site: GuardRules) -> GuardRules:
         "min_steps": max(plan.min_steps, site.min_steps),
         "max_norm": _least_above_zero(plan.max_norm, site.max_norm),
         "private": plan.private or site.private,
-        # A side's rules of DP-SGD count only if that side asks for DP-SGD: otherwise they are mere defaults.
-        "noise_multiplier": max(_of(plan, site, "noise_multiplier")),
-        "sample_norm": min(_of(plan, site, "sample_norm")),
-        "max_epsilon": _least_above_zero(*_of(plan, site, "max_epsilon")),
+        "noised": plan.noised or site.noised,
+        # A side's rules of noise count only if that side asks for noise: otherwise they are mere defaults.
+        "noise_multiplier": max(_of(plan, site, "noise_multiplier", "private", "noised")),
+        "sample_norm": min(_of(plan, site, "sample_norm", "private", "noised")),
+        "max_epsilon": _least_above_zero(*_of(plan, site, "max_epsilon", "private")),
         "send_metrics": plan.send_metrics and site.send_metrics,
         "codec": codec,
         "keep": keep,
@@ -55,8 +59,8 @@ def stricter(plan: GuardRules, site: GuardRules) -> GuardRules:
     return GuardRules(**chosen)
 
 
-def _of(plan: GuardRules, site: GuardRules, name: str) -> tuple[float, float]:
-    asked = [rules for rules in (plan, site) if rules.private] or [plan, site]
+def _of(plan: GuardRules, site: GuardRules, name: str, *asking: str) -> tuple[float, float]:
+    asked = [rules for rules in (plan, site) if any(getattr(rules, one) for one in asking)] or [plan, site]
     return getattr(asked[0], name), getattr(asked[-1], name)
 
 

@@ -136,6 +136,11 @@ def _guards(plan: Plan) -> Iterator[str]:
             f"Every step is noised (DP-SGD, noise {guard.noise_multiplier:g} at clip {guard.sample_norm:g}); "
             f"the budget is epsilon {guard.max_epsilon:g}."
         )
+    elif guard.noised:
+        yield (
+            f"Every step is noised (noise {guard.noise_multiplier:g} at clip {guard.sample_norm:g}) without "
+            "a budget: this agreement promises no differential privacy."
+        )
     else:
         yield "Updates are not noised: this agreement promises no differential privacy."
 

@@ -256,7 +256,9 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     vector, kept = strategy.site_round(order.vector, memory.strategy, trainer)
     metrics = {}
     if rules.send_metrics and not rules.private:
-        metrics = counted_metrics(order, plan, site, layout) | {"loss": LOSS.held(trainer.loss)}
+        metrics = dict(counted_metrics(order, plan, site, layout))
+        if not rules.noised:  # that of the batches would tell what the noise hides
+            metrics["loss"] = LOSS.held(trainer.loss)
     update = Update(
         site=site.name,
         round_number=order.round_number,

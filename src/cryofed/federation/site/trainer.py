@@ -46,8 +46,8 @@ class Trainer:
         settings = training_settings(self.plan.training, learning_rate=rate, pull=pull)
         self._calls += 1
         check_work(settings, self.steps, self.site.work)
-        if self.rules.private:
-            trained = self._privately(vector, settings, drift)
+        if self.rules.private or self.rules.noised:
+            trained = self._noised(vector, settings, drift)
         else:
             seed = seed_of(f"{self.plan.seed}:{self.site.name}:{self.order.round_number}:{self._calls}")
             trained = train(
@@ -68,22 +68,23 @@ class Trainer:
             found = f"{self.site.work.max_seconds:g} s were over after {step} steps"
             raise GuardError("seconds", f"{found}; raise work.max_seconds, or ask for a lighter plan")
 
-    def _privately(self, vector: Vector, settings: TrainingSettings, drift: Vector | None) -> Trained:
-        """DP-SGD, charged to the site's ledger before it begins."""
+    def _noised(self, vector: Vector, settings: TrainingSettings, drift: Vector | None) -> Trained:
+        """DP-SGD; where it is private, charged to the site's ledger before it begins."""
         from cryofed.learning.private import Privacy, sampling_rate, train_privately
 
         if self.site.folder is None:
-            raise GuardError("ledger", "private training keeps a ledger; give the site a folder")
-        charge(
-            self.site.folder,
-            self.site.source,
-            self.labelled,
-            self.order,
-            rate=sampling_rate(len(self.labelled), settings),
-            noise=self.rules.noise_multiplier,
-            steps=settings.steps,
-            most=self.rules.max_epsilon,
-        )
+            raise GuardError("ledger", "noised training keeps a key and a ledger; give the site a folder")
+        if self.rules.private:
+            charge(
+                self.site.folder,
+                self.site.source,
+                self.labelled,
+                self.order,
+                rate=sampling_rate(len(self.labelled), settings),
+                noise=self.rules.noise_multiplier,
+                steps=settings.steps,
+                most=self.rules.max_epsilon,
+            )
         # All that the training depends on: two trainings that differ in anything have unlike noise.
         seed = secret_seed(
             self.site.folder,
