@@ -21,6 +21,7 @@ from cryofed.federation.aggregator.rounds import open_rounds
 from cryofed.federation.agreement.agreed import Agreement, agreement_of
 from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan
 from cryofed.federation.agreement.plan_file import commented_plan
+from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.agreement.signing import KIND, issue, opened_agreement, sign_agreement
 from cryofed.federation.agreement.words import described, differences
 from cryofed.federation.engines.remote.agreeing import consent_of, prepare, signed_agreement
@@ -174,6 +175,20 @@ def test_the_words_and_the_difference_name_what_counts(signer: Signer) -> None:
     assert "plan.training.steps: 30 -> 77" in differences(old, new)
     assert not [line for line in differences(old, new) if line.startswith(("made", "version"))]
     assert agreement_of(plan, authority, new) is new  # the same terms are no new version
+
+
+@pytest.mark.parametrize(
+    ("guard", "said"),
+    [
+        (GuardRules(), "Updates are not noised: this agreement promises no"),
+        (GuardRules(noised=True), "noised (noise 1 at clip 1) without a budget: this agreement promises no"),
+        (GuardRules(private=True, noised=True), "noise 1 at clip 1); the budget is epsilon 8"),
+    ],
+)
+def test_the_words_say_what_noise_there_is_and_whether_it_promises(guard: GuardRules, said: str) -> None:
+    told = described(agreement_of(replace(PLAN, guard=guard), "SHA256:AB"))
+    assert sum("nois" in line for line in told) == 1
+    assert any(said in line for line in told)
 
 
 def test_a_plan_that_was_not_signed_does_not_run(one: Founded) -> None:
