@@ -1,6 +1,6 @@
 """`python -m benchmarks attacks [PART…]`: what an update, and a release, tells an attacker.
 
-Parts: inversion, images, membership, four, head, few, short, noised, page.
+Parts: inversion, images, membership, four, head, few, short, noised, twice, page.
 Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
 puts the tables into docs/security.md; a table of which nothing was measured stays. Without a word: all of
 them, about an hour of one processor. What a hostile site does to the model is measured by `make
@@ -81,6 +81,12 @@ def noised() -> object:
     return _releases("noised", range(1, 1 + PAIRS), HEAD_ROUNDS, HEAD_ALONE, GuardRules(noised=True))
 
 
+def twice() -> object:
+    """The same with twice the noise."""
+    rules = GuardRules(noised=True, noise_multiplier=2 * GuardRules().noise_multiplier)
+    return _releases("twice", range(1, 1 + PAIRS), HEAD_ROUNDS, HEAD_ALONE, rules)
+
+
 def _releases(
     kind: str,
     seeds: Sequence[int],
@@ -115,6 +121,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "few": few,
     "short": short,
     "noised": noised,
+    "twice": twice,
 }
 
 

@@ -13,6 +13,7 @@ RELEASES = {  # by what the row says: the part that measures it
     "the head alone, 12 rounds": "head",
     "the head alone, 4 rounds": "few",
     "the head alone, 12 rounds, noised": "noised",
+    "the same, twice the noise": "twice",
 }
 GOALS = {"auc": 0.55, "found": 0.02}  # at most
 

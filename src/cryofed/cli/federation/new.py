@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noised",
         action="store_true",
-        help="hide which averages took part: train the head alone, with noise in every step",
+        help="hide better which averages took part: train the head alone, with noise in every step",
     )
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
 
