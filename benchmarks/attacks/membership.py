@@ -26,7 +26,6 @@ from cryofed.federation.agreement.plan import EnrolledSite, LocalTraining, Plan,
 from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.engines.embedded.carrier import embedded
 from cryofed.federation.site.answering import InMemory, Site
-from cryofed.federation.site.guard.ledger import Ledger, statement
 from cryofed.federation.site.trainer import one_thread
 from cryofed.learning.learner import layout, plain_logits
 from cryofed.learning.metrics import auc
@@ -47,7 +46,6 @@ class Trained:
 
     members: NDArray[np.bool_]
     logits: Numbers
-    epsilon: float | None
 
 
 Pair = tuple[Trained, Trained]  # each job is in one of the two
@@ -89,13 +87,8 @@ def release(
         ):
             run_rounds(rounds, carrier)
             vector = np.array(rounds.vector)
-        epsilon = None
-        if rules.private:
-            epsilon = max(
-                statement(Ledger(home / name / "ledger.jsonl").spends(name)).epsilon for name in SITES
-            )
     with one_thread():
-        return Trained(members=members, logits=plain_logits(vector, pool), epsilon=epsilon)
+        return Trained(members=members, logits=plain_logits(vector, pool))
 
 
 def kept_pair(
@@ -115,17 +108,11 @@ def kept_pair(
         file = path.with_name(f"{path.name}{'ab'[index]}.npz")
         if not file.exists():
             one = release(pool, start, members, plan(training, rounds, 2 * seed + index), rules)
-            epsilon = -1.0 if one.epsilon is None else one.epsilon
             unfinished = file.with_suffix(f".{os.getpid()}.npz")
-            np.savez(unfinished, members=one.members, logits=one.logits, epsilon=epsilon)
+            np.savez(unfinished, members=one.members, logits=one.logits)
             unfinished.replace(file)
         with np.load(file, allow_pickle=False) as known:
-            spent = float(known["epsilon"])
-            made.append(
-                Trained(
-                    members=known["members"], logits=known["logits"], epsilon=None if spent < 0 else spent
-                )
-            )
+            made.append(Trained(members=known["members"], logits=known["logits"]))
     return made[0], made[1]
 
 
@@ -210,6 +197,4 @@ def figures(pool: Labelled, start: Vector, pairs: Sequence[Pair]) -> dict[str, l
     for one in (one for pair in pairs for one in pair):
         for who, them in (("members", one.members), ("others", ~one.members)):
             figures.setdefault(f"model auc {who}", []).append(auc(one.logits[them], pool.good[them]))
-        if one.epsilon is not None:
-            figures.setdefault("epsilon", []).append(one.epsilon)
     return figures

@@ -59,7 +59,6 @@ def _membership(found: Mapping[str, Mapping[str, Any] | None]) -> str:
     for kind, told in found.items():
         if not told:
             continue
-        spent = f", ε = {statistics.mean(told['epsilon']):.1f} per average" if "epsilon" in told else ""
         own = f"{_mean(told['model auc members'])}, {_mean(told['model auc others'])}"
         for attacker in ("difference", "likelihood ratio"):
             if f"{attacker} auc" in told:
@@ -67,7 +66,7 @@ def _membership(found: Mapping[str, Mapping[str, Any] | None]) -> str:
                 met = statistics.mean(area) <= GOALS["auc"] and statistics.mean(share) <= GOALS["found"]
                 lot, lots = told[f"{attacker} auc by chance"], told[f"{attacker} found by chance"]
                 lines.append(
-                    f"| {kind}{spent} | {attacker} | {_mean(area)} | {_mean(lot)} | {_mean(share, 100)} % "
+                    f"| {kind} | {attacker} | {_mean(area)} | {_mean(lot)} | {_mean(share, 100)} % "
                     f"| {_mean(lots, 100)} % | {'met' if met else 'not met'} | {own} |"
                 )
     (before,) = next(told["model auc before"] for told in found.values() if told)

@@ -34,7 +34,7 @@ from cryofed.learning.export import write_model
 from cryofed.learning.learner import TrainingSettings, evaluate, initial_vector, train
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.calibration import UNKNOWN
 from cryofed.workers import pool
 
 ALIKE = 0.005  # two AUC that differ by less are told as the same
@@ -209,7 +209,7 @@ def _last(home: Path) -> Vector:
 def _export(folder: Path, vector: Vector, settings: Settings) -> Path:
     """The federated model's files, whatever the gate decided."""
     card = {"note": "made by cryofed demo", "seed": settings.seed, "rounds": settings.rounds}
-    write_model(folder, vector, Calibration(jobs=None), card)  # of its own, and untrained at first
+    write_model(folder, vector, UNKNOWN, card)
     return folder / "model.onnx"
 
 

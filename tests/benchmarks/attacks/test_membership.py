@@ -31,8 +31,8 @@ def pairs(pool: Labelled, leak: float) -> list[Pair]:
         said = [rng.normal(leak * members, 1.0) * np.where(pool.good, 1, -1) for members in (half, ~half)]
         made.append(
             (
-                Trained(members=half, logits=said[0], epsilon=None),
-                Trained(members=~half, logits=said[1], epsilon=None),
+                Trained(members=half, logits=said[0]),
+                Trained(members=~half, logits=said[1]),
             )
         )
     return made
