@@ -21,6 +21,7 @@ from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.learning.learner import initial_vector
 from cryofed.library.labels import Labelling
 from cryofed.library.store import Library
+from cryofed.scoring.calibration import UNKNOWN
 
 BIRD = "canary-7f3a"
 NAMES = ("north", "south")
@@ -84,7 +85,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     sites["west"] = Site(name="west", source=LibraryFile(top / f"{BIRD}-lost.db"), folder=top / "west")
     sent.clear()
     home = top / "home"
-    first_release(home / "releases", initial_vector(0), {"origin": "untrained"})
+    first_release(home / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"})
     run_campaign(home, plan, Tapped(plan, sites, answer))
     return home, libraries
 

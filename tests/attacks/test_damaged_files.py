@@ -27,6 +27,7 @@ from cryofed.federation.releases.store import current_release, first_release
 from cryofed.federation.site.answering import Site
 from cryofed.federation.wire.orders import pack_order
 from cryofed.learning.learner import initial_vector
+from cryofed.scoring.calibration import UNKNOWN
 from cryofed.web.monitor.routes import monitor_app
 
 NAMES = ("alpha", "beta", "gamma")
@@ -124,7 +125,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def campaign(home: Path) -> None:
     if current_release(home / "releases") is None:
-        first_release(home / "releases", initial_vector(0), {"origin": "untrained"})
+        first_release(home / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"})
     sites = {name: Site(name=name, source=source(seed)) for seed, name in enumerate(PLAN.site_names)}
     with embedded(PLAN, sites, inline=True) as carrier:
         run_campaign(home, PLAN, carrier)

@@ -37,6 +37,7 @@ from cryofed.federation.strategies.strategy import State
 from cryofed.federation.wire.orders import order, pack_order
 from cryofed.learning.learner import initial_vector, layout
 from cryofed.learning.vector import Vector, vector_hash
+from cryofed.scoring.calibration import UNKNOWN
 
 SMALL: Vector = np.arange(8, dtype=np.float32)
 HASH = "0" * 64
@@ -92,7 +93,7 @@ def write_checkpoint(folder: Path) -> None:
 def write_release(folder: Path) -> None:
     from cryofed.federation.releases.store import first_release
 
-    first_release(folder / "releases", initial_vector(0), {"origin": "untrained"})
+    first_release(folder / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"})
 
 
 # What writes a file, the file, what reads it, and whether it may read as if it were not there.

@@ -47,7 +47,9 @@ def federation(home: Path, releases: int = 1) -> Path:
     """A federation's folder with a first release and others, each with numbers of its own."""
     layout, _, _ = places_in(SHIPPED.parent)
     chance = np.random.default_rng(len(home.parts))
-    first_release(home / "releases", chance.normal(size=layout.size).astype(np.float32), {"origin": "test"})
+    first_release(
+        home / "releases", chance.normal(size=layout.size).astype(np.float32), UNKNOWN, {"origin": "test"}
+    )
     for number in range(2, releases + 1):
         vector = chance.normal(size=layout.size).astype(np.float32)
         write_release(home / "releases", number, vector, UNKNOWN, CARD | {"campaign": number})

@@ -116,7 +116,7 @@ def tell_story(out: Path, settings: Settings, tell: Tell) -> Story:
     home.mkdir()
     write_whole(home / "plan.toml", commented_plan(plan).encode())
     start = initial_vector(settings.seed)
-    first_release(home / "releases", start, {"note": "untrained"})
+    first_release(home / "releases", start, UNKNOWN, {"note": "untrained"})
     curve = [evaluate(start, world.unseen).auc]
     tell("sites learn together", 0.2)
 

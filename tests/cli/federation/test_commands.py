@@ -108,7 +108,7 @@ def test_releases_are_listed_shown_rolled_back_and_promoted_with_a_reason(
 
     assert "run the plan first" in said("list", str(plan), status=1)
     releases = plan.parent / "demo/releases"
-    first = first_release(releases, initial_vector(0), {"origin": "untrained"})
+    first = first_release(releases, initial_vector(0), UNKNOWN, {"origin": "untrained"})
     card = {"parent": first.hash, "campaign": 1, "strategy": "fedavg", "rounds": 2}
     write_release(releases, 2, initial_vector(1), UNKNOWN, card)
     promote(releases, 2, "gate of campaign 1")
@@ -133,7 +133,7 @@ def test_releases_are_listed_shown_rolled_back_and_promoted_with_a_reason(
 
 def test_a_site_finishes_a_release_for_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     library(tmp_path / "north.db", 0)
-    release = first_release(tmp_path / "releases", initial_vector(0), {"origin": "untrained"}).path
+    release = first_release(tmp_path / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"}).path
     out = tmp_path / "personal"
     words = ["site", "personalize", str(release), "--library", str(tmp_path / "north.db")]
     words += ["--model", str(release), "--epochs", "1", "--out", str(out), "--trust", str(tmp_path)]

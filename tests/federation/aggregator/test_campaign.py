@@ -19,6 +19,7 @@ from cryofed.federation.releases.store import HISTORY, current_release, first_re
 from cryofed.federation.site.answering import Site
 from cryofed.federation.telling.campaign_report import write_report
 from cryofed.learning.learner import initial_vector
+from cryofed.scoring.calibration import UNKNOWN
 from cryofed.scoring.scorer import open_model
 from cryofed.scoring.sharpness import WEIGHT
 
@@ -34,7 +35,7 @@ SHORT = replace(PLAN, rounds=RoundRules(count=1), training=LocalTraining(steps=2
 
 def campaign(home: Path, plan: Plan = PLAN) -> Campaign:
     if current_release(home / "releases") is None:
-        first_release(home / "releases", initial_vector(0), {"origin": "untrained"})
+        first_release(home / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"})
     sites = {name: Site(name=name, source=source(seed)) for seed, name in enumerate(plan.site_names)}
     with embedded(plan, sites, inline=True) as carrier:
         return run_campaign(home, plan, carrier)

@@ -27,6 +27,7 @@ from cryofed.federation.wire.codecs import encode
 from cryofed.federation.wire.orders import Answer, Numbers, pack_numbers, unpack_order
 from cryofed.federation.wire.parcels import pack_update
 from cryofed.federation.wire.updates import Update
+from cryofed.scoring.calibration import UNKNOWN
 from cryofed.scoring.scorer import SHIPPED
 from safetensors.numpy import load_file
 
@@ -55,7 +56,7 @@ class Carrier:
 home = Path(sys.argv[1])
 layout, _, _ = places_in(SHIPPED.parent)
 start = layout.join(load_file(SHIPPED.with_name("weights.safetensors")))
-first_release(home / "releases", start, {"origin": "shipped"})
+first_release(home / "releases", start, UNKNOWN, {"origin": "shipped"})
 plan = Plan(rounds=RoundRules(count=2), sites=(EnrolledSite(name="a"), EnrolledSite(name="b")))
 campaign = run_campaign(home, plan, Carrier())
 assert campaign.decision.promoted and campaign.release.number == 2

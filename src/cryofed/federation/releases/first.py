@@ -57,7 +57,7 @@ def begin_releases(home: Path, plan: Plan, start: Path | None = None, *, untrain
 
         vector = initial_vector(plan.seed)
     first_release(
-        home / "releases", vector, {"federation": plan.name, "origin": first.origin}, first.calibration
+        home / "releases", vector, first.calibration, {"federation": plan.name, "origin": first.origin}
     )
 
 

@@ -21,7 +21,7 @@ from cryofed.federation.releases.refill import places_in, write_like
 from cryofed.federation.releases.signing import check_release, own_key, own_signer, sign_release
 from cryofed.federation.wire.bounds import is_hash
 from cryofed.learning.vector import Layout, Vector, vector_hash
-from cryofed.scoring.calibration import UNKNOWN, Calibration
+from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.scorer import SHIPPED
 
 HISTORY = "history.jsonl"  # of promotions, beside the releases
@@ -211,7 +211,7 @@ def rollback(folder: Path, by: str) -> Release:
 
 
 def first_release(
-    folder: Path, vector: Vector, facts: Mapping[str, Any], calibration: Calibration = UNKNOWN
+    folder: Path, vector: Vector, calibration: Calibration, facts: Mapping[str, Any]
 ) -> Release:
     """The release that a federation begins from, made current."""
     path = write_release(folder, 1, vector, calibration, {"parent": None, **facts})

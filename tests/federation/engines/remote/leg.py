@@ -25,6 +25,7 @@ from cryofed.federation.releases.refill import places_in
 from cryofed.federation.releases.store import first_release, release_numbers
 from cryofed.federation.site.answering import Site
 from cryofed.schema.reading import parse_toml
+from cryofed.scoring.calibration import UNKNOWN
 from cryofed.scoring.scorer import SHIPPED
 
 ROUNDS = 3
@@ -50,7 +51,7 @@ def main(engine: str, home: Path, last: int, port: int) -> None:
     if not release_numbers(home / "releases"):
         layout, _, _ = places_in(SHIPPED.parent)
         start = layout.join(load_file(SHIPPED.with_name("weights.safetensors")))
-        first_release(home / "releases", start, {"origin": "shipped"})
+        first_release(home / "releases", start, UNKNOWN, {"origin": "shipped"})
 
     def listen(event: str, facts: Mapping[str, Any]) -> None:
         if event == "round_closed" and facts["round"] == last < ROUNDS:

@@ -30,6 +30,7 @@ from cryofed.federation.engines.remote import processes
 from cryofed.federation.releases.store import first_release
 from cryofed.federation.running import make_ready, run_next
 from cryofed.learning.learner import initial_vector
+from cryofed.scoring.calibration import UNKNOWN
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -53,7 +54,7 @@ def undisturbed(
     folder = tmp_path_factory.mktemp("undisturbed")
     sites = tuple(replace(site, library=str(libraries[site.name])) for site in PLAN.sites)
     (folder / "plan.toml").write_text(commented_plan(replace(PLAN, engine="embedded", sites=sites)))
-    first_release(folder / "home" / "releases", initial_vector(0), {"origin": "untrained"})
+    first_release(folder / "home" / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"})
     run_next(make_ready(folder / "plan.toml", home=folder / "home"))
     return libraries, ended_at(folder / "home")
 
@@ -103,7 +104,7 @@ def finished(deployment: Deployment, folder: Path, libraries: dict[str, Path]) -
     """Run to the end, again where a line says so; the lines."""
     home, lines = folder / PLAN.name, []
     agreed = read_plan(folder / "plan.toml")
-    first_release(home / "releases", initial_vector(0), {"origin": "untrained"})
+    first_release(home / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"})
     with deployment.here(agreed, libraries, home) as running, kept_alive(deployment, home / "sites"):
         for _ in range(4):
             try:

@@ -25,6 +25,7 @@ from cryofed.federation.engines.deployment import deployment_of
 from cryofed.federation.engines.remote.connection import free_port
 from cryofed.federation.releases.store import first_release
 from cryofed.learning.learner import initial_vector
+from cryofed.scoring.calibration import UNKNOWN
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -70,7 +71,7 @@ def run(folder: Path, plan: Plan, libraries: dict[str, Path]) -> Campaign:
     plan = replace(plan, network=NetworkRules(port=free_port()))
     (folder / "plan.toml").write_text(commented_plan(plan))
     agreed = read_plan(folder / "plan.toml")
-    first_release(home / "releases", initial_vector(0), {"origin": "untrained"})
+    first_release(home / "releases", initial_vector(0), UNKNOWN, {"origin": "untrained"})
     found = deployment_of(plan.engine)
     with found.here(agreed, libraries, home) as running:
         return found.run(running, folder / "plan.toml", home)
