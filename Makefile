@@ -21,8 +21,9 @@ TORCH ?= torch==2.13.0
 EXTRAS ?= dev,flare
 # The releases to install with; `make LOCK=` takes the newest ones that pyproject.toml allows.
 LOCK ?= --constraint constraints.txt --build-constraint constraints.txt
-# The tests run on this many processes.
+# The tests run on this many processes, each on one thread: two threads each on as many cores only wait.
 WORKERS ?= auto
+test: export OMP_NUM_THREADS = 1
 
 .PHONY: demo test test-flare $(APART:%=test-%) test-silent test-pythons lint check docs build lock $(APART:%=lock-%) fuzz bench clean
 

@@ -1,7 +1,7 @@
 """How hard may sites train from a model that is good already? The first campaign of every new federation.
 
-Five unlike sites as in `benchmarks strategies` (mixed), FedAvg, ten rounds from the model that CryoFed ships,
-in its own network. `python -m benchmarks gentle` goes on from its cache and writes the table of
+Five unlike sites as in `benchmarks strategies` (mixed), FedAvg, from the model that CryoFed ships, in its own
+network. `python -m benchmarks gentle` goes on from its cache and writes the table of
 docs/federation.md.
 """
 
@@ -15,20 +15,27 @@ import numpy as np
 
 from benchmarks.federations.cells import ROOT, Cell, arrays_of, network_of, result, starting_vector
 from benchmarks.measuring.page import write_between
+from cryofed.federation.agreement.plan import USUAL
 from cryofed.federation.site.trainer import one_thread
 from cryofed.learning.learner import logits
 from cryofed.learning.metrics import auc
 
 PAGE = ROOT / "docs" / "federation.md"
 BASE = Cell(network="shipped", start="shipped", batch=64, held_out_jobs=12, test_jobs=60)
-WAYS = (  # learning rate, share of it in the last round, local steps a round
-    (1e-3, 1.0, 50),
-    (1e-3, 0.05, 10),
-    (3e-4, 0.05, 30),
-    (3e-4, 0.05, 10),
-    (1e-4, 0.05, 30),
-    (1e-4, 0.05, 10),
-    (3e-5, 0.05, 10),
+ALL = replace(BASE, last_rate=0.05)
+HEAD = replace(
+    ALL,
+    part="head",
+    rounds=USUAL.rounds.count,
+    steps=USUAL.training.steps,
+    learning_rate=USUAL.training.learning_rate,
+)
+WAYS = (
+    replace(ALL, learning_rate=3e-4, steps=30),
+    replace(ALL, learning_rate=1e-4, steps=30),
+    replace(HEAD, rounds=12),
+    HEAD,
+    replace(HEAD, project_share=USUAL.guard.project_share),
 )
 
 
@@ -47,17 +54,18 @@ def gains(cell: Cell) -> tuple[float, list[float]]:
 def table(seeds: int) -> str:
     """A row for each way of training."""
     lines = [
-        "| learning rate | in the last round | steps a round | unseen molecules | sites' own held-out jobs "
-        "| worst site |",
-        "|---|---|---|---|---|---|",
+        "| trained | projects | rounds | steps a round | learning rate | in the last round "
+        "| unseen molecules | sites' own held-out jobs | worst site |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for rate, last, steps in WAYS:
-        cell = replace(BASE, learning_rate=rate, last_rate=last, steps=steps)
+    for cell in WAYS:
         told = [gains(replace(cell, seed=seed)) for seed in range(1, seeds + 1)]
         test = ", ".join(f"{one:+.4f}" for one, _ in told)
         own = ", ".join(f"{np.mean(each):+.4f}" for _, each in told)
         worst = ", ".join(f"{min(each):+.4f}" for _, each in told)
-        lines.append(f"| {rate:g} | × {last:g} | {steps} | {test} | {own} | {worst} |")
+        what = f"{cell.part} | {cell.project_share:.0%} | {cell.rounds} | {cell.steps}".replace("%", " %")
+        rates = f"{cell.learning_rate:g} | × {cell.last_rate:g}"
+        lines.append(f"| {what} | {rates} | {test} | {own} | {worst} |")
     return "\n".join(lines)
 
 

@@ -108,7 +108,7 @@ def monitor(folder: Path) -> None:
         libraries.append(f"site-{number}={library}")
     plan = folder / "alps.toml"
     sites = ",".join(libraries)
-    cryofed(["federation", "new", str(plan), "--name", "alps", "--sites", sites, "--rounds", "8"])
+    cryofed(["federation", "new", str(plan), "--name", "alps", "--sites", sites, "--rounds", "8", "--whole"])
     text = plan.read_text()
     for before, after in (
         ("cross_site = false", "cross_site = true"),

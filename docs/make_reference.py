@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import distribution
 from pathlib import Path
 from types import FunctionType
@@ -56,13 +57,16 @@ _EXIT = (
 
 def plan() -> str:
     """A plan with a comment on every field."""
-    from cryofed.federation.agreement.plan import EnrolledSite, Plan
+    from cryofed.federation.agreement.plan import USUAL, EnrolledSite
     from cryofed.federation.agreement.plan_file import commented_plan
 
-    text = commented_plan(Plan(sites=(EnrolledSite(name="north"), EnrolledSite(name="south"))))
+    text = commented_plan(replace(USUAL, sites=(EnrolledSite(name="north"), EnrolledSite(name="south"))))
     own = sorted(one.name for one in distribution("cryofed").entry_points if one.group == GROUP)
     text = re.sub(r"(?m)^(engine = .*?)\(.*\)$", rf"\1({', '.join(own)})", text)  # not who else is here
-    told = "`cryofed federation new PLAN.toml` writes this file, with the names that you give."
+    told = (
+        "`cryofed federation new PLAN.toml` writes this file, with the names that you give. A field that is left "
+        "out has the value that `--whole` writes."
+    )
     return "\n".join(["# The plan", "", WRITTEN, "", told, "", "```toml", text.strip(), "```", ""])
 
 

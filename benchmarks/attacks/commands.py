@@ -1,6 +1,7 @@
 """`python -m benchmarks attacks [PART…]`: what an update, and a release, tells an attacker.
 
-Parts: inversion, images, membership, four, head, few, short, noised, twice, page.
+Parts: inversion, images, usual, known, again, larger, few, head, noised, twice, membership, four, short,
+page.
 Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
 puts the tables into docs/security.md; a table of which nothing was measured stays. Without a word: all of
 them, about an hour of one processor. What a hostile site does to the model is measured by `make
@@ -18,28 +19,30 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.attacks.averages import CACHE, ROOT, averages, shipped
+from benchmarks.attacks.averages import CACHE, JOBS, ROOT, averages, shipped
 from benchmarks.attacks.page import tables
 from benchmarks.measuring.page import write_between
 from cryofed.disk.whole import write_whole
-from cryofed.federation.agreement.plan import HEAD_ALONE, HEAD_ROUNDS, LocalTraining
+from cryofed.federation.agreement.plan import HEAD_ALONE, USUAL, WHOLE, LocalTraining
 from cryofed.federation.agreement.rules import GuardRules
 
 SEEDS = (1, 2, 3, 4)
-JOBS = 24  # that updates are made of
+OF_UPDATES = 24  # jobs
+LARGER = 192  # jobs that releases are made of, in all
 PAIRS = 8  # of releases; the jobs of one are those that the other did not have
+MANY = 40
 SHORT = 4  # pairs
-STEPS = 10  # of membership's plan: a site has 200 averages, a third of what 30 steps are for
+STEPS = 10  # where the whole network is trained: a site has 200 averages, a third of what 30 steps are for
 ITERATIONS = 200
-ROUNDS = 10  # of the default plan
-FEW_ROUNDS = 4
+HEAD_ROUNDS = 12  # of `benchmarks real federation`
+AGAIN = 3  # campaigns
 
 
 def inversion() -> object:
     """Updates of four plans: embedding and features, labels."""
     from benchmarks.attacks.inversion import ATTEMPTS, attacked
 
-    pool, start = averages(JOBS), shipped()
+    pool, start = averages(OF_UPDATES), shipped()
     return {one.name: attacked(one, start, pool, SEEDS) for one in ATTEMPTS}
 
 
@@ -47,56 +50,83 @@ def images() -> object:
     """The same updates: pictures, of one draw."""
     from benchmarks.attacks.inversion import ATTEMPTS, pictured
 
-    pool, start = averages(JOBS), shipped()
+    pool, start = averages(OF_UPDATES), shipped()
     return {one.name: pictured(one, start, pool, ITERATIONS, SEEDS[0]) for one in ATTEMPTS}
 
 
+def usual() -> object:
+    """Releases by the plan that `cryofed federation new` writes, in five sets of eight pairs.
+
+    A site's secret draw adds to chance, so that more releases are needed to measure as well.
+    """
+    return _releases("usual", range(1, 1 + MANY), rules=USUAL.guard)
+
+
+def known() -> object:
+    """The same, by an attacker who has them all."""
+    return _releases("usual", range(1, 1 + MANY), rules=USUAL.guard, known=MANY)
+
+
+def again() -> object:
+    """The same after three campaigns, each of which draws anew."""
+    return _releases("again", range(1, 1 + MANY), rules=USUAL.guard, campaigns=AGAIN)
+
+
+def larger() -> object:
+    """The same of four times the jobs."""
+    return _releases("larger", range(1, 1 + PAIRS), rules=USUAL.guard, jobs=LARGER)
+
+
 def membership() -> object:
-    """Releases of sixteen draws, by the default plan."""
-    return _releases("plain", range(1, 1 + PAIRS))
+    """The same draws by the plan that `cryofed federation new --whole` writes."""
+    return _releases("plain", range(1, 1 + PAIRS), WHOLE.rounds.count, LocalTraining(steps=STEPS))
 
 
 def four() -> object:
     """The first four pairs of these, to compare: an attacker who has fewer releases reads less."""
-    return _releases("plain", range(1, 1 + SHORT))
+    return _releases("plain", range(1, 1 + SHORT), WHOLE.rounds.count, LocalTraining(steps=STEPS))
 
 
 def head() -> object:
-    """The same draws, where the head alone is trained, by the plan of `benchmarks real federation`."""
-    return _releases("head", range(1, 1 + PAIRS), HEAD_ROUNDS, HEAD_ALONE)
+    """The same draws by the plan of `benchmarks real federation`: all projects, in more rounds."""
+    return _releases("head", range(1, 1 + PAIRS), HEAD_ROUNDS)
 
 
 def few() -> object:
-    """The same in fewer rounds."""
-    return _releases("few", range(1, 1 + PAIRS), FEW_ROUNDS, HEAD_ALONE)
+    """The plan that `cryofed federation new` writes, where all projects are trained with."""
+    return _releases("few", range(1, 1 + PAIRS))
 
 
 def short() -> object:
-    """The first of these draws by the default plan, with a third of the steps."""
-    return _releases("short", range(1, 1 + SHORT), training=LocalTraining(steps=STEPS // 3))
+    """The same with a third of the steps."""
+    return _releases("short", range(1, 1 + SHORT), WHOLE.rounds.count, LocalTraining(steps=STEPS // 3))
 
 
 def noised() -> object:
-    """The same draws by the plan that `cryofed federation new --noised` writes."""
-    return _releases("noised", range(1, 1 + PAIRS), HEAD_ROUNDS, HEAD_ALONE, GuardRules(noised=True))
+    """The plan of `benchmarks real federation` with noise in every step."""
+    return _releases("noised", range(1, 1 + PAIRS), HEAD_ROUNDS, rules=GuardRules(noised=True))
 
 
 def twice() -> object:
     """The same with twice the noise."""
     rules = GuardRules(noised=True, noise_multiplier=2 * GuardRules().noise_multiplier)
-    return _releases("twice", range(1, 1 + PAIRS), HEAD_ROUNDS, HEAD_ALONE, rules)
+    return _releases("twice", range(1, 1 + PAIRS), HEAD_ROUNDS, rules=rules)
 
 
 def _releases(
     kind: str,
     seeds: Sequence[int],
-    rounds: int = ROUNDS,
-    training: LocalTraining | None = None,
+    rounds: int = USUAL.rounds.count,
+    training: LocalTraining = HEAD_ALONE,
+    *,
     rules: GuardRules | None = None,
+    campaigns: int = 1,
+    jobs: int = JOBS,
+    known: int = PAIRS,
 ) -> object:
     from benchmarks.attacks.membership import figures, kept_pair
 
-    pool, start = averages(), shipped()
+    pool, start = averages(jobs), shipped()
     pairs = {}
     for seed in np.random.default_rng(os.getpid()).permutation(seeds):  # several processes share the work
         path = CACHE / f"{kind}-{seed}"
@@ -104,24 +134,29 @@ def _releases(
             path,
             pool,
             start,
-            training=training or LocalTraining(steps=STEPS),
+            training=training,
             rounds=rounds,
             seed=int(seed),
             rules=rules or GuardRules(),
+            campaigns=campaigns,
         )
-    return figures(pool, start, [pairs[seed] for seed in seeds])
+    return figures(pool, start, [pairs[seed] for seed in seeds], known)
 
 
 PARTS: dict[str, Callable[[], object]] = {
     "inversion": inversion,
     "images": images,
-    "membership": membership,
-    "four": four,
-    "head": head,
+    "usual": usual,
+    "known": known,
+    "again": again,
+    "larger": larger,
     "few": few,
-    "short": short,
+    "head": head,
     "noised": noised,
     "twice": twice,
+    "membership": membership,
+    "four": four,
+    "short": short,
 }
 
 

@@ -12,12 +12,14 @@ Three attackers, each with the plan, the model before, and the exact update:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cryofed.federation.agreement.plan import USUAL, WHOLE
+from cryofed.federation.site.trainer import training_settings
 from cryofed.learning.augment import middle, normalized
 from cryofed.learning.learner import TrainingSettings, layout, network, train
 from cryofed.learning.vector import Vector
@@ -36,10 +38,10 @@ class Attempt:
     private: bool = False
 
 
-def settings(steps: int, batch: int, optimizer: str, rate: float, augment: bool = False) -> TrainingSettings:
+def settings(steps: int, batch: int, optimizer: str, rate: float) -> TrainingSettings:
     """Of a coordinator who wants to see much: no augmentation, no hidden feature."""
     return TrainingSettings(
-        steps=steps, batch=batch, optimizer=optimizer, learning_rate=rate, augment=augment, weight_decay=0.0
+        steps=steps, batch=batch, optimizer=optimizer, learning_rate=rate, augment=False, weight_decay=0.0
     )
 
 
@@ -51,8 +53,13 @@ ATTEMPTS = (
         averages=32,
     ),
     Attempt(
-        name="the default plan: 30 AdamW steps of 64, 200 averages",
-        settings=settings(30, 64, "adamw", 1e-4, augment=True),
+        name="`federation new`: 20 AdamW steps of 64 on the head, 200 averages",
+        settings=replace(training_settings(USUAL.training), weight_decay=0.0),
+        averages=200,
+    ),
+    Attempt(
+        name="`federation new --whole`: 30 AdamW steps of 64, 200 averages",
+        settings=replace(training_settings(WHOLE.training), weight_decay=0.0),
         averages=200,
     ),
     Attempt(
@@ -127,10 +134,10 @@ def image_attack(
     count = min(attempt.settings.batch, len(members))
     known = members.take(np.arange(count))
     model = network(start).train()
-    wanted = [torch.tensor(-part) for part in layout().split(update).values()]
-    names = [name for name, _ in model.named_parameters()]
-    order = [layout().names.index(name) for name in names]
-    wanted = [wanted[index] for index in order]
+    model.trunk.requires_grad_(attempt.settings.part == "all")
+    trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+    moved = layout().split(update)
+    wanted = [torch.tensor(-moved[name]) for name in trained]
     generator = torch.Generator().manual_seed(seed)
     guess = torch.randn((count, 64, 64), generator=generator, requires_grad=True)
     features = torch.from_numpy(known.features)
@@ -138,7 +145,7 @@ def image_attack(
     for _ in range(iterations):
         optimizer.zero_grad()
         loss = _loss(model(normalized(guess), features), known)
-        found = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        found = torch.autograd.grad(loss, list(trained.values()), create_graph=True)
         dot = sum((f * w).sum() for f, w in zip(found, wanted, strict=True))
         norms = sum((f**2).sum() for f in found).sqrt() * sum((w**2).sum() for w in wanted).sqrt()
         rough = (guess[:, 1:] - guess[:, :-1]).abs().mean() + (

@@ -63,30 +63,42 @@ def plan(training: LocalTraining, rounds: int, seed: int) -> Plan:
 
 
 def release(
-    pool: Labelled, start: Vector, members: NDArray[np.bool_], agreed: Plan, rules: GuardRules
+    pool: Labelled,
+    start: Vector,
+    members: NDArray[np.bool_],
+    agreed: Plan,
+    rules: GuardRules,
+    *,
+    campaigns: int = 1,
 ) -> Trained:
-    """Train three sites on these averages, and let the release score all of them."""
+    """Train three sites on these averages, and let the release score all of them.
+
+    Each campaign goes on from the release of the one before, and the sites draw anew, as they do when their
+    libraries have changed.
+    """
     jobs = np.unique(pool.job[members])
     owner = {job: index % len(SITES) for index, job in enumerate(jobs)}
     of_site = np.array([owner.get(job, -1) for job in pool.job])
     none = pool.take(np.zeros(0, np.int64))
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        sites = {
-            name: Site(
-                name=name,
-                source=InMemory(train=pool.take(of_site == index), held_out=none, name=name),
-                folder=home / name,
-                policy=rules,
-            )
-            for index, name in enumerate(SITES)
-        }
-        with (
-            open_rounds(home / "rounds", agreed, layout(), start, patient=True) as rounds,
-            embedded(agreed, sites, inline=True) as carrier,
-        ):
-            run_rounds(rounds, carrier)
-            vector = np.array(rounds.vector)
+    vector = start
+    for _ in range(campaigns):
+        with tempfile.TemporaryDirectory() as folder:  # and a new secret
+            home = Path(folder)
+            sites = {
+                name: Site(
+                    name=name,
+                    source=InMemory(train=pool.take(of_site == index), held_out=none, name=name),
+                    folder=home / name,
+                    policy=rules,
+                )
+                for index, name in enumerate(SITES)
+            }
+            with (
+                open_rounds(home / "rounds", agreed, layout(), vector, patient=True) as rounds,
+                embedded(agreed, sites, inline=True) as carrier,
+            ):
+                run_rounds(rounds, carrier)
+                vector = np.array(rounds.vector)
     with one_thread():
         return Trained(members=members, logits=plain_logits(vector, pool))
 
@@ -100,6 +112,7 @@ def kept_pair(
     rounds: int,
     seed: int,
     rules: GuardRules,
+    campaigns: int,
 ) -> Pair:
     """Two releases, the second one of the jobs that the first did not have; each is kept in a file."""
     half = halves(pool, seed)
@@ -107,7 +120,8 @@ def kept_pair(
     for index, members in enumerate((half, ~half)):
         file = path.with_name(f"{path.name}{'ab'[index]}.npz")
         if not file.exists():
-            one = release(pool, start, members, plan(training, rounds, 2 * seed + index), rules)
+            agreed = plan(training, rounds, 2 * seed + index)
+            one = release(pool, start, members, agreed, rules, campaigns=campaigns)
             unfinished = file.with_suffix(f".{os.getpid()}.npz")
             np.savez(unfinished, members=one.members, logits=one.logits)
             unfinished.replace(file)
@@ -188,11 +202,18 @@ def chance(pool: Labelled, before: Numbers, pairs: Sequence[Pair]) -> dict[str, 
     return figures
 
 
-def figures(pool: Labelled, start: Vector, pairs: Sequence[Pair]) -> dict[str, list[float]]:
-    """Both attackers' figures, what chance gives, and each release's own AUC on jobs in and out of it."""
+def figures(pool: Labelled, start: Vector, pairs: Sequence[Pair], known: int) -> dict[str, list[float]]:
+    """Both attackers' figures, what chance gives, and each release's own AUC on jobs in and out of it.
+
+    An attacker has `known` pairs: of more, one after the other is attacked with those of its own set.
+    """
     with one_thread():
         before = plain_logits(start, pool)
-    figures = told(pool, before, pairs) | chance(pool, before, pairs)
+    figures: dict[str, list[float]] = {}
+    for first in range(0, len(pairs), known):
+        some = pairs[first : first + known]
+        for name, values in (told(pool, before, some) | chance(pool, before, some)).items():
+            figures.setdefault(name, []).extend(values)
     figures["model auc before"] = [auc(before, pool.good)]
     for one in (one for pair in pairs for one in pair):
         for who, them in (("members", one.members), ("others", ~one.members)):

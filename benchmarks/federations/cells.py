@@ -61,6 +61,8 @@ class Cell:
     learning_rate: float = 1e-3
     last_rate: float = 1.0
     optimizer: str = "adamw"
+    part: str = "all"
+    project_share: float = 1.0
     codec: str = "float32"
     keep: float = 0.1
     epsilon: float = 0.0  # of DP-SGD over the whole run, for the smallest site; 0 is not private
@@ -104,6 +106,7 @@ class Cell:
             learning_rate=self.learning_rate,
             last_rate=self.last_rate,
             optimizer=self.optimizer,
+            part=self.part,
         )
 
     @property
@@ -219,7 +222,13 @@ def plan_of(cell: Cell, names: list[str], turns: int, examples: list[int]) -> Pl
         training=cell.training,
         sites=tuple(EnrolledSite(name=name, max_examples=2000) for name in names),
     )
-    rules = replace(plan.guard, codec=cell.codec, keep=cell.keep, send_metrics=False)
+    rules = replace(
+        plan.guard,
+        codec=cell.codec,
+        keep=cell.keep,
+        send_metrics=False,
+        project_share=cell.project_share,
+    )
     if cell.epsilon:
         noise = noise_for(cell.epsilon, min(examples), cell.batch, cell.rounds * cell.steps)
         rules = replace(rules, private=True, noise_multiplier=noise, max_epsilon=cell.epsilon * 1.01)

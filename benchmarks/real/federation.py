@@ -23,7 +23,7 @@ from benchmarks.real.ours import logits_of, of_job
 from benchmarks.real.sets import RealSet
 from cryofed.federation.agreement.plan import (
     HEAD_ALONE,
-    HEAD_ROUNDS,
+    USUAL,
     EnrolledSite,
     Plan,
     RoundRules,
@@ -58,7 +58,7 @@ RULES: Mapping[str, StrategyChoice] = {
     "robust": StrategyChoice(name="robust"),
     "diloco": StrategyChoice(name="diloco"),
 }
-TRAINING, ROUNDS = HEAD_ALONE, HEAD_ROUNDS
+TRAINING, ROUNDS = HEAD_ALONE, 12
 ALONE, FINISH = "alone: ", "finish: "  # ways of one site; the site's name follows
 FINISHED = "fedavg"  # whose model the sites finish: half of it and half of their own
 EPSILON = 8.0
@@ -126,7 +126,7 @@ def _ways(parts: Mapping[str, Labelled], start: Vector, seed: int) -> Iterator[t
                 (f"{FINISH}{site}", (common + vector) / np.float32(2)) for site, vector in own.items()
             )
     plan = plan_of(parts, RULES["fedavg"], seed)
-    yield "fedavg, noised", _federated(parts, start, replace(plan, guard=replace(plan.guard, noised=True)))
+    yield "fedavg, as a new plan has it", _federated(parts, start, as_new(plan))
     smallest = min(len(part) for part in parts.values())
     noise = noise_for(EPSILON, smallest, TRAINING.batch, steps)
     rules = replace(
@@ -145,6 +145,12 @@ def plan_of(parts: Mapping[str, Labelled], choice: StrategyChoice, seed: int) ->
         strategy=choice,
         sites=tuple(EnrolledSite(name=name, max_examples=2000) for name in parts),
     )
+
+
+def as_new(plan: Plan) -> Plan:
+    """The same sites by what `federation new` writes: fewer rounds, a secret third of the projects."""
+    rounds = replace(plan.rounds, count=USUAL.rounds.count)
+    return replace(plan, rounds=rounds, training=USUAL.training, guard=USUAL.guard)
 
 
 def _federated(parts: Mapping[str, Labelled], start: Vector, plan: Plan) -> Vector:

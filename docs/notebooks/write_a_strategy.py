@@ -27,7 +27,7 @@ run("simulate", "sites", "--sites", 3, "--jobs", 2, "--jobs-per-project", 1, "--
 for number in (1, 2, 3):
     run("harvest", work / f"labs/site-{number}", "--library", work / f"lab-{number}.db")
 sites = ",".join(f"lab-{number}=lab-{number}.db" for number in (1, 2, 3))
-run("federation", "new", work / "plan.toml", "--sites", sites, "--rounds", 2)
+run("federation", "new", work / "plan.toml", "--sites", sites, "--rounds", 2, "--whole")
 plan = (work / "plan.toml").read_text()
 (work / "plan.toml").write_text(plan.replace("steps = 30 ", "steps = 4 ").replace("batch = 64 ", "batch = 16 "))
 

@@ -177,12 +177,13 @@ def compare(
 
     from cryofed.federation.agreement.plan import StrategyChoice
     from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.releases.first import first_model
+    from cryofed.federation.releases.first import check_start, first_model
     from cryofed.federation.strategies.registry import make_strategy, offered
     from cryofed.federation.telling.comparison import compare as run
     from cryofed.federation.telling.comparison import libraries_of
 
     agreed, libraries = read_plan(Path(plan)), libraries_of([Path(plan)])
+    check_start(agreed, Path(plan), untrained=untrained)
     begin = first_model(model_weights(model) if model else None, untrained=untrained).vector
     own = [kind for kind in strategies if not isinstance(kind, str)]
     names = [kind if isinstance(kind, str) else kind.name for kind in strategies]

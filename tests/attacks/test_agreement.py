@@ -191,6 +191,12 @@ def test_the_words_say_what_noise_there_is_and_whether_it_promises(guard: GuardR
     assert any(said in line for line in told)
 
 
+def test_the_words_say_how_many_projects_are_drawn() -> None:
+    told = described(agreement_of(replace(PLAN, guard=GuardRules(project_share=0.5)), "SHA256:AB"))
+    assert any("trains with 50% of its projects" in line for line in told)
+    assert not any("of its projects" in line for line in described(agreement_of(PLAN, "SHA256:AB")))
+
+
 def test_a_plan_that_was_not_signed_does_not_run(one: Founded) -> None:
     prepare(one.plan, one.home)
     moved = replace(one.plan, network=replace(one.plan.network, port=1))

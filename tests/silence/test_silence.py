@@ -155,7 +155,10 @@ def small_plan(folder: Path, steps: int) -> Path:
         write_library(folder / f"{name}.db", seed)
     plan = folder / "plan.toml"
     sites = f"north={folder / 'north.db'},south={folder / 'south.db'}"
-    assert main(["federation", "new", str(plan), "--name", "demo", "--sites", sites, "--rounds", "2"]) == 0
+    assert (
+        main(["federation", "new", str(plan), "--name", "demo", "--sites", sites, "--rounds", "2", "--whole"])
+        == 0
+    )
     plan.write_text(
         plan.read_text().replace("steps = 30", f"steps = {steps}").replace("batch = 64", "batch = 16")
     )

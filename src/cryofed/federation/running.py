@@ -12,7 +12,7 @@ from cryofed.federation.aggregator.hooks import Hook
 from cryofed.federation.agreement.plan import Plan
 from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.engines.deployment import Deployment, deployment_of
-from cryofed.federation.releases.first import begin_releases
+from cryofed.federation.releases.first import begin_releases, check_start
 from cryofed.federation.telling.campaign_report import write_report
 from cryofed.federation.telling.tracking import tracking
 from cryofed.learning.device import device_of
@@ -59,6 +59,7 @@ def make_ready(
     plan = _on_device(plan, deployment, device)
     if not plan.sites:
         raise InputError(path, "sites", "none", "enroll at least one with a [[sites]] table")
+    check_start(plan, path, untrained=untrained)
     home = home or path.parent / plan.name
     begin_releases(home, plan, start, untrained=untrained)
     return Ready(plan=plan, path=path, home=home, engine=deployment)

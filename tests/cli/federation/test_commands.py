@@ -14,7 +14,7 @@ from tests.federation.blob_library import library
 from cryofed.cli.main import main
 from cryofed.disk.documents import write_document
 from cryofed.federation.aggregator.gate import Measured, decide
-from cryofed.federation.agreement.plan import HEAD_ALONE, HEAD_ROUNDS, GateRules
+from cryofed.federation.agreement.plan import USUAL, GateRules
 from cryofed.federation.agreement.plan_file import read_plan
 from cryofed.federation.releases.store import first_release, promote, write_release
 from cryofed.learning.learner import initial_vector, layout
@@ -27,7 +27,8 @@ def plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         library(tmp_path / f"{name}.db", seed)
     path = tmp_path / "plan.toml"
     sites = "north=north.db,south=south.db"
-    assert main(["federation", "new", str(path), "--name", "demo", "--sites", sites, "--rounds", "2"]) == 0
+    new = ["federation", "new", str(path), "--name", "demo", "--sites", sites, "--rounds", "2"]
+    assert main([*new, "--whole"]) == 0
     assert capsys.readouterr().out == f"{path}: 2 sites, 2 rounds of fedavg\n"
     path.write_text(path.read_text().replace("steps = 30", "steps = 4").replace("batch = 64", "batch = 16"))
     return path
@@ -59,17 +60,33 @@ def test_a_plan_is_run_to_a_release_a_report_and_a_status(
     assert "round 2: 2/2 sites" in told
 
 
+def test_a_new_plan_is_the_one_whose_release_tells_least_of_who_took_part(
+    plan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (read_plan(plan).training.part, read_plan(plan).guard.project_share) == ("all", 1.0)
+    path, sites = plan.parent / "usual.toml", "north=north.db,south=south.db"
+    assert main(["federation", "new", str(path), "--name", "usual", "--sites", sites]) == 0
+    written = read_plan(path)
+    assert (written.training, written.rounds.count) == (USUAL.training, USUAL.rounds.count)
+    assert written.guard == USUAL.guard
+    assert written.guard.project_share < 0.5
+    capsys.readouterr()
+    for words in (["run", str(path)], ["compare", str(path)]):
+        assert main(["federation", *words, "--from-scratch"]) == 1
+        told = capsys.readouterr().err
+        assert "training.part: 'head', and the first model is untrained; " in told
+        assert "cryofed federation new --whole" in told
+    assert not (plan.parent / "usual").exists()
+
+
 def test_a_noised_plan_trains_the_head_with_noise_and_its_gate_still_answers(
     plan: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("opacus")
     path, sites = plan.parent / "noised.toml", "north=north.db,south=south.db"
-    assert main(["federation", "new", str(path), "--name", "noised", "--sites", sites, "--noised"]) == 0
-    assert capsys.readouterr().out == f"{path}: 2 sites, 12 rounds of fedavg\n"
-    written = read_plan(path)
-    assert (written.guard.noised, written.guard.private) == (True, False)
-    assert (written.training, written.rounds.count) == (HEAD_ALONE, HEAD_ROUNDS)
-    path.write_text(path.read_text().replace("count = 12", "count = 2").replace("steps = 20", "steps = 4"))
+    assert main(["federation", "new", str(path), "--name", "noised", "--sites", sites, "--rounds", "2"]) == 0
+    path.write_text(path.read_text().replace("noised = false", "noised = true").replace("= 20 ", "= 4 "))
+    assert (read_plan(path).guard.noised, read_plan(path).training.steps) == (True, 4)
     assert main(["federation", "run", str(path)]) == 0
     gate = json.loads((plan.parent / "noised/campaigns/0001/gate.json").read_text())
     assert {*gate["sites"]} == {"north", "south"}

@@ -17,6 +17,7 @@ RULES = st.builds(
     min_steps=st.integers(0, 500),
     max_norm=st.sampled_from([0.0, 0.5, 3.0]),
     private=st.booleans(),
+    project_share=st.floats(0.01, 1),
     noise_multiplier=st.floats(0, 5),
     sample_norm=st.floats(0.1, 5),
     max_epsilon=st.sampled_from([0.0, 1.0, 8.0]),
@@ -33,6 +34,7 @@ def test_no_plan_weakens_a_policy(plan: GuardRules, site: GuardRules) -> None:
     for rules in (plan, site):
         assert both.min_examples >= rules.min_examples
         assert both.min_steps >= rules.min_steps
+        assert both.project_share <= rules.project_share
         assert rules.max_norm == 0 or 0 < both.max_norm <= rules.max_norm
         assert both.private >= rules.private
         if rules.private:

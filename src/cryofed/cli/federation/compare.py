@@ -45,13 +45,14 @@ def run(options: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from cryofed.federation.agreement.plan_file import read_plan
-    from cryofed.federation.releases.first import first_model
+    from cryofed.federation.releases.first import check_start, first_model
     from cryofed.federation.telling.comparison import compare, libraries_of, table
 
     named: dict[str, Plan] = {}
     for path in options.plans:
         plan = read_plan(path)
         _check(plan, path)
+        check_start(plan, path, untrained=options.from_scratch)
         for name, variant in _variants(plan, options.strategies):
             label = name if len(options.plans) == 1 else f"{path.stem} {name}"
             if label in named:

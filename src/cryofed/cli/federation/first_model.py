@@ -24,5 +24,6 @@ def add_first_model(parser: argparse.ArgumentParser) -> None:
     start.add_argument(
         "--from-scratch",
         action="store_true",
-        help="first model untrained, by the plan's seed; it needs a training.learning_rate of about 0.001",
+        help="first model untrained, by the plan's seed; it needs a plan of federation new --whole, with a "
+        "training.learning_rate of about 0.001",
     )

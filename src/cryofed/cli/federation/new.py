@@ -12,15 +12,12 @@ from cryofed.disk.whole import write_whole
 from cryofed.errors import InputError, OutputError
 from cryofed.federation.agreement.engines import load_engine
 from cryofed.federation.agreement.plan import (
-    HEAD_ALONE,
-    HEAD_ROUNDS,
+    USUAL,
+    WHOLE,
     EnrolledSite,
-    Plan,
-    RoundRules,
     StrategyChoice,
 )
 from cryofed.federation.agreement.plan_file import commented_plan, plan_of
-from cryofed.federation.agreement.rules import GuardRules
 from cryofed.schema.fields import NAME
 from cryofed.schema.reading import parse_toml
 
@@ -38,12 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", default="embedded", help="who carries the vectors (default: %(default)s)")
     parser.add_argument("--strategy", default="fedavg", help="default: %(default)s")
     parser.add_argument(
-        "--rounds", type=count, help=f"default: {RoundRules().count}, with --noised {HEAD_ROUNDS}"
+        "--rounds",
+        type=count,
+        help=f"default: {USUAL.rounds.count}, with --whole {WHOLE.rounds.count}",
     )
     parser.add_argument(
-        "--noised",
+        "--whole",
         action="store_true",
-        help="hide better which averages took part: train the head alone, with noise in every step",
+        help="train the whole network with all projects, as an untrained start needs, instead of the head "
+        "with a secret third of each site's projects; a release then tells more of who took part",
     )
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
 
@@ -56,17 +56,13 @@ def run(options: argparse.Namespace) -> None:
         raise OutputError(options.plan.parent, "folder", "not there", "make it first")
     load_engine(options.engine, "--engine")
     sites = tuple(_site(word) for word in options.sites.split(",") if word)
-    usual = (
-        Plan(rounds=RoundRules(count=HEAD_ROUNDS), training=HEAD_ALONE, guard=GuardRules(noised=True))
-        if options.noised
-        else Plan()
-    )
-    rounds = options.rounds or usual.rounds.count
+    kind = WHOLE if options.whole else USUAL
+    rounds = options.rounds or kind.rounds.count
     plan = replace(
-        usual,
+        kind,
         name=options.name,
         engine=options.engine,
-        rounds=replace(usual.rounds, count=rounds, min_updates=max(1, min(2, len(sites)))),
+        rounds=replace(kind.rounds, count=rounds, min_updates=max(1, min(2, len(sites)))),
         strategy=StrategyChoice(name=options.strategy),
         sites=sites,
     )

@@ -19,6 +19,12 @@ class GuardRules:
         32, "different averages in a round's batches, below which the site sends nothing"
     )
     min_steps: int = number(1, "local steps below which the site sends nothing")
+    project_share: float = number(
+        1.0,
+        "share of its projects that a site trains with, drawn in secret; 1: all",
+        least=0.01,
+        most=1,
+    )
     max_norm: float = number(0.0, "longer updates are shortened to this norm; 0 leaves them")
     private: bool = switch(
         False, "DP-SGD: noise on every training step; costs least with training.part = 'head'"
@@ -43,6 +49,7 @@ def stricter(plan: GuardRules, site: GuardRules) -> GuardRules:
     chosen: dict[str, Any] = {
         "min_examples": max(plan.min_examples, site.min_examples),
         "min_steps": max(plan.min_steps, site.min_steps),
+        "project_share": min(plan.project_share, site.project_share),
         "max_norm": _least_above_zero(plan.max_norm, site.max_norm),
         "private": plan.private or site.private,
         "noised": plan.noised or site.noised,

@@ -129,6 +129,11 @@ def _guards(plan: Plan) -> Iterator[str]:
     least = f"{_some(guard.min_examples, 'average')} or {_some(guard.min_steps, 'step')}"
     yield f"A site with fewer than {least} sends nothing."
     yield f"No metric is told of fewer than {gate.min_cell} good or {gate.min_cell} bad held-out averages."
+    if guard.project_share < 1:
+        yield (
+            f"A site trains with {guard.project_share:.0%} of its projects, more where these have too few "
+            "averages. It draws them in secret, so that a release tells less of what it has."
+        )
     if guard.max_norm:
         yield f"An update is shortened to the length {guard.max_norm:g}."
     if guard.private:

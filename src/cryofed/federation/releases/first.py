@@ -61,6 +61,21 @@ def begin_releases(home: Path, plan: Plan, start: Path | None = None, *, untrain
     )
 
 
+def check_start(plan: Plan, path: Path, *, untrained: bool) -> None:
+    """Whether a plan can train this first model.
+
+    Raises:
+        InputError: the plan trains the head alone, and the trunk of an untrained model knows nothing.
+    """
+    if untrained and plan.training.part == "head":
+        raise InputError(
+            path,
+            "training.part",
+            "'head', and the first model is untrained",
+            "leave --from-scratch away, or write the plan with: cryofed federation new --whole",
+        )
+
+
 def first_model(start: Path | None, *, untrained: bool) -> First:
     """The model that is named, by default the shipped one. Needs no torch.
 

@@ -24,6 +24,7 @@ from cryofed.federation.site.attesting import Claim, Witness, answer_attest, ans
 from cryofed.federation.site.evaluating import counted_metrics, gate_answer
 from cryofed.federation.site.guard.charging import spent
 from cryofed.federation.site.guard.contents import content_hash
+from cryofed.federation.site.guard.drawing import drawn
 from cryofed.federation.site.guard.pipeline import guard
 from cryofed.federation.site.masked import Signet, answer_paper, keep
 from cryofed.federation.site.memory import SiteMemory, keep_answer, last_answer, load_memory, save_memory
@@ -251,7 +252,7 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     if masked and rules.codec != "float32":
         raise GuardError("mask", f"this site's policy asks for codec {rules.codec}, which masks cannot carry")
     labelled = site.source.labelled(held_out=False)
-    trainer = Trainer(order, plan, rules, site, labelled)
+    trainer = Trainer(order, plan, rules, site, drawn(labelled, rules, site.folder))
     memory = load_memory(site.folder, order)
     vector, kept = strategy.site_round(order.vector, memory.strategy, trainer)
     metrics = {}
@@ -265,13 +266,14 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         model_hash=order.model_hash,
         layout_hash=layout.hash,
         vector=vector,
+        # All that the site has: what was drawn would tell of the draw.
         examples=_told_examples(plan, site, trainer.steps) if rules.private else len(labelled),
         steps=trainer.steps,
         metrics=metrics,
         audit_hash=NO_AUDIT if site.outbox is None else site.outbox.seal(),
     )
     # Batches hold every average once before any twice.
-    seen = min(len(labelled), trainer.steps * plan.training.batch)
+    seen = min(len(trainer.labelled), trainer.steps * plan.training.batch)
     guarded = guard(update, strategy.channels, rules, memory.guard, seen)
     save_memory(site.folder, order, SiteMemory(strategy=kept, guard=guarded.memory))
     if masked:
