@@ -77,6 +77,10 @@ def test_a_new_plan_is_the_one_whose_release_tells_least_of_who_took_part(
         assert "training.part: 'head', and the first model is untrained; " in told
         assert "cryofed federation new --whole" in told
     assert not (plan.parent / "usual").exists()
+    assert main(["federation", "run", str(path)]) == 0
+    assert "Released: " in capsys.readouterr().out
+    card = json.loads((plan.parent / "usual/releases/0002/card.json").read_text())
+    assert card["privacy"].endswith("; a site trains with 33% of its projects, drawn in secret")
 
 
 def test_a_noised_plan_trains_the_head_with_noise_and_its_gate_still_answers(

@@ -249,11 +249,13 @@ def _privacy(plan: Plan) -> str:
     """What the plan promises; each site's own ledger has what was spent, and may promise more."""
     guard = plan.guard
     steps = f"noise {guard.noise_multiplier:g} at clip {guard.sample_norm:g} per class average"
+    drawn = f"; a site trains with {guard.project_share:.0%} of its projects, drawn in secret"
+    told = drawn if guard.project_share < 1 else ""
     if not guard.private:
-        return "none is promised by the plan" + (f"; every step has {steps}" if guard.noised else "")
+        return "none is promised by the plan" + (f"; every step has {steps}" if guard.noised else "") + told
     return (
         f"DP-SGD at every site: {steps}; at most epsilon {guard.max_epsilon:g} over all campaigns, by each "
-        "site's own ledger"
+        f"site's own ledger{told}"
     )
 
 
