@@ -15,24 +15,22 @@ import numpy as np
 
 from benchmarks.federations.cells import ROOT, Cell, arrays_of, network_of, result, starting_vector
 from benchmarks.measuring.page import write_between
-from cryofed.federation.agreement.plan import USUAL
+from cryofed.federation.agreement.plan import USUAL, WHOLE
 from cryofed.federation.site.trainer import one_thread
 from cryofed.learning.learner import logits
 from cryofed.learning.metrics import auc
 
 PAGE = ROOT / "docs" / "federation.md"
-BASE = Cell(network="shipped", start="shipped", batch=64, held_out_jobs=12, test_jobs=60)
-ALL = replace(BASE, last_rate=0.05)
+BASE = Cell(network="shipped", start="shipped", batch=64, last_rate=0.05, held_out_jobs=12, test_jobs=60)
 HEAD = replace(
-    ALL,
+    BASE,
     part="head",
     rounds=USUAL.rounds.count,
     steps=USUAL.training.steps,
     learning_rate=USUAL.training.learning_rate,
 )
 WAYS = (
-    replace(ALL, learning_rate=3e-4, steps=30),
-    replace(ALL, learning_rate=1e-4, steps=30),
+    replace(BASE, steps=WHOLE.training.steps, learning_rate=WHOLE.training.learning_rate),
     replace(HEAD, rounds=12),
     HEAD,
     replace(HEAD, project_share=USUAL.guard.project_share),
