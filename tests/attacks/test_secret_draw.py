@@ -24,7 +24,7 @@ from cryofed.learning.learner import initial_vector, layout
 from cryofed.learning.vector import vector_hash
 from cryofed.library.labelled import Labelled
 
-HALF = GuardRules(project_share=0.5, min_examples=1)
+HALF = GuardRules(project_share=0.5)
 POOL = labelled(200, 1)  # ten projects of 20
 
 
@@ -36,32 +36,36 @@ def projects(of: Labelled) -> set[int]:
 def test_as_many_projects_as_asked_for_and_whole_ones(share: float, least: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cryofed.federation.site.guard.drawing.secret_seed", lambda *parts: 5)
-        part = drawn(POOL, GuardRules(project_share=share, min_examples=least), Path("anywhere"))
+        part = drawn(POOL, Path("anywhere"), share=share, least=least)
     count = max(np.ceil(share * 10), min(10, np.ceil(least / 20)))
     assert len(projects(part)) == count
     assert len(part) == 20 * count
 
 
 def test_the_draw_is_the_site_s_secret_and_stays_until_the_averages_change(tmp_path: Path) -> None:
-    first = projects(drawn(POOL, HALF, tmp_path / "a"))
-    assert projects(drawn(POOL, HALF, tmp_path / "a")) == first
-    others = {frozenset(projects(drawn(POOL, HALF, tmp_path / str(key)))) for key in range(20)}
+    first = projects(half(POOL, tmp_path / "a"))
+    assert projects(half(POOL, tmp_path / "a")) == first
+    others = {frozenset(projects(half(POOL, tmp_path / str(key)))) for key in range(20)}
     assert len(others) > 10  # of 252
     assert set.union(*map(set, others)) == set(range(10))
     mended = []
     for index in range(20):
         target = POOL.target.copy()
         target[index] = 1 - target[index]
-        mended.append(frozenset(projects(drawn(replace(POOL, target=target), HALF, tmp_path / "a"))))
+        mended.append(frozenset(projects(half(replace(POOL, target=target), tmp_path / "a"))))
     assert len(set(mended)) > 10
 
 
 def test_one_project_is_never_left_out_and_all_of_them_need_no_key(tmp_path: Path) -> None:
     one = labelled(20, 1)
-    assert drawn(one, HALF, None) is one
-    assert drawn(POOL, GuardRules(), None) is POOL
+    assert half(one, None) is one
+    assert drawn(POOL, None, share=1.0, least=32) is POOL
     with pytest.raises(GuardError, match="give the site a folder"):
-        drawn(POOL, HALF, None)
+        half(POOL, None)
+
+
+def half(pool: Labelled, folder: Path | None) -> Labelled:
+    return drawn(pool, folder, share=0.5, least=1)
 
 
 def plan(**changes: object) -> Plan:
@@ -92,8 +96,8 @@ def test_what_was_not_drawn_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     seen: list[set[int]] = []
     from cryofed.federation.site import answering
 
-    def watched(*given: object) -> Labelled:
-        part = drawn(*given)  # type: ignore[arg-type]  # as it is called
+    def watched(pool: Labelled, folder: Path | None, *, share: float, least: int) -> Labelled:
+        part = drawn(pool, folder, share=share, least=least)
         seen.append(projects(part))
         return part
 
@@ -105,11 +109,24 @@ def test_what_was_not_drawn_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     assert len(seen) == 4
     assert len(seen[0]) == 5
     assert all(one == seen[0] for one in seen)
-    monkeypatch.setattr(answering, "drawn", lambda pool, *_: pool.take(np.isin(pool.project, [*seen[0]])))
+    monkeypatch.setattr(
+        answering, "drawn", lambda pool, *_, **__: pool.take(np.isin(pool.project, [*seen[0]]))
+    )
     images = POOL.images.copy()
     images[~np.isin(POOL.project, [*seen[0]])] = 0
     again = update(replace(POOL, images=images), tmp_path / "other", agreed)
     assert again.vector.tobytes() == first.vector.tobytes()
+
+
+def test_no_plan_has_more_projects_drawn_by_asking_for_more_averages(tmp_path: Path) -> None:
+    enough = LocalTraining(steps=4, batch=64, part="head")  # batches that hold all of them
+    greedy = plan(guard=GuardRules(project_share=0.5, min_examples=len(POOL)), training=enough)
+    start = initial_vector(0)
+    sent = order(
+        "train", 1, start, plan_hash=greedy.hash, start_hash=vector_hash(start), layout_hash=layout().hash
+    )
+    site = Site(name="north", source=InMemory(POOL, labelled(40, 9)), folder=tmp_path)
+    assert answer(pack_order(sent), greedy, site).failure == "guard-few-examples"
 
 
 def test_the_count_beside_an_update_is_that_of_the_library(tmp_path: Path) -> None:

@@ -252,7 +252,8 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
     if masked and rules.codec != "float32":
         raise GuardError("mask", f"this site's policy asks for codec {rules.codec}, which masks cannot carry")
     labelled = site.source.labelled(held_out=False)
-    trainer = Trainer(order, plan, rules, site, drawn(labelled, rules, site.folder))
+    part = drawn(labelled, site.folder, share=rules.project_share, least=site.policy.min_examples)
+    trainer = Trainer(order, plan, rules, site, part)
     memory = load_memory(site.folder, order)
     vector, kept = strategy.site_round(order.vector, memory.strategy, trainer)
     metrics = {}
@@ -273,7 +274,7 @@ def _train(order: Order, plan: Plan, site: Site, layout: Layout) -> bytes:
         audit_hash=NO_AUDIT if site.outbox is None else site.outbox.seal(),
     )
     # Batches hold every average once before any twice.
-    seen = min(len(trainer.labelled), trainer.steps * plan.training.batch)
+    seen = min(len(part), trainer.steps * plan.training.batch)
     guarded = guard(update, strategy.channels, rules, memory.guard, seen)
     save_memory(site.folder, order, SiteMemory(strategy=kept, guard=guarded.memory))
     if masked:
