@@ -23,10 +23,11 @@ CACHE = Path(os.environ.get("CRYOFED_BENCH_CACHE", ROOT / "build")) / "bench-att
 JOBS = 48
 
 
-def averages(jobs: int = JOBS) -> Labelled:
-    """So many jobs, each with a number of its own; each is kept, so that several processes share the work."""
+def averages(jobs: int = JOBS, first: int = 0) -> Labelled:
+    """So many jobs from number `first` on; each is kept, so that several processes share the work."""
     (CACHE / "jobs").mkdir(parents=True, exist_ok=True)
-    for number in np.random.default_rng(os.getpid()).permutation(jobs):
+    numbers = range(first, first + jobs)
+    for number in np.random.default_rng(os.getpid()).permutation(numbers):
         path = CACHE / "jobs" / f"{number:02d}.npz"
         if not path.exists():
             made = _job(int(number))
@@ -34,7 +35,7 @@ def averages(jobs: int = JOBS) -> Labelled:
             np.savez(unfinished, **{name: getattr(made, name) for name in Labelled.__slots__})
             unfinished.replace(path)
     parts = []
-    for number in range(jobs):
+    for number in numbers:
         with np.load(CACHE / "jobs" / f"{number:02d}.npz", allow_pickle=False) as known:
             parts.append(Labelled(**{name: known[name] for name in Labelled.__slots__}))
     return Labelled.join(parts)

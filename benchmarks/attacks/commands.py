@@ -1,10 +1,10 @@
 """`python -m benchmarks attacks [PART…]`: what an update, and a release, tells an attacker.
 
-Parts: inversion, images, usual, known, again, larger, few, head, noised, twice, membership, four, short,
-page.
+Parts: inversion, images, usual, unseen, known, again, larger, few, head, noised, twice, membership, four,
+short, page.
 Each part writes its figures into build/bench-attacks/ and is not done again while they lie there; `page`
 puts the tables into docs/security.md; a table of which nothing was measured stays. Without a word: all of
-them, about an hour of one processor. What a hostile site does to the model is measured by `make
+them, some hours of one processor. What a hostile site does to the model is measured by `make
 bench-strategies` (docs/strategies.md).
 """
 
@@ -29,8 +29,9 @@ from cryofed.federation.agreement.rules import GuardRules
 SEEDS = (1, 2, 3, 4)
 OF_UPDATES = 24  # jobs
 LARGER = 192  # jobs that releases are made of, in all
+UNSEEN = 240  # number of the first job that had no part in the choice of the plan
 PAIRS = 8  # of releases; the jobs of one are those that the other did not have
-MANY = 40
+MANY = 40  # pairs, where a site's secret draw adds to chance
 SHORT = 4  # pairs
 STEPS = 10  # where the whole network is trained: a site has 200 averages, a third of what 30 steps are for
 ITERATIONS = 200
@@ -55,15 +56,17 @@ def images() -> object:
 
 
 def usual() -> object:
-    """Releases by the plan that `cryofed federation new` writes, in five sets of eight pairs.
-
-    A site's secret draw adds to chance, so that more releases are needed to measure as well.
-    """
+    """Releases by the plan that `cryofed federation new` writes, in five sets of eight pairs."""
     return _releases("usual", range(1, 1 + MANY), rules=USUAL.guard)
 
 
+def unseen() -> object:
+    """The same of other jobs, which nobody had looked at when the plan was chosen."""
+    return _releases("unseen", range(1, 1 + MANY), rules=USUAL.guard, first=UNSEEN)
+
+
 def known() -> object:
-    """The same, by an attacker who has them all."""
+    """Those of the first jobs, by an attacker who has them all."""
     return _releases("usual", range(1, 1 + MANY), rules=USUAL.guard, known=MANY)
 
 
@@ -122,11 +125,12 @@ def _releases(
     rules: GuardRules | None = None,
     campaigns: int = 1,
     jobs: int = JOBS,
+    first: int = 0,
     known: int = PAIRS,
 ) -> object:
     from benchmarks.attacks.membership import figures, kept_pair
 
-    pool, start = averages(jobs), shipped()
+    pool, start = averages(jobs, first), shipped()
     pairs = {}
     for seed in np.random.default_rng(os.getpid()).permutation(seeds):  # several processes share the work
         path = CACHE / f"{kind}-{seed}"
@@ -147,6 +151,7 @@ PARTS: dict[str, Callable[[], object]] = {
     "inversion": inversion,
     "images": images,
     "usual": usual,
+    "unseen": unseen,
     "known": known,
     "again": again,
     "larger": larger,
