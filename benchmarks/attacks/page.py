@@ -8,17 +8,17 @@ from typing import Any
 
 RELEASES = {  # by what the row says: the part that measures it
     "`federation new`": "usual",
-    "the same, 48 other jobs": "unseen",
-    "the same, to one who has 80 releases": "known",
-    "the same, third campaign": "again",
-    "the same, 192 jobs": "larger",
-    "the same with all projects": "few",
+    "`federation new`, 48 other jobs": "unseen",
+    "`federation new`, to one who has 80 releases": "known",
+    "`federation new`, third campaign": "again",
+    "`federation new`, 192 jobs": "larger",
+    "`federation new`, all projects": "few",
     "that with 12 rounds": "head",
     "that noised": "noised",
     "that with twice the noise": "twice",
     "`federation new --whole`": "membership",
-    "the same, four pairs": "four",
-    "a third of the steps, four pairs": "short",
+    "`federation new --whole`, four pairs": "four",
+    "that with a third of the steps": "short",
 }
 GOALS = {"auc": 0.55, "found": 0.02}  # at most
 
