@@ -24,7 +24,7 @@ from cryofed.federation.engines.remote.settings import read_settings
 from cryofed.federation.releases.store import read_release
 from cryofed.federation.site.answering import Site, answer
 from cryofed.federation.site.guard.anchors import user_place
-from cryofed.federation.site.guard.noise import secret_seed
+from cryofed.federation.site.guard.secret import secret_seed
 from cryofed.federation.site.memory import (
     SiteMemory,
     keep_answer,

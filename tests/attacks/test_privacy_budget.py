@@ -17,7 +17,7 @@ from cryofed.federation.site.guard.anchors import LEDGER, user_place
 from cryofed.federation.site.guard.charging import charge
 from cryofed.federation.site.guard.contents import content_hash, keep_records, records_of
 from cryofed.federation.site.guard.ledger import Ledger, Spend, Statement
-from cryofed.federation.site.guard.noise import secret_seed
+from cryofed.federation.site.guard.secret import secret_seed
 from cryofed.federation.wire.orders import order
 from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.learning.learner import initial_vector

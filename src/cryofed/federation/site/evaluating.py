@@ -16,7 +16,7 @@ from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.agreement.site_policy import AnswerRules
 from cryofed.federation.site.guard.charging import charge
 from cryofed.federation.site.guard.contents import content_hash
-from cryofed.federation.site.guard.noise import secret_seed
+from cryofed.federation.site.guard.secret import secret_seed
 from cryofed.federation.site.private_gate import MECHANISMS, GateNoise, private_answer
 from cryofed.federation.site.questions import count_question, question
 from cryofed.federation.wire.bounds import LOGIT

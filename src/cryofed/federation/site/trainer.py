@@ -19,7 +19,7 @@ from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.agreement.site_policy import WorkRules
 from cryofed.federation.site.guard.charging import Named, charge
 from cryofed.federation.site.guard.contents import content_hash
-from cryofed.federation.site.guard.noise import secret_seed
+from cryofed.federation.site.guard.secret import secret_seed
 from cryofed.federation.wire.orders import Order
 from cryofed.learning.learner import Trained, TrainingSettings, layout, train
 from cryofed.learning.vector import Layout, Vector, vector_hash

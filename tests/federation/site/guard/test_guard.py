@@ -11,8 +11,8 @@ from cryofed.errors import GuardError, InputError
 from cryofed.federation.agreement.rules import GuardRules
 from cryofed.federation.site.guard.clip import clip
 from cryofed.federation.site.guard.ledger import Ledger, Spend, Statement, statement
-from cryofed.federation.site.guard.noise import secret_seed
 from cryofed.federation.site.guard.pipeline import guard
+from cryofed.federation.site.guard.secret import secret_seed
 from cryofed.federation.wire.codecs import decode
 from cryofed.federation.wire.updates import Update
 

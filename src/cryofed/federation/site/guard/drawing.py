@@ -13,7 +13,7 @@ import numpy as np
 
 from cryofed.errors import GuardError
 from cryofed.federation.site.guard.contents import content_hash
-from cryofed.federation.site.guard.noise import secret_seed
+from cryofed.federation.site.guard.secret import secret_seed
 from cryofed.library.labelled import Labelled
 
 

@@ -1,4 +1,4 @@
-"""Third guard: noise that only this site can make. It is added while training; the ledger keeps its cost."""
+"""The site's secret: seeds of its noise and of its draw, which nobody else can make."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KEY_BYTES = 32
 
 
 def secret_seed(folder: Path, *parts: object) -> int:
-    """A seed that only this site can make: the same parts give the same noise, other parts other noise.
+    """A seed that only this site can make: the same parts give the same seed, other parts another.
 
-    The parts must name everything that the training depends on: the averages and labels themselves, every
-    rule, the round, the received model. Were one left out, an aggregator could have it changed, ask again and
-    subtract the noise.
+    For noise the parts must name everything that the training depends on: the averages and labels themselves,
+    every rule, the round, the received model. Were one left out, an aggregator could have it changed, ask
+    again and subtract the noise.
 
     Raises:
         GuardError: the key is not one that this function made; nothing may be trained.
