@@ -1,8 +1,9 @@
 """CryoFed's own model under the protocol: trained once for each molecule left out, judged on that molecule.
 
 Every training begins at the weights that the release of 2026-11-26 shipped, which saw simulation alone, and
-goes on with a mixture of simulated averages, RELION's own classifications of simulated particles, and real
-averages of the other molecules. What has been trained is kept, and a run that was stopped goes on.
+goes on with a mixture of simulated averages, RELION's own classifications of simulated particles, real
+averages of the other molecules, and bad ones made of the good ones among these. What has been trained is
+kept, and a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from cryofed.learning.learner import network
 from cryofed.learning.metrics import auc
 from cryofed.learning.mixture import Mixture, Part
 from cryofed.learning.release import ReleaseSettings, train_release
+from cryofed.learning.spoilt import spoilt
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
@@ -42,7 +44,8 @@ from cryofed.selection.policy import Policy, decide
 SEEDS = (1, 2, 3)
 SIMULATED = (550, 301)  # jobs, seed of the corpus
 GOOD, BAD = 0.92, 0.04  # what an expert's yes and no are worth beside graded targets
-SHARES = {"real": 0.44, "relion": 0.19, "simulated": 0.37}
+SHARES = {"real": 0.44, "relion": 0.19, "simulated": 0.37, "spoilt": 0.16}  # beside each other
+SPOILT, SPOILT_SEED = 3, 100  # pictures made of each good one, and the seed of the first set's
 SETTINGS = ReleaseSettings(steps=1600, learning_rate=7e-4, memory=0.996, feature_dropout=0.4)
 
 
@@ -94,6 +97,10 @@ class Bench:
         parts.append(Part(labelled=simulated, share=SHARES["simulated"], by_job=False))
         if real:
             parts.append(Part(labelled=Labelled.join(shown), share=SHARES["real"]))
+            made = [
+                spoilt(one, SPOILT, BAD, SPOILT_SEED + at) for at, one in enumerate(shown) if one.good.any()
+            ]
+            parts.append(Part(labelled=Labelled.join(made), share=SHARES["spoilt"]))
         return Mixture.of(parts)
 
     def vector(self, fold: str, seed: int, say: Callable[[int, float], None] | None = None) -> Vector:

@@ -16,6 +16,7 @@ from benchmarks.real.ours import (
     SETTINGS,
     SHARES,
     SIMULATED,
+    SPOILT,
     Bench,
     Told,
     calibration,
@@ -76,10 +77,13 @@ def card(bench: Bench, seeds: Sequence[int]) -> dict[str, Any]:
             "what": "the release of 2026-11-26, of simulated averages alone (1,800 jobs, corpus seed 101)",
         },
         "trained_on": {
-            "share_of_every_batch": SHARES,
+            "share_of_every_batch": {
+                name: round(of / sum(SHARES.values()), 2) for name, of in SHARES.items()
+            },
             "simulated": f"cryofed.simulation, {jobs} jobs of corpus seed {seed}",
             "relion": "16 RELION 3.1 classifications of simulated particles of real molecules, with truth",
             "real": [_source(one) for one in bench.sets if one.training],
+            "spoilt": f"bad averages made of the good real ones, {SPOILT} of each (cryofed.learning.spoilt)",
             "kept": "the weights only; no picture is part of the project",
         },
         "training": {**asdict(SETTINGS), "seed": list(seeds)},
