@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real.federation import SITES
-from benchmarks.real.ours import FOLDS, Bench, Told, calibration, fold_of, left_out, of_job, seen_of
+from benchmarks.real.ours import FOLDS, Bench, Told, calibration, fold_of, left_out, of_job, seen_of, sharper
 from benchmarks.real.sets import RealSet
 from cryofed.learning.learner import TrainingSettings, train
 from cryofed.learning.local import EPOCHS, FEWEST, STEPS
@@ -194,7 +194,7 @@ def _never_seen(one: RealSet, fold: str, sets: Sequence[RealSet]) -> bool:
 def _seen(
     lesson: Lesson, start: Vector, by_name: Mapping[str, RealSet], seed: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Logits and sharpness beside the job `(2, n)` of every way and judged set."""
+    """Logits and sharpness `(2, n)` of every way and judged set."""
     mine = Labelled.join([_labelled(by_name[name]) for name in lesson.taught])
     vectors = {"start": start}
     for name, way in WAYS.items():
@@ -221,7 +221,7 @@ def _calibration(lesson: Lesson, told: Callable[[int], Sequence[Told]], seed: in
 
 
 def _quality(one: RealSet, seen: NDArray[np.float64], fitted: Calibration) -> tuple[float, float]:
-    logits = fitted.slope * (seen[0] + fitted.sharpness * seen[1]) + fitted.offset
+    logits = fitted.slope * (seen[0] + fitted.sharpness * sharper(seen[1])) + fitted.offset
     which = one.counted & np.isfinite(logits)
     return auc(logits[which], one.good[which]), brier(sigmoid(logits[which]), one.good[which])
 

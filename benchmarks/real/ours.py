@@ -23,7 +23,14 @@ from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
 from cryofed.jobs.opening import open_job
-from cryofed.learning.calibrate import Answered, answers, fit_calibration, pooled_over_views, with_jobs
+from cryofed.learning.calibrate import (
+    Answered,
+    answers,
+    fit_calibration,
+    pooled_over_views,
+    sharpness_of,
+    with_jobs,
+)
 from cryofed.learning.corpus import make_shards, read_shards
 from cryofed.learning.learner import network
 from cryofed.learning.metrics import auc
@@ -35,10 +42,9 @@ from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
 from cryofed.scoring.calibration import Calibration, sigmoid
 from cryofed.scoring.features import FEATURES, features
-from cryofed.scoring.in_job import in_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores, scorable
-from cryofed.scoring.sharpness import WEIGHT
+from cryofed.scoring.sharpness import WEIGHT, beside_job
 from cryofed.selection.policy import Policy, decide
 
 SEEDS = (1, 2, 3)
@@ -132,13 +138,18 @@ class Told:
     counted: NDArray[np.bool_]
     particles: NDArray[np.float64]  # 1 where unknown
     logits: NDArray[np.float64]  # NaN where a class cannot be scored
-    sharper: NDArray[np.float64]  # than the job's median; NaN as above
+    sharp: NDArray[np.float64]  # NaN as above
 
     @property
     def answered(self) -> Answered:
         """The counted classes alone."""
         which = self.counted & np.isfinite(self.logits)
         return Answered(self.logits[which], self.sharper[which], self.good[which])
+
+    @property
+    def sharper(self) -> NDArray[np.float64]:
+        """`(n,)` than the job's median; NaN where a class cannot be scored."""
+        return sharper(self.sharp)
 
 
 def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
@@ -147,20 +158,20 @@ def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
     found = []
     for one in bench.sets:
         fold = fold_of(one.molecule)
-        logits, sharper = seen_of(models(fold), one.job)
+        logits, sharp = seen_of(models(fold), one.job)
         found.append(
             Told(
                 kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
-                particles=np.ones(len(one)), logits=logits, sharper=sharper,
+                particles=np.ones(len(one)), logits=logits, sharp=sharp,
             )
         )  # fmt: skip
     for structures, job in judged_relion(bench.data):
         fold = fold_of_structures(structures)
-        logits, sharper = seen_of(models(fold), job.job)
+        logits, sharp = seen_of(models(fold), job.job)
         found.append(
             Told(
                 kind="relion", name=job.job.path.name, fold=fold, job=job.job, good=job.good,
-                counted=job.counted, particles=job.particles, logits=logits, sharper=sharper,
+                counted=job.counted, particles=job.particles, logits=logits, sharp=sharp,
             )
         )  # fmt: skip
     return found
@@ -184,18 +195,28 @@ def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], f
 
 def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
     """`(n,)` logits over the scorer's views as they are seen in the job; NaN where none can be."""
-    logits, sharper = seen_of(vector, job)
-    return logits + WEIGHT * sharper
+    logits, sharp = seen_of(vector, job)
+    return logits + WEIGHT * sharper(sharp)
+
+
+def sharper(sharp: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(n,)` sharpness of a job's classes to how much sharper each is than their median; NaN stays."""
+    known = np.isfinite(sharp)
+    found = np.full(len(sharp), np.nan)
+    if known.any():
+        found[known] = beside_job(sharp[known])
+    return found
 
 
 def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`(n,)` logits and how much sharper than the job's median; NaN where a class cannot be scored."""
+    """`(n,)` logits and sharpness; NaN where a class cannot be scored."""
     usable = scorable(job)
-    logits, sharper = np.full((2, len(usable)), np.nan)
+    logits, sharp = np.full((2, len(usable)), np.nan)
     if usable.any():
-        (answered,) = answers(vector, of_job(job, usable, usable))
-        logits[usable], sharper[usable] = answered.logits, answered.sharper
-    return logits, sharper
+        labelled = of_job(job, usable, usable)
+        (answered,) = answers(vector, labelled)
+        logits[usable], sharp[usable] = answered.logits, sharpness_of(labelled)
+    return logits, sharp
 
 
 def calibration(told: Sequence[Told], without: str = "") -> Calibration:
@@ -234,9 +255,8 @@ def calibration_of(told: Sequence[Told], one: Told) -> Calibration:
 def scores_by(one: Told, fitted: Calibration) -> NDArray[np.float64]:
     """`(n,)` scores of one job with this calibration; NaN where a class cannot be scored."""
     known = np.isfinite(one.logits)
-    seen = one.logits + fitted.sharpness * one.sharper
     score = np.full(len(known), np.nan)
-    score[known] = in_job(fitted.slope * seen[known] + fitted.offset, fitted.jobs)
+    score[known] = fitted.probabilities(one.logits[known], one.sharp[known])
     return score
 
 

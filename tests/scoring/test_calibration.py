@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
-from cryofed.scoring.in_job import Jobs, in_job
+from cryofed.scoring.in_job import USUAL, Jobs, in_job
 
 
 def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
@@ -39,6 +39,13 @@ def test_a_class_that_is_sharper_than_its_jobs_median_gains_by_no_more_than_the_
     calibration = Calibration(sharpness=2.0)
     seen = calibration.seen(np.zeros(5), np.array([1.0, 1.0, 1.25, 0.5, 9.0]))
     assert seen.tolist() == [0, 0, 0.5, -1, 2]  # 2 * (0, 0, 0.25, -0.5, 8 cut to 1)
+
+
+def test_the_jobs_own_sharpness_counts_where_sharpness_does() -> None:
+    logits, sharp = np.zeros(9), np.full(9, 2.8)
+    without, counted = Calibration(), Calibration(sharpness=1.0)
+    np.testing.assert_array_equal(without.probabilities(logits, sharp), in_job(logits, USUAL))
+    np.testing.assert_array_equal(counted.probabilities(logits, sharp), in_job(logits, USUAL, 2.8))
 
 
 def test_json_keeps_every_number() -> None:

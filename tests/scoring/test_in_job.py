@@ -16,7 +16,7 @@ def drawn(
     return rng.normal(np.where(kind, jobs.good, jobs.bad) + far, jobs.spread), kind
 
 
-def slowly(logits: np.ndarray, jobs: Jobs) -> np.ndarray:
+def slowly(logits: np.ndarray, jobs: Jobs, sharp: float = 1.35) -> np.ndarray:
     """The same probabilities, one distance, one share and one class after the other."""
     tried = np.linspace(-4, 4, 49) * jobs.between
     shares = [(0.0, 0.1), *((s, 0.8 / 25) for s in np.linspace(0.02, 0.98, 25)), (1.0, 0.1)]
@@ -28,6 +28,8 @@ def slowly(logits: np.ndarray, jobs: Jobs) -> np.ndarray:
             mixed = share * good + (1 - share) * bad
             weight = before * np.prod(mixed) ** min(1, COUNTED / len(logits))
             weight *= np.exp(-((far / jobs.between) ** 2) / 2)
+            if sharp > 1.35:
+                weight *= np.exp(-(((sharp - 0.7 - 1.3 * share) / 0.8) ** 2) / 2)
             total += weight
             found += weight * share * good / mixed
     return found / total
@@ -38,6 +40,23 @@ def test_a_probability_is_the_mean_over_all_distances_and_shares(n: int) -> None
     logits = np.random.default_rng(n).normal(0, 3, n)
     logits = np.clip(logits, -LIMIT, LIMIT)
     np.testing.assert_allclose(in_job(logits, USUAL), slowly(logits, USUAL), rtol=1e-9)
+
+
+@pytest.mark.parametrize("sharp", [1.6, 3.0])
+def test_a_sharp_job_is_weighed_by_what_sharp_jobs_hold(sharp: float) -> None:
+    logits = np.clip(np.random.default_rng(2).normal(0, 3, 7), -LIMIT, LIMIT)
+    np.testing.assert_allclose(in_job(logits, USUAL, sharp), slowly(logits, USUAL, sharp), rtol=1e-9)
+
+
+def test_halfway_between_junk_and_good_classes_a_sharp_job_is_good_and_a_blurred_one_as_ever() -> None:
+    logits = np.random.default_rng(6).normal(-0.2, 0.5, 40)  # a job far from all others, on either side
+    unknown, sharp = in_job(logits, USUAL), in_job(logits, USUAL, 2.9)
+    assert 0.3 < unknown.mean() < 0.7
+    assert sharp.min() > 0.8
+    assert (np.argsort(sharp) == np.argsort(logits)).all()
+    halfway = in_job(logits, USUAL, 1.35)
+    assert (in_job(logits, USUAL, -0.5) == halfway).all()
+    np.testing.assert_allclose(halfway, unknown, atol=0.05)
 
 
 @pytest.mark.parametrize("far", [-2.5, 0.0, 2.5])

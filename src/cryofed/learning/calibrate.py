@@ -48,6 +48,12 @@ def answers(vector: Vector, labelled: Labelled) -> Iterator[Answered]:
         yield Answered(logits.double().numpy(), beside_job(sharpness(views[SHARP])), part.good)
 
 
+def sharpness_of(labelled: Labelled) -> Numbers:
+    """`(n,)` sharpness of averages in the view whose sharpness counts."""
+    crop, turns, mirrored = VIEWS[SHARP]
+    return sharpness(turned(prepare_again(labelled.images.astype(np.float16), crop), turns, mirrored))
+
+
 def pooled_over_views(model: Network, labelled: Labelled) -> Numbers:
     """`(n, POOLED)` numbers of the trunk, means over the scorer's views, as `Scores.pooled` has them."""
     images = labelled.images.astype(np.float16)

@@ -21,9 +21,10 @@ UNSURE = (0.2, 0.7)  # around the default cut and even odds: where a person deci
 class Calibration:
     """From a logit to a probability: `slope * seen + offset` (Platt 1999), then what that means in the job.
 
-    What is seen is the logit and `sharpness` times how much sharper the class is than its job's median. A
-    class is unsure where its probability lies between the two `unsure` bounds. Without `jobs` each class is
-    judged by itself: so is a model of which nobody knows how its logits lie in jobs that are new.
+    What is seen is the logit and `sharpness` times how much sharper the class is than its job's median;
+    where that counts, the median itself tells of the job. A class is unsure where its probability lies
+    between the two `unsure` bounds. Without `jobs` each class is judged by itself: so is a model of which
+    nobody knows how its logits lie in jobs that are new.
     """
 
     slope: float = 1.0
@@ -39,7 +40,9 @@ class Calibration:
     def probabilities(self, logits: Numbers, sharp: Numbers) -> Numbers:
         """Logits and sharpness, `(n,)`, of one whole job to probabilities that an expert keeps each class."""
         calibrated = self.slope * self.seen(logits, sharp) + self.offset
-        return sigmoid(calibrated) if self.jobs is None else in_job(calibrated, self.jobs)
+        if self.jobs is None:
+            return sigmoid(calibrated)
+        return in_job(calibrated, self.jobs, float(np.median(sharp)) if self.sharpness else None)
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:
         """Where a person should look; NaN is never unsure, it was not scored."""

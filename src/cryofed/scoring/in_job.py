@@ -5,7 +5,7 @@ logits alike. So the logits of good classes and of bad ones are two normal popul
 job moves both by a distance of its own. Distance and share of good classes are unknown; each class gets the
 probability of being good, averaged over all of both that the job's logits allow (empirical Bayes, Robbins
 1956; a share that is estimated: Saerens 2002). The four numbers of `Jobs` come from jobs whose molecule the
-network never saw (`cryofed.learning.calibrate`).
+network never saw (`cryofed.learning.calibrate`). Where the job's pictures are sharp, more of them are good.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ Numbers = NDArray[np.float64]
 
 ONE_KIND = 0.1  # of all jobs: nothing but junk; as many: all good. Between them every share is as likely
 COUNTED = 8  # classes of a job that its distance and share are taken from, at most: they resemble each other
+SHARP = (0.7, 2.0)  # median sharpness of jobs of junk alone, and of good classes alone
+SHARP_SPREAD = 0.8  # of such medians between jobs of one kind
 LIMIT = 7.0  # a logit counts to here, and hardly beyond: no network is surer of a molecule that is new
 BEYOND = 0.1
 _FAR = np.linspace(-4, 4, 49)  # distances tried, in deviations
@@ -47,10 +49,12 @@ class Jobs:
 USUAL = Jobs()
 
 
-def in_job(logits: Numbers, jobs: Jobs) -> Numbers:
+def in_job(logits: Numbers, jobs: Jobs, sharp: float | None = None) -> Numbers:
     """`(n,)` calibrated logits of one job to `(n,)` probabilities that an expert keeps the class.
 
-    The order stays. A class alone in its job is judged by its own logit.
+    The order stays. A class alone in its job is judged by its own logit. `sharp` is the median of the job's
+    `sharpness`, None where nobody knows it. Only where it is above the middle of the two kinds does it
+    tell them apart: few particles make good classes as blurred as junk.
     """
     if not len(logits):
         return np.zeros(0)
@@ -59,13 +63,21 @@ def in_job(logits: Numbers, jobs: Jobs) -> Numbers:
     counted = min(1.0, COUNTED / len(logits))
     odds = np.exp(np.clip(log_odds, -500, 500))
     evidence = np.stack([np.log(1 - share + share * odds).sum(axis=0) + log_bad for share in _SHARES])
-    weight = counted * evidence - _FAR**2 / 2 + np.log(_BEFORE)[:, None]
+    before = np.log(_BEFORE) + (0.0 if sharp is None else _of_sharp(sharp))
+    weight = counted * evidence - _FAR**2 / 2 + before[:, None]
     weight = np.exp(weight - weight.max())
     weight /= weight.sum()
     good = np.zeros(len(logits))
     for share, chance in zip(_SHARES, weight, strict=True):
         good += (share * odds / (1 - share + share * odds)) @ chance
     return np.clip(good, 0.0, 1.0)
+
+
+def _of_sharp(sharp: float) -> Numbers:
+    """`(27,)` log likelihoods of a job's median sharpness at every share of good classes."""
+    junk, good = SHARP
+    median = max(sharp, (junk + good) / 2)
+    return -(((median - junk - (good - junk) * _SHARES) / SHARP_SPREAD) ** 2) / 2
 
 
 def log_likelihood(logits: Numbers, good: NDArray[np.bool_], jobs: Jobs) -> float:
