@@ -16,7 +16,7 @@ def drawn(
     return rng.normal(np.where(kind, jobs.good, jobs.bad) + far, jobs.spread), kind
 
 
-def slowly(logits: np.ndarray, jobs: Jobs, sharp: float = 1.35) -> np.ndarray:
+def slowly(logits: np.ndarray, jobs: Jobs, sharp: float | None = None) -> np.ndarray:
     """The same probabilities, one distance, one share and one class after the other."""
     tried = np.linspace(-4, 4, 49) * jobs.between
     shares = [(0.0, 0.1), *((s, 0.8 / 25) for s in np.linspace(0.02, 0.98, 25)), (1.0, 0.1)]
@@ -28,7 +28,7 @@ def slowly(logits: np.ndarray, jobs: Jobs, sharp: float = 1.35) -> np.ndarray:
             mixed = share * good + (1 - share) * bad
             weight = before * np.prod(mixed) ** min(1, COUNTED / len(logits))
             weight *= np.exp(-((far / jobs.between) ** 2) / 2)
-            if sharp > 1.35:
+            if sharp is not None:  # above the middle
                 weight *= np.exp(-(((sharp - 0.7 - 1.3 * share) / 0.8) ** 2) / 2)
             total += weight
             found += weight * share * good / mixed

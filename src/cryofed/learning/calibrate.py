@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from cryofed.jobs.job import Images
 from cryofed.learning.augment import middle, normalized
 from cryofed.learning.learner import network, plain_logits
 from cryofed.learning.vector import Vector
@@ -39,10 +40,7 @@ def answers(vector: Vector, labelled: Labelled) -> Iterator[Answered]:
     for job in np.unique(labelled.job):
         part = labelled.take(labelled.job == job)
         features = torch.from_numpy(part.features)
-        views = [
-            turned(prepare_again(part.images.astype(np.float16), crop), turns, mirrored)
-            for crop, turns, mirrored in VIEWS
-        ]
+        views = [_seen_as(part, number) for number in range(len(VIEWS))]
         with torch.inference_mode():
             logits = torch.stack([model(torch.from_numpy(view), features)[:, 0] for view in views]).mean(0)
         yield Answered(logits.double().numpy(), beside_job(sharpness(views[SHARP])), part.good)
@@ -50,20 +48,21 @@ def answers(vector: Vector, labelled: Labelled) -> Iterator[Answered]:
 
 def sharpness_of(labelled: Labelled) -> Numbers:
     """`(n,)` sharpness of averages in the view whose sharpness counts."""
-    crop, turns, mirrored = VIEWS[SHARP]
-    return sharpness(turned(prepare_again(labelled.images.astype(np.float16), crop), turns, mirrored))
+    return sharpness(_seen_as(labelled, SHARP))
 
 
 def pooled_over_views(model: Network, labelled: Labelled) -> Numbers:
     """`(n, POOLED)` numbers of the trunk, means over the scorer's views, as `Scores.pooled` has them."""
-    images = labelled.images.astype(np.float16)
     with torch.inference_mode():
-        views = [
-            model.pooled(torch.from_numpy(turned(prepare_again(images, crop), turns, mirrored)))
-            for crop, turns, mirrored in VIEWS
-        ]
+        views = [model.pooled(torch.from_numpy(_seen_as(labelled, number))) for number in range(len(VIEWS))]
     mean: Numbers = torch.stack(views).mean(0).double().numpy()
     return mean
+
+
+def _seen_as(labelled: Labelled, number: int) -> Images:
+    """`(n, 64, 64)` averages in one of the scorer's views."""
+    crop, turns, mirrored = VIEWS[number]
+    return turned(prepare_again(labelled.images.astype(np.float16), crop), turns, mirrored)
 
 
 def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration, device: str = "cpu") -> Numbers:
