@@ -201,11 +201,12 @@ def _seen(
         trained = train(start, mine, way.settings(len(mine)), seed).vector
         for words, share in SHARES.items():
             vectors[name + words] = np.float32(share) * trained + np.float32(1 - share) * start
-    return {
-        f"{way}\t{judge}": np.stack(seen_of(vector, by_name[judge].job))
-        for way, vector in vectors.items()
-        for judge in lesson.judged
-    }
+    found = {}
+    for way, vector in vectors.items():
+        for judge in lesson.judged:
+            logits, looked = seen_of(vector, by_name[judge].job)
+            found[f"{way}\t{judge}"] = np.stack([logits, looked.sharp])
+    return found
 
 
 def _labelled(one: RealSet) -> Labelled:

@@ -123,10 +123,10 @@ def _words(of: Sequence[tuple[bool, int, float]]) -> str:
 def _shown(bench: Bench, one: Told, which: NDArray[np.bool_], seed: int) -> Told:
     """The chosen classes as a job of their own, judged anew."""
     job = part_of(one.job, which)
-    logits, sharp = seen_of(bench.vector(one.fold, seed), job)
+    logits, looked = seen_of(bench.vector(one.fold, seed), job)
     return replace(
         one, job=job, good=one.good[which], counted=one.counted[which], particles=one.particles[which],
-        logits=logits, sharp=sharp,
+        logits=logits, looks=looked,
     )  # fmt: skip
 
 

@@ -27,8 +27,8 @@ from cryofed.learning.calibrate import (
     Answered,
     answers,
     fit_calibration,
+    looks_of,
     pooled_over_views,
-    sharpness_of,
     with_jobs,
 )
 from cryofed.learning.corpus import make_shards, read_shards
@@ -42,6 +42,7 @@ from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
 from cryofed.scoring.calibration import Calibration, sigmoid
 from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.looks import Looks
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores, scorable
 from cryofed.scoring.sharpness import WEIGHT, beside_job
@@ -138,7 +139,7 @@ class Told:
     counted: NDArray[np.bool_]
     particles: NDArray[np.float64]  # 1 where unknown
     logits: NDArray[np.float64]  # NaN where a class cannot be scored
-    sharp: NDArray[np.float64]  # NaN as above
+    looks: Looks  # NaN as above
 
     @property
     def answered(self) -> Answered:
@@ -149,7 +150,7 @@ class Told:
     @property
     def sharper(self) -> NDArray[np.float64]:
         """`(n,)` than the job's median; NaN where a class cannot be scored."""
-        return sharper(self.sharp)
+        return sharper(self.looks.sharp)
 
 
 def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
@@ -158,20 +159,20 @@ def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
     found = []
     for one in bench.sets:
         fold = fold_of(one.molecule)
-        logits, sharp = seen_of(models(fold), one.job)
+        logits, looked = seen_of(models(fold), one.job)
         found.append(
             Told(
                 kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
-                particles=np.ones(len(one)), logits=logits, sharp=sharp,
+                particles=np.ones(len(one)), logits=logits, looks=looked,
             )
         )  # fmt: skip
     for structures, job in judged_relion(bench.data):
         fold = fold_of_structures(structures)
-        logits, sharp = seen_of(models(fold), job.job)
+        logits, looked = seen_of(models(fold), job.job)
         found.append(
             Told(
                 kind="relion", name=job.job.path.name, fold=fold, job=job.job, good=job.good,
-                counted=job.counted, particles=job.particles, logits=logits, sharp=sharp,
+                counted=job.counted, particles=job.particles, logits=logits, looks=looked,
             )
         )  # fmt: skip
     return found
@@ -195,8 +196,8 @@ def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], f
 
 def logits_of(vector: Vector, job: ClassJob) -> NDArray[np.float64]:
     """`(n,)` logits over the scorer's views as they are seen in the job; NaN where none can be."""
-    logits, sharp = seen_of(vector, job)
-    return logits + WEIGHT * sharper(sharp)
+    logits, looked = seen_of(vector, job)
+    return logits + WEIGHT * sharper(looked.sharp)
 
 
 def sharper(sharp: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -208,15 +209,16 @@ def sharper(sharp: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`(n,)` logits and sharpness; NaN where a class cannot be scored."""
+def seen_of(vector: Vector, job: ClassJob) -> tuple[NDArray[np.float64], Looks]:
+    """`(n,)` logits, and looks; NaN where a class cannot be scored."""
     usable = scorable(job)
-    logits, sharp = np.full((2, len(usable)), np.nan)
+    logits, sharp, flat = np.full((3, len(usable)), np.nan)
     if usable.any():
         labelled = of_job(job, usable, usable)
         (answered,) = answers(vector, labelled)
-        logits[usable], sharp[usable] = answered.logits, sharpness_of(labelled)
-    return logits, sharp
+        found = looks_of(labelled)
+        logits[usable], sharp[usable], flat[usable] = answered.logits, found.sharp, found.flat
+    return logits, Looks(sharp, flat)
 
 
 def calibration(told: Sequence[Told], without: str = "") -> Calibration:
@@ -256,7 +258,7 @@ def scores_by(one: Told, fitted: Calibration) -> NDArray[np.float64]:
     """`(n,)` scores of one job with this calibration; NaN where a class cannot be scored."""
     known = np.isfinite(one.logits)
     score = np.full(len(known), np.nan)
-    score[known] = fitted.probabilities(one.logits[known], one.sharp[known])
+    score[known] = fitted.probabilities(one.logits[known], one.looks.take(known))
     return score
 
 

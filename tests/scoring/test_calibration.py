@@ -5,6 +5,9 @@ import pytest
 
 from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
 from cryofed.scoring.in_job import USUAL, Jobs, in_job
+from cryofed.scoring.looks import Looks
+
+UNSEEN = Looks(np.zeros(3), np.zeros(3))
 
 
 def test_platt_finds_the_slope_and_offset_that_made_the_labels() -> None:
@@ -31,7 +34,7 @@ def test_a_weight_of_two_counts_as_a_class_that_is_there_twice() -> None:
 def test_a_probability_is_that_of_slope_times_logit_and_offset_in_its_job() -> None:
     jobs = Jobs(bad=-2.0, good=2.0, spread=1.5, between=1.0)
     calibration = Calibration(slope=2.0, offset=-1.0, jobs=jobs)
-    found = calibration.probabilities(np.array([0.5, 1.0, 3.0]), np.zeros(3))
+    found = calibration.probabilities(np.array([0.5, 1.0, 3.0]), UNSEEN)
     np.testing.assert_allclose(found, in_job(np.array([0.0, 1.0, 5.0]), jobs))
 
 
@@ -41,11 +44,11 @@ def test_a_class_that_is_sharper_than_its_jobs_median_gains_by_no_more_than_the_
     assert seen.tolist() == [0, 0, 0.5, -1, 2]  # 2 * (0, 0, 0.25, -0.5, 8 cut to 1)
 
 
-def test_the_jobs_own_sharpness_counts_where_sharpness_does() -> None:
-    logits, sharp = np.zeros(9), np.full(9, 2.8)
+def test_how_clear_a_job_is_counts_where_sharpness_does() -> None:
+    logits, looked = np.zeros(9), Looks(np.full(9, 2.8), np.full(9, 4.0))
     without, counted = Calibration(), Calibration(sharpness=1.0)
-    np.testing.assert_array_equal(without.probabilities(logits, sharp), in_job(logits, USUAL))
-    np.testing.assert_array_equal(counted.probabilities(logits, sharp), in_job(logits, USUAL, 2.8))
+    np.testing.assert_array_equal(without.probabilities(logits, looked), in_job(logits, USUAL))
+    np.testing.assert_array_equal(counted.probabilities(logits, looked), in_job(logits, USUAL, 5.4))
 
 
 def test_json_keeps_every_number() -> None:
@@ -56,7 +59,7 @@ def test_json_keeps_every_number() -> None:
 def test_without_knowledge_of_jobs_each_class_is_judged_by_itself() -> None:
     alone = Calibration(slope=2.0, offset=-1.0, jobs=None)
     assert Calibration.from_json(alone.to_json()) == alone
-    found = alone.probabilities(np.array([0.5, 1.0]), np.zeros(2))
+    found = alone.probabilities(np.array([0.5, 1.0]), Looks(np.zeros(2), np.zeros(2)))
     np.testing.assert_allclose(found, [0.5, 1 / (1 + np.exp(-1))])  # sigmoid(0) and sigmoid(1)
 
 

@@ -16,10 +16,12 @@ def drawn(
     return rng.normal(np.where(kind, jobs.good, jobs.bad) + far, jobs.spread), kind
 
 
-def slowly(logits: np.ndarray, jobs: Jobs, sharp: float | None = None) -> np.ndarray:
+def slowly(logits: np.ndarray, jobs: Jobs, clear: float | None = None) -> np.ndarray:
     """The same probabilities, one distance, one share and one class after the other."""
     tried = np.linspace(-4, 4, 49) * jobs.between
-    shares = [(0.0, 0.1), *((s, 0.8 / 25) for s in np.linspace(0.02, 0.98, 25)), (1.0, 0.1)]
+    mixed_shares = [(s, (1 - s) ** 2) for s in np.linspace(0.02, 0.98, 25)]
+    of_all = sum(before for _, before in mixed_shares)
+    shares = [(0.0, 0.2), *((s, 0.79 * before / of_all) for s, before in mixed_shares), (1.0, 0.01)]
     total, found = 0.0, np.zeros(len(logits))
     for far in tried:
         good = np.exp(-(((logits - far - jobs.good) / jobs.spread) ** 2) / 2)
@@ -28,8 +30,8 @@ def slowly(logits: np.ndarray, jobs: Jobs, sharp: float | None = None) -> np.nda
             mixed = share * good + (1 - share) * bad
             weight = before * np.prod(mixed) ** min(1, COUNTED / len(logits))
             weight *= np.exp(-((far / jobs.between) ** 2) / 2)
-            if sharp is not None:  # above the middle
-                weight *= np.exp(-(((sharp - 0.7 - 1.3 * share) / 0.8) ** 2) / 2)
+            if clear is not None:  # above the middle
+                weight *= np.exp(-(((clear - 3.3 - 1.5 * share) / 0.8) ** 2) / 2)
             total += weight
             found += weight * share * good / mixed
     return found / total
@@ -42,21 +44,21 @@ def test_a_probability_is_the_mean_over_all_distances_and_shares(n: int) -> None
     np.testing.assert_allclose(in_job(logits, USUAL), slowly(logits, USUAL), rtol=1e-9)
 
 
-@pytest.mark.parametrize("sharp", [1.6, 3.0])
-def test_a_sharp_job_is_weighed_by_what_sharp_jobs_hold(sharp: float) -> None:
+@pytest.mark.parametrize("clear", [4.3, 6.0])
+def test_a_clear_job_is_weighed_by_what_clear_jobs_hold(clear: float) -> None:
     logits = np.clip(np.random.default_rng(2).normal(0, 3, 7), -LIMIT, LIMIT)
-    np.testing.assert_allclose(in_job(logits, USUAL, sharp), slowly(logits, USUAL, sharp), rtol=1e-9)
+    np.testing.assert_allclose(in_job(logits, USUAL, clear), slowly(logits, USUAL, clear), rtol=1e-9)
 
 
-def test_halfway_between_junk_and_good_classes_a_sharp_job_is_good_and_a_blurred_one_as_ever() -> None:
-    logits = np.random.default_rng(6).normal(-0.2, 0.5, 40)  # a job far from all others, on either side
-    unknown, sharp = in_job(logits, USUAL), in_job(logits, USUAL, 2.9)
-    assert 0.3 < unknown.mean() < 0.7
-    assert sharp.min() > 0.8
-    assert (np.argsort(sharp) == np.argsort(logits)).all()
-    halfway = in_job(logits, USUAL, 1.35)
-    assert (in_job(logits, USUAL, -0.5) == halfway).all()
-    np.testing.assert_allclose(halfway, unknown, atol=0.05)
+def test_halfway_between_junk_and_good_classes_a_clear_job_is_good_and_any_other_is_not() -> None:
+    logits = np.random.default_rng(6).normal(0.2, 0.5, 40)  # a job far from all others, on either side
+    unknown, clear = in_job(logits, USUAL), in_job(logits, USUAL, 6.0)
+    assert unknown.max() < CUT
+    assert clear.min() > 0.75
+    assert (np.argsort(clear) == np.argsort(logits)).all()
+    halfway = in_job(logits, USUAL, 4.05)
+    assert (in_job(logits, USUAL, 2.0) == halfway).all()
+    assert halfway.max() < CUT
 
 
 @pytest.mark.parametrize("far", [-2.5, 0.0, 2.5])

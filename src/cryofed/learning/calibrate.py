@@ -18,8 +18,9 @@ from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import prepare_again
 from cryofed.scoring.calibration import Calibration, Numbers, fit_platt
 from cryofed.scoring.in_job import USUAL, Jobs, log_likelihood
+from cryofed.scoring.looks import Looks, looks
 from cryofed.scoring.network import Network
-from cryofed.scoring.scorer import SHARP, VIEWS, turned
+from cryofed.scoring.scorer import LOOKED, VIEWS, turned
 from cryofed.scoring.sharpness import WEIGHT, beside_job, sharpness
 
 FEWEST_JOBS = 8
@@ -43,12 +44,12 @@ def answers(vector: Vector, labelled: Labelled) -> Iterator[Answered]:
         views = [_seen_as(part, number) for number in range(len(VIEWS))]
         with torch.inference_mode():
             logits = torch.stack([model(torch.from_numpy(view), features)[:, 0] for view in views]).mean(0)
-        yield Answered(logits.double().numpy(), beside_job(sharpness(views[SHARP])), part.good)
+        yield Answered(logits.double().numpy(), beside_job(sharpness(views[LOOKED])), part.good)
 
 
-def sharpness_of(labelled: Labelled) -> Numbers:
-    """`(n,)` sharpness of averages in the view whose sharpness counts."""
-    return sharpness(_seen_as(labelled, SHARP))
+def looks_of(labelled: Labelled) -> Looks:
+    """The looks of averages in the view whose looks count."""
+    return looks(_seen_as(labelled, LOOKED))
 
 
 def pooled_over_views(model: Network, labelled: Labelled) -> Numbers:

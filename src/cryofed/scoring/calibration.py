@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.scoring.in_job import USUAL, Jobs, in_job
+from cryofed.scoring.looks import Looks
 from cryofed.scoring.sharpness import beside_job
 
 Numbers = NDArray[np.float64]
@@ -22,9 +23,9 @@ class Calibration:
     """From a logit to a probability: `slope * seen + offset` (Platt 1999), then what that means in the job.
 
     What is seen is the logit and `sharpness` times how much sharper the class is than its job's median;
-    where that counts, the median itself tells of the job. A class is unsure where its probability lies
-    between the two `unsure` bounds. Without `jobs` each class is judged by itself: so is a model of which
-    nobody knows how its logits lie in jobs that are new.
+    where that counts, how clear the job's pictures are tells of the job. A class is unsure where its
+    probability lies between the two `unsure` bounds. Without `jobs` each class is judged by itself: so is a
+    model of which nobody knows how its logits lie in jobs that are new.
     """
 
     slope: float = 1.0
@@ -37,12 +38,12 @@ class Calibration:
         """`(n,)` logits and sharpness of one job's classes to `(n,)` logits as seen in the job."""
         return logits + self.sharpness * beside_job(sharp)
 
-    def probabilities(self, logits: Numbers, sharp: Numbers) -> Numbers:
-        """Logits and sharpness, `(n,)`, of one whole job to probabilities that an expert keeps each class."""
-        calibrated = self.slope * self.seen(logits, sharp) + self.offset
+    def probabilities(self, logits: Numbers, looks: Looks) -> Numbers:
+        """`(n,)` logits and the looks of one whole job to probabilities that an expert keeps each class."""
+        calibrated = self.slope * self.seen(logits, looks.sharp) + self.offset
         if self.jobs is None:
             return sigmoid(calibrated)
-        return in_job(calibrated, self.jobs, float(np.median(sharp)) if self.sharpness else None)
+        return in_job(calibrated, self.jobs, looks.clear if self.sharpness else None)
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:
         """Where a person should look; NaN is never unsure, it was not scored."""

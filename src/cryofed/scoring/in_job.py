@@ -5,7 +5,7 @@ logits alike. So the logits of good classes and of bad ones are two normal popul
 job moves both by a distance of its own. Distance and share of good classes are unknown; each class gets the
 probability of being good, averaged over all of both that the job's logits allow (empirical Bayes, Robbins
 1956; a share that is estimated: Saerens 2002). The four numbers of `Jobs` come from jobs whose molecule the
-network never saw (`cryofed.learning.calibrate`). Where the job's pictures are sharp, more of them are good.
+network never saw (`cryofed.learning.calibrate`). Where the job's pictures are clear, more of them are good.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
-ONE_KIND = 0.1  # of all jobs: nothing but junk; as many: all good. Between them every share is as likely
+JUNK, ALL_GOOD = 0.2, 0.01  # of all jobs: nothing but junk, and not a bad class
+BAD = 2.0  # between them a share of good classes is as likely as the share of bad ones to this power
 COUNTED = 8  # classes of a job that its distance and share are taken from, at most: they resemble each other
-SHARP = (0.7, 2.0)  # median sharpness of jobs of junk alone, and of good classes alone
-SHARP_SPREAD = 0.8  # of such medians between jobs of one kind
+CLEAR = (3.3, 4.8)  # `Looks.clear` of jobs of junk alone, and of good classes alone
+CLEAR_SPREAD = 0.8  # between jobs of one kind
 LIMIT = 7.0  # a logit counts to here, and hardly beyond: no network is surer of a molecule that is new
 BEYOND = 0.1
 _FAR = np.linspace(-4, 4, 49)  # distances tried, in deviations
-_SHARES = np.concatenate([[0.0], np.linspace(0.02, 0.98, 25), [1.0]])
-_BEFORE = np.concatenate([[ONE_KIND], np.full(25, (1 - 2 * ONE_KIND) / 25), [ONE_KIND]])
+_MIXED = np.linspace(0.02, 0.98, 25)
+_SHARES = np.concatenate([[0.0], _MIXED, [1.0]])
+_BEFORE = np.concatenate(
+    [[JUNK], (1 - JUNK - ALL_GOOD) * (1 - _MIXED) ** BAD / ((1 - _MIXED) ** BAD).sum(), [ALL_GOOD]]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +53,12 @@ class Jobs:
 USUAL = Jobs()
 
 
-def in_job(logits: Numbers, jobs: Jobs, sharp: float | None = None) -> Numbers:
+def in_job(logits: Numbers, jobs: Jobs, clear: float | None = None) -> Numbers:
     """`(n,)` calibrated logits of one job to `(n,)` probabilities that an expert keeps the class.
 
-    The order stays. A class alone in its job is judged by its own logit. `sharp` is the median of the job's
-    `sharpness`, None where nobody knows it. Only where it is above the middle of the two kinds does it
-    tell them apart: few particles make good classes as blurred as junk.
+    The order stays. A class alone in its job is judged by its own logit. `clear` is how clear the
+    job's pictures are (`Looks.clear`), None where nobody knows. Only above the middle of the two kinds does
+    it tell them apart: few particles make good classes as unclear as junk.
     """
     if not len(logits):
         return np.zeros(0)
@@ -63,7 +67,7 @@ def in_job(logits: Numbers, jobs: Jobs, sharp: float | None = None) -> Numbers:
     counted = min(1.0, COUNTED / len(logits))
     odds = np.exp(np.clip(log_odds, -500, 500))
     evidence = np.stack([np.log(1 - share + share * odds).sum(axis=0) + log_bad for share in _SHARES])
-    before = np.log(_BEFORE) + (0.0 if sharp is None else _of_sharp(sharp))
+    before = np.log(_BEFORE) + (0.0 if clear is None else _of_clear(clear))
     weight = counted * evidence - _FAR**2 / 2 + before[:, None]
     weight = np.exp(weight - weight.max())
     weight /= weight.sum()
@@ -73,11 +77,11 @@ def in_job(logits: Numbers, jobs: Jobs, sharp: float | None = None) -> Numbers:
     return np.clip(good, 0.0, 1.0)
 
 
-def _of_sharp(sharp: float) -> Numbers:
-    """`(27,)` log likelihoods of a job's median sharpness at every share of good classes."""
-    junk, good = SHARP
-    median = max(sharp, (junk + good) / 2)
-    return -(((median - junk - (good - junk) * _SHARES) / SHARP_SPREAD) ** 2) / 2
+def _of_clear(clear: float) -> Numbers:
+    """`(27,)` log likelihoods of how clear a job is at every share of good classes."""
+    junk, good = CLEAR
+    seen = max(clear, (junk + good) / 2)
+    return -(((seen - junk - (good - junk) * _SHARES) / CLEAR_SPREAD) ** 2) / 2
 
 
 def log_likelihood(logits: Numbers, good: NDArray[np.bool_], jobs: Jobs) -> float:

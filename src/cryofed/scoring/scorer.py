@@ -18,9 +18,9 @@ from cryofed.jobs.check import FEWEST_PARTICLES
 from cryofed.jobs.job import ClassJob, Images
 from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.looks import Looks, looks
 from cryofed.scoring.prepare import prepare_crops
 from cryofed.scoring.reasons import REASONS
-from cryofed.scoring.sharpness import sharpness
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).with_name("model") / "model.onnx"
 # Views of each average whose logits are averaged: crop (of the mask's radius), quarter turns, mirrored.
 VIEWS = ((0.9, 0, False), (1.0, 1, True), (1.1, 2, False))
-SHARP = 1  # index of the view whose sharpness counts
+LOOKED = 1  # index of the view whose looks count
 FEWER_VIEWS = ((0.92, 0, False), (1.08, 1, True))  # of jobs with MANY classes, where time counts
 MANY = 100
 DEVICES = ("auto", "cpu", "cuda")
@@ -81,10 +81,10 @@ def score_job(
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
     pooled = np.zeros((len(job.classes), 0), np.float32)
     if usable.any():
-        logits, numbers, sharp = answers(opened, job, usable)
+        logits, numbers, looked = answers(opened, job, usable)
         pooled = np.full((len(job.classes), numbers.shape[1]), np.nan, np.float32)
         pooled[usable] = numbers
-        score[usable] = opened.calibration.probabilities(logits[:, 0], sharp)
+        score[usable] = opened.calibration.probabilities(logits[:, 0], looked)
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
     return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score), pooled=pooled)
@@ -100,15 +100,15 @@ def scorable(job: ClassJob, fewest_particles: int = FEWEST_PARTICLES) -> NDArray
 
 def answers(
     model: Model, job: ClassJob, usable: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Logits `(usable classes, 1 + reasons)` and pooled numbers, means of the views; sharpness."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Looks]:
+    """Logits `(usable classes, 1 + reasons)` and pooled numbers, means of the views; looks."""
     numbers = features(job)[usable]
     ways = FEWER_VIEWS if len(numbers) > MANY else VIEWS
     crops = prepare_crops(job, [crop for crop, _, _ in ways])
     views = [turned(images[usable], *way[1:]) for images, way in zip(crops, ways, strict=True)]
     columns = zip(*(run(model, images, numbers) for images in views), strict=True)
     logits, pooled = (np.stack(column).mean(axis=0, dtype=np.float64) for column in columns)
-    return logits, pooled, sharpness(views[SHARP])
+    return logits, pooled, looks(views[LOOKED])
 
 
 def turned(images: Images, turns: int, mirrored: bool) -> Images:
@@ -135,7 +135,7 @@ def run(
 def score_prepared(model: Model, images: Images, numbers: NDArray[np.float32]) -> NDArray[np.float64]:
     """Probabilities `(n,)` of one job's averages that were prepared before, in one view."""
     logits, _ = run(model, images, numbers)
-    return model.calibration.probabilities(logits[:, 0].astype(np.float64), sharpness(images))
+    return model.calibration.probabilities(logits[:, 0].astype(np.float64), looks(images))
 
 
 def load_ahead(model: Path | None = None, device: str = "auto") -> None:
