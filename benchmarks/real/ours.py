@@ -258,7 +258,8 @@ def scores_by(one: Told, fitted: Calibration) -> NDArray[np.float64]:
     """`(n,)` scores of one job with this calibration; NaN where a class cannot be scored."""
     known = np.isfinite(one.logits)
     score = np.full(len(known), np.nan)
-    score[known] = fitted.probabilities(one.logits[known], one.looks.take(known))
+    looked = Looks(one.looks.sharp[known], one.looks.flat[known])
+    score[known] = fitted.probabilities(one.logits[known], looked)
     return score
 
 

@@ -61,7 +61,6 @@ def test_constant_pictures_have_a_number() -> None:
 def test_a_job_is_as_clear_as_its_medians() -> None:
     of = Looks(sharp=np.array([1.0, 2.0, 3.0]), flat=np.array([5.0, 4.0, 9.0]))
     assert of.clear == 5.0 + 0.5 * 2.0
-    assert of.take(np.array([True, False, True])).clear == 7.0 + 0.5 * 2.0
 
 
 def test_looks_are_sharpness_and_flatness() -> None:

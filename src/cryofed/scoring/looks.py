@@ -29,7 +29,7 @@ SHARP = 0.5  # weight of sharpness beside flatness
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What n pictures of one job look like; NaN where one could not be seen."""
+    """What n pictures of one job look like."""
 
     sharp: Numbers  # (n,) -0.5 to 3, as `sharpness` has it
     flat: Numbers  # (n,) as `flatness` has it
@@ -37,11 +37,7 @@ class Looks:
     @property
     def clear(self) -> float:
         """Of the whole job, by its medians; about 3.3 where all is junk and 4.8 where all is good."""
-        return float(np.nanmedian(self.flat) + SHARP * np.nanmedian(self.sharp))
-
-    def take(self, which: NDArray[np.bool_]) -> Looks:
-        """Some of the pictures."""
-        return Looks(self.sharp[which], self.flat[which])
+        return float(np.median(self.flat) + SHARP * np.median(self.sharp))
 
 
 def looks(images: Images) -> Looks:
