@@ -80,10 +80,11 @@ def test_jobs_of_one_kind_are_told_with_the_worst_first_and_the_mean_of_large_se
 
     run = [alone("a", False, 10, 0.0), alone("a", True, 8, 0.9), alone("b", False, 20, 0.5)]
     run.append(alone("c", False, 3, 0.8))  # too few to count in the mean, but a row
-    lines = one_kind([run, run]).splitlines()
+    lines = one_kind([run, run], [True, True, False, True]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:5]] == ["| c", "| b", "| a"]
     # (0 + 0.5) / 2 = 25 % of bad
     assert "of bad classes alone 25 % are kept on the mean, and nothing in 1 of 2 sets" in lines[6]
+    assert lines[-1] == "A single good class among all bad ones of its set is kept in 75 % of 4 draws."
 
 
 def test_reasons_count_what_was_read_and_a_rejected_good_class_as_wrong() -> None:
