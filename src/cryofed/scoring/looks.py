@@ -18,11 +18,12 @@ from cryofed.scoring.sharpness import sharpness
 Numbers = NDArray[np.float64]
 
 COARSE = 6.0  # cycles across the picture: what is coarser counts, finer grain is `sharpness`
+GRID = 32  # pixels, in which that is seen whole
 INSIDE = 0.9  # of the radius: a mask's edge lies beyond
 DARK, BRIGHT = 20, 98  # percent of the pixels inside that are darker: of the ground, of the particle
 HALF = 0.5  # of the way from the one to the other the particle begins
 NEAR = (3.0, 0.1)  # cycles, share: the blurred particle is above it within about five pixels
-FEWEST = 130  # pixels of surroundings, a twentieth of all; of fewer the picture tells nothing
+FEWEST = 32  # pixels of surroundings, a twentieth of all; of fewer the picture tells nothing
 UNKNOWN = 3.5  # flatness of a picture that tells nothing: halfway
 SHARP = 0.5  # weight of sharpness beside flatness
 
@@ -51,11 +52,10 @@ def flatness(images: Images) -> Numbers:
     In deviations of the surroundings, both seen coarsely. Noise that was aligned, a neighbour and dirt leave
     lumps there. A picture without surroundings is `UNKNOWN`.
     """
-    coarse = _low_pass(images, _COARSE)
-    inside = coarse[:, _INSIDE]
-    dark, bright = np.percentile(inside, [DARK, BRIGHT], axis=1)
+    coarse = _on_grid(np.fft.rfft2(images)[:, _ROWS, : GRID // 2 + 1] * _SEEN)
+    dark, bright = np.percentile(coarse[:, _INSIDE], [DARK, BRIGHT], axis=1)
     particle = (coarse > (dark + HALF * (bright - dark))[:, None, None]) & _INSIDE
-    around = _INSIDE & (_low_pass(particle.astype(np.float32), _NEAR) <= NEAR[1])
+    around = _INSIDE & (_on_grid(np.fft.rfft2(particle.astype(np.float32)) * _NEAR) <= NEAR[1])
     pixels = around.sum(axis=(1, 2))
     level = _mean(coarse, around)
     lumps = np.sqrt(_mean(np.square(coarse - level[:, None, None]), around))
@@ -71,21 +71,20 @@ def _mean(images: Images, where: NDArray[np.bool_]) -> Numbers:
     return result
 
 
-def _low_pass(images: Images, gain: NDArray[np.float32]) -> NDArray[np.float32]:
-    passed: NDArray[np.float32] = np.fft.irfft2(np.fft.rfft2(images) * gain, s=(SIDE, SIDE)).astype(
-        np.float32
-    )
-    return passed
+def _on_grid(spectra: NDArray[np.complexfloating]) -> NDArray[np.float32]:
+    """`(n, 32, 17)` spectra to `(n, 32, 32)` pictures."""
+    return np.asarray(np.fft.irfft2(spectra, s=(GRID, GRID)), np.float32)
 
 
-def _gaussian(cycles: float) -> NDArray[np.float32]:
-    y, x = np.fft.fftfreq(SIDE) * SIDE, np.arange(SIDE // 2 + 1)
-    gain: NDArray[np.float32] = np.exp(-np.square(np.hypot(y[:, None], x[None, :]) / cycles)).astype(
-        np.float32
-    )
-    return gain
+def _filters() -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    """From a picture's spectrum to the grid, whose pixels lie between the picture's; and the blur there."""
+    y, x = (np.fft.fftfreq(GRID) * GRID)[:, None], np.arange(GRID // 2 + 1)[None, :]
+    cycles, between = np.hypot(y, x), np.exp(1j * np.pi * (y + x) / SIDE)
+    seen = np.exp(-np.square(cycles / COARSE)) * between * (GRID / SIDE) ** 2
+    return seen.astype(np.complex64), np.exp(-np.square(cycles / NEAR[0])).astype(np.float32)
 
 
-_COARSE, _NEAR = _gaussian(COARSE), _gaussian(NEAR[0])
-_AXIS = (np.arange(SIDE) - (SIDE - 1) / 2) / (SIDE / 2)
+_ROWS = np.r_[: GRID // 2, SIDE - GRID // 2 : SIDE]  # of a spectrum: the coarse ones
+_SEEN, _NEAR = _filters()
+_AXIS = (np.arange(GRID) - (GRID - 1) / 2) / (GRID / 2)
 _INSIDE = np.hypot(_AXIS[:, None], _AXIS[None, :]) < INSIDE
