@@ -22,7 +22,8 @@ def sharpness(images: Images) -> NDArray[np.float64]:
 
     Half the log2 of the finest power in the particle over that around it. Aligned particles show detail that
     their surroundings lack; noise that was fitted shows as much around as inside. What is usual depends on
-    the molecule and the program, so it counts within a job only.
+    the molecule and the program: a class counts by its distance from its job (`beside_job`), and a job by
+    its median among what `looks` tells.
     """
     spectra = np.fft.rfft2(images)
     finest = np.square(np.fft.irfft2(spectra * _BAND, s=(SIDE, SIDE)).astype(np.float32))

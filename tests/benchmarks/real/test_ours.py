@@ -7,12 +7,10 @@ import pytest
 from benchmarks.real.ours import BAD, FOLDS, SPOILT, Bench
 from benchmarks.real.sets import read_sets
 
-from benchmarks.real import ours
-
 
 @pytest.fixture
 def bench(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(ours, "SIMULATED", (1, 301))
+    monkeypatch.setattr("benchmarks.real.ours.SIMULATED", (1, 301))
     sets = [one for one in read_sets(shared / "data") if one.name in {"trpv1_c50", "slicem", "ha_trimer75"}]
     return Bench(sets=sets, data=shared / "data", begin=np.zeros(1, np.float32), kept=tmp_path)
 
