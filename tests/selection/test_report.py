@@ -1,5 +1,6 @@
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,15 @@ def test_it_tells_how_to_go_on_with_paths_from_the_project(page: str, relion_job
     steps = re.findall("<code>(.*?)</code>", page)
     assert steps[0] == f"cryofed review {relion_job}"
     assert steps[1:] == [f"Class2D/job012_selected/{name}.star" for name in ("particles", "rank_optimiser")]
+
+
+def test_where_nothing_is_kept_no_program_can_go_on(relion_job: Path) -> None:
+    scores = Scores(score=np.full(6, 0.1), reasons=np.full((6, len(REASONS)), 0.1), unsure=np.zeros(6, bool))
+    job = open_job(relion_job)
+    for one in (job, replace(job, program="images"), replace(job, program="cryosparc")):
+        page = report_html(one, decide(one, scores), final=relion_job.parent / "job012_selected")
+        assert "cryofed review" in page
+        assert "job012_selected" not in page
 
 
 def test_a_refusal_can_be_looked_at(relion_job: Path) -> None:

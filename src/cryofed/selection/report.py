@@ -60,7 +60,7 @@ def report_html(
         rejected=parts["rejected"] or '<p class="none">No class is rejected.</p>',
         n_kept=int(selection.kept.sum()),
         n_rejected=int((~selection.kept).sum()),
-        next=_next(job, making, final),
+        next=_next(job, selection, making, final),
         scale=f"{100 * share:.2f}",
         scale_name=f"{length:g} Å" if length else "",
         scale_key=f"white bar: {length:g} Å · " if length else "",
@@ -150,11 +150,11 @@ def _notes(selection: Selection, making: Making) -> str:
     return "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
 
 
-def _next(job: ClassJob, making: Making, final: Path | None) -> str:
-    """How to go on, each with a text to copy: correct it, and the program's own steps."""
+def _next(job: ClassJob, selection: Selection, making: Making, final: Path | None) -> str:
+    """How to go on, each with a text to copy: correct it, and the program's own steps if a class is kept."""
     command = making.review or f"cryofed review {shlex.quote(str(job.path.absolute()))}"
     steps = [("Look at the classes in the browser, correct and save", command)]
-    if final is not None and not making.refused:
+    if final is not None and not making.refused and selection.kept.any():
         steps += program(job.program).writer.next_steps(job, final)
     return "".join(
         f'<li><span id="s{n}">{escape(title)}</span><code>{escape(text)}</code>'
