@@ -47,8 +47,13 @@ class Alone:
 
 def alone(bench: Bench, told: Sequence[Told], seed: int) -> list[Alone]:
     """The classes of each kind of every real set as a job, by the default policy."""
+    return [_alone(one, shown, told) for one, shown in shown_alone(bench, told, seed)]
+
+
+def shown_alone(bench: Bench, told: Sequence[Told], seed: int) -> list[tuple[Told, Told]]:
+    """Every real set, and its classes of one kind as a job of their own; of each kind that it has."""
     return [
-        _alone(bench, told, one, which, seed)
+        (one, _shown(bench, one, which, seed))
         for one in told
         if one.kind == "real"
         for good in (False, True)
@@ -72,10 +77,9 @@ def single(bench: Bench, told: Sequence[Told], seed: int) -> list[bool]:
     return kept
 
 
-def _alone(bench: Bench, told: Sequence[Told], one: Told, which: NDArray[np.bool_], seed: int) -> Alone:
-    shown, fitted = _shown(bench, one, which, seed), calibration_of(told, one)
-    kept = np.asarray(decided(shown, fitted).kept)
-    return Alone(name=one.name, good=bool(shown.good[0]), n=int(which.sum()), kept=float(np.mean(kept)))
+def _alone(one: Told, shown: Told, told: Sequence[Told]) -> Alone:
+    kept = np.asarray(decided(shown, calibration_of(told, one)).kept)
+    return Alone(name=one.name, good=bool(shown.good[0]), n=len(kept), kept=float(np.mean(kept)))
 
 
 def table(runs: Sequence[Sequence[Alone]], singles: Sequence[bool]) -> str:

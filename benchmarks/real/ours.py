@@ -42,6 +42,7 @@ from cryofed.library.labelled import Labelled
 from cryofed.library.pictures import wide
 from cryofed.scoring.calibration import Calibration, sigmoid
 from cryofed.scoring.features import FEATURES, features
+from cryofed.scoring.in_job import Judged
 from cryofed.scoring.looks import Looks
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores, scorable
@@ -75,10 +76,24 @@ FOLDS: Mapping[str, Fold] = {
     "all": Fold(molecules=()),  # judges the sets that are never trained on
 }
 
+# Farther from what was learnt: half of the molecules are left out at once.
+HALVES: Mapping[str, Fold] = {
+    "half-a": Fold(
+        molecules=(
+            "TRPV1", "ribosome", "empiar10880", "cryosift20", "haemagglutinin", "insulin receptor",
+            "hexamer50",
+        ),
+        structures=FOLDS["trpv1"].structures + FOLDS["ribosome"].structures,
+    ),
+    "half-b": Fold(
+        molecules=("β-galactosidase", "Nup82 complex", "Pom152"), structures=FOLDS["bgal"].structures
+    ),
+}  # fmt: skip
 
-def fold_of(molecule: str) -> str:
+
+def fold_of(molecule: str, folds: Mapping[str, Fold] = FOLDS) -> str:
     """The fold whose training never saw a molecule."""
-    return next((name for name, fold in FOLDS.items() if molecule in fold.molecules), "all")
+    return next((name for name, fold in folds.items() if molecule in fold.molecules), "all")
 
 
 def fold_of_structures(structures: Sequence[str]) -> str:
@@ -116,7 +131,8 @@ class Bench:
         if path.is_file():
             return np.asarray(np.load(path), np.float32)
         known = fold != "start"
-        mixture = self.mixture(FOLDS[fold] if known else Fold(molecules=()), real=known)
+        left_out = {**FOLDS, **HALVES}[fold] if known else Fold(molecules=())
+        mixture = self.mixture(left_out, real=known)
         settings = replace(SETTINGS, seed=seed)
         vector = train_release(mixture, settings, path.with_suffix(".checkpoint"), say, self.begin)
         np.save(path, vector)
@@ -153,12 +169,12 @@ class Told:
         return sharper(self.looks.sharp)
 
 
-def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
-    """Every real set and every judging RELION job, each by the mean model of the seeds of its fold."""
+def real_left_out(bench: Bench, seeds: Sequence[int], folds: Mapping[str, Fold] = FOLDS) -> list[Told]:
+    """Every real set by the mean model of the seeds of its fold."""
     models = cache(lambda fold: bench.soup(fold, seeds))
     found = []
     for one in bench.sets:
-        fold = fold_of(one.molecule)
+        fold = fold_of(one.molecule, folds)
         logits, looked = seen_of(models(fold), one.job)
         found.append(
             Told(
@@ -166,6 +182,13 @@ def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
                 particles=np.ones(len(one)), logits=logits, looks=looked,
             )
         )  # fmt: skip
+    return found
+
+
+def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
+    """Every real set and every judging RELION job, each by the mean model of the seeds of its fold."""
+    models = cache(lambda fold: bench.soup(fold, seeds))
+    found = real_left_out(bench, seeds)
     for structures, job in judged_relion(bench.data):
         fold = fold_of_structures(structures)
         logits, looked = seen_of(models(fold), job.job)
@@ -189,7 +212,7 @@ def write_for_clicks(bench: Bench, told: Sequence[Told], seeds: Sequence[int], f
             np.savez(
                 folder / f"oof_{one.name}.npz",
                 features=pooled_over_views(model, job),
-                score=scores_by(one, calibration_of(told, one))[usable],
+                score=judged_by(one, calibration_of(told, one)).good[usable],
                 label=np.where(one.counted, one.good, -1)[usable],
             )
 
@@ -254,18 +277,18 @@ def calibration_of(told: Sequence[Told], one: Told) -> Calibration:
     return calibration(told, one.name if one.fold == "all" else one.fold)
 
 
-def scores_by(one: Told, fitted: Calibration) -> NDArray[np.float64]:
-    """`(n,)` scores of one job with this calibration; NaN where a class cannot be scored."""
+def judged_by(one: Told, fitted: Calibration) -> Judged:
+    """Scores of one job with this calibration, NaN where a class cannot be scored, and the job's doubt."""
     known = np.isfinite(one.logits)
     score = np.full(len(known), np.nan)
-    looked = Looks(one.looks.sharp[known], one.looks.flat[known])
-    score[known] = fitted.probabilities(one.logits[known], looked)
-    return score
+    judged = fitted.judged(one.logits[known], Looks(one.looks.sharp[known], one.looks.flat[known]))
+    score[known] = judged.good
+    return Judged(score, judged.doubt)
 
 
 def decided(one: Told, fitted: Calibration, policy: Policy | None = None) -> Answer:
     """What the product says of one job with this calibration."""
-    score = scores_by(one, fitted)
+    score = judged_by(one, fitted).good
     scores = Scores(
         score=score,
         reasons=np.full((len(score), len(REASONS)), np.nan),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.real.ours import Told, calibration_of, scores_by
+from benchmarks.real.ours import Told, calibration_of, judged_by
 from cryofed.selection.policies import MEANING, NAMED
 from cryofed.selection.policy import Policy
 
@@ -16,7 +16,7 @@ KINDS = {"real": "real sets", "relion": "RELION jobs"}
 
 def policies_table(runs: Sequence[Sequence[Told]]) -> str:
     """Rows for each policy: means over jobs and seeds, and the worst job of any seed."""
-    scored = [(told, [scores_by(one, calibration_of(told, one)) for one in told]) for told in runs]
+    scored = [(told, [judged_by(one, calibration_of(told, one)).good for one in told]) for told in runs]
     lines = [
         "| policy | judged on | good classes lost | in the worst | bad classes rejected | in the worst |",
         "|---|---|---:|---:|---:|---:|",

@@ -6,8 +6,10 @@ test compares them. No live server was asked.
 """
 
 import inspect
+import json
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from cryofed.cli.main import main
 from cryofed.jobs.opening import open_job
+from cryofed.scoring.scorer import score_job
 from cryofed.simulation.sites import write_sites
 
 
@@ -144,6 +147,18 @@ def test_a_dry_run_makes_no_job(server, capsys) -> None:
     assert main(["cryosparc", "P3", "J10", "--force", "--dry-run"]) == 0
     assert server.last.made is None
     assert "nothing was made" in capsys.readouterr().out
+
+
+def test_a_job_in_doubt_needs_a_persons_word(server, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(
+        "cryofed.scoring.scorer.score_job", lambda *given: replace(score_job(*given), doubt=0.4)
+    )
+    command = ["cryosparc", "P3", "J10", "--threshold", "0", "--max-loss", "1"]
+    assert main(command) == 1
+    assert "give or take 40 %" in capsys.readouterr().err
+    assert server.last.made is None
+    assert main([*command, "--force", "--json"]) == 0
+    assert "give or take 40 %" in json.loads(capsys.readouterr().out)["doubt"]
 
 
 def test_other_classes_than_were_scored_are_never_answered(server, monkeypatch, capsys) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, which
+from typing import Any
 
 import pytest
 import starfile
 
 from cryofed.cli.main import main
+from cryofed.scoring.scorer import Scores, score_job
 
 DATA = "Class2D/job010/run_it025_data.star"
 
@@ -73,6 +76,21 @@ def test_a_selection_that_loses_too_much_fails_and_writes_nothing(project: Path)
     assert relion_job("--max_loss", "0") == 1
     assert marks(project) == ["RELION_JOB_EXIT_FAILURE"]
     assert not (project / "External/job014/particles.star").exists()
+
+
+def test_a_job_in_doubt_fails_until_the_user_lets_it_pass(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def doubted(*given: Any) -> Scores:
+        return replace(score_job(*given), doubt=0.4)
+
+    monkeypatch.setattr("cryofed.scoring.scorer.score_job", doubted)
+    assert relion_job("--threshold", "0") == 1
+    assert "give or take 40 %" in capfd.readouterr().err
+    assert marks(project) == ["RELION_JOB_EXIT_FAILURE"]
+    assert not (project / "External/job014/particles.star").exists()
+    assert relion_job("--threshold", "0", "--max_doubt", "0.5") == 0
+    assert marks(project) == ["RELION_JOB_EXIT_SUCCESS"]
 
 
 def test_a_job_stopped_in_relions_window_ends_as_aborted(project: Path) -> None:

@@ -58,7 +58,8 @@ def test_json_is_the_schema_and_nothing_else(relion_job: Path, capsys: pytest.Ca
     assert main(["select", str(relion_job), "--json", "--force"]) == 0
     told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert list(told) == [
-        *("job", "read", "model", "policy", "cut", "kept", "total", "views", "note", "refused", "folder"),
+        *("job", "read", "model", "policy", "cut", "kept", "total", "views", "note", "doubt", "refused"),
+        "folder",
         "classes",
     ]
     assert told["model"]["sha256"] == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
@@ -198,6 +199,26 @@ def test_a_job_of_nothing_but_junk_is_said_in_the_terminal_the_report_and_json(
     assert "kept 1 of 6 classes" in capsys.readouterr().out
     assert main([*overruled, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["note"] in ("", None)
+
+
+def test_a_job_in_doubt_is_selected_and_said_in_the_terminal_and_json(
+    relion_job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scores(*_: object) -> Scores:  # what the model says of a job whose classes all lie halfway
+        score = np.full(6, 0.7)
+        reasons = np.full((6, len(REASONS)), np.nan)
+        return Scores(score=score, reasons=reasons, unsure=np.zeros(6, bool), doubt=0.42)
+
+    monkeypatch.setattr("cryofed.scoring.scorer.score_job", scores)
+    said = "the model is in doubt about the whole job: 70 % of its classes look good, give or take 42 %"
+    assert main(["select", str(relion_job)]) == 0
+    assert f"note: {said}" in capsys.readouterr().err
+    assert main(["select", str(relion_job), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["doubt"].startswith(said)
+    assert told["kept"]["classes"] == 4  # two have fewer than ten particles
+    assert main(["select", str(relion_job), "--max-doubt", "0.5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["doubt"] == ""
 
 
 def test_an_empty_job_is_said_and_nothing_kept(

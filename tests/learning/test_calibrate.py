@@ -47,7 +47,7 @@ def test_answers_are_those_that_the_scorer_gets(tmp_path: Path) -> None:
     write_model(tmp_path, vector, calibration)
     (answered,) = answers(vector, labelled(simulated))
     scored = score_job(simulated.job, tmp_path / "model.onnx").score
-    expected = in_job(answered.logits + 0.5 * answered.sharper, USUAL)
+    expected = in_job(answered.logits + 0.5 * answered.sharper, USUAL).good
     # The kept pictures are float16 and cropped from a grid of their own.
     np.testing.assert_allclose(scored[np.isfinite(scored)], expected, atol=0.02)
     assert open_model(tmp_path / "model.onnx").calibration == calibration

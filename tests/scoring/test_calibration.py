@@ -35,7 +35,7 @@ def test_a_probability_is_that_of_slope_times_logit_and_offset_in_its_job() -> N
     jobs = Jobs(bad=-2.0, good=2.0, spread=1.5, between=1.0)
     calibration = Calibration(slope=2.0, offset=-1.0, jobs=jobs)
     found = calibration.probabilities(np.array([0.5, 1.0, 3.0]), UNSEEN)
-    np.testing.assert_allclose(found, in_job(np.array([0.0, 1.0, 5.0]), jobs))
+    np.testing.assert_allclose(found, in_job(np.array([0.0, 1.0, 5.0]), jobs).good)
 
 
 def test_a_class_that_is_sharper_than_its_jobs_median_gains_by_no_more_than_the_limit() -> None:
@@ -47,8 +47,8 @@ def test_a_class_that_is_sharper_than_its_jobs_median_gains_by_no_more_than_the_
 def test_how_clear_a_job_is_counts_where_sharpness_does() -> None:
     logits, looked = np.zeros(9), Looks(np.full(9, 2.8), np.full(9, 4.0))
     without, counted = Calibration(), Calibration(sharpness=1.0)
-    np.testing.assert_array_equal(without.probabilities(logits, looked), in_job(logits, USUAL))
-    np.testing.assert_array_equal(counted.probabilities(logits, looked), in_job(logits, USUAL, 5.4))
+    np.testing.assert_array_equal(without.probabilities(logits, looked), in_job(logits, USUAL).good)
+    np.testing.assert_array_equal(counted.probabilities(logits, looked), in_job(logits, USUAL, 5.4).good)
 
 
 def test_json_keeps_every_number() -> None:
@@ -61,6 +61,7 @@ def test_without_knowledge_of_jobs_each_class_is_judged_by_itself() -> None:
     assert Calibration.from_json(alone.to_json()) == alone
     found = alone.probabilities(np.array([0.5, 1.0]), Looks(np.zeros(2), np.zeros(2)))
     np.testing.assert_allclose(found, [0.5, 1 / (1 + np.exp(-1))])  # sigmoid(0) and sigmoid(1)
+    assert alone.judged(np.array([0.5, 1.0]), Looks(np.zeros(2), np.zeros(2))).doubt == 0
 
 
 def test_what_an_older_model_does_not_tell_is_the_default() -> None:

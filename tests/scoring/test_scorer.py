@@ -12,7 +12,7 @@ import pytest
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.scoring.reasons import REASONS
-from cryofed.scoring.scorer import SHIPPED, providers, score_job
+from cryofed.scoring.scorer import SHIPPED, answers, open_model, providers, score_job
 
 
 def job_of(averages: np.ndarray, particles: list[int] | None = None) -> ClassJob:
@@ -39,6 +39,13 @@ def test_scores_are_probabilities_and_reasons_sum_to_one() -> None:
     assert ((scores.score >= 0) & (scores.score <= 1)).all()
     assert scores.reasons.shape == (4, len(REASONS))
     np.testing.assert_allclose(scores.reasons.sum(axis=1), 1)
+
+
+def test_the_doubt_of_a_job_is_that_of_the_models_calibration() -> None:
+    job, model = job_of(noise(6)), open_model(SHIPPED)
+    logits, _, looked = answers(model, job, np.ones(6, bool))
+    assert score_job(job).doubt == model.calibration.judged(logits[:, 0], looked).doubt > 0
+    assert score_job(job_of(np.ones((3, 80, 80), np.float32))).doubt == 0  # nothing is scored
 
 
 def test_flat_unreadable_and_tiny_classes_are_not_scored() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from cryofed.jobs.opening import open_job
 from cryofed.scoring.reasons import REASONS
 from cryofed.scoring.scorer import Scores
 from cryofed.selection.policies import MEANING, NAMED, named
-from cryofed.selection.policy import Policy, best_of_lost_views, decide, loss
+from cryofed.selection.policy import Policy, asks_a_person, best_of_lost_views, decide, loss
 from cryofed.selection.table import class_rows
 
 EDGE = "edge or neighbour"
@@ -69,6 +70,25 @@ def test_where_no_score_reaches_the_cut_a_note_says_so(job: ClassJob) -> None:
     assert selection.cut == 0.4  # there is nothing to keep out
 
 
+def test_a_job_in_doubt_asks_a_person_and_says_how_much_is_uncertain(job: ClassJob) -> None:
+    low = replace(scores([0.3, np.nan, 0.1, 0.3, np.nan, 0.1]), doubt=0.31)
+    selection = decide(job, low)
+    assert selection.doubt.startswith(
+        "the model is in doubt about the whole job: 20 % of its classes look good, give or take 31 %"
+    )
+    # what may be a particle is not said to be none
+    assert selection.note == "no class reaches the cut (best score 0.30); nothing is kept"
+    assert asks_a_person(job, selection, 1.0) == selection.note
+    high = replace(scores([0.8, np.nan, 0.7, 0.8, np.nan, 0.7]), doubt=0.31)
+    selection = decide(job, high)
+    assert selection.kept.sum() == 4  # it is told, and does not decide
+    assert asks_a_person(job, selection, 1.0) == selection.doubt
+    for doubt, policy in ((0.2, Policy()), (0.31, Policy(max_doubt=0.5))):
+        sure = decide(job, replace(high, doubt=doubt), policy)
+        assert sure.doubt == asks_a_person(job, sure, 1.0) == ""
+    assert asks_a_person(job, sure, 0.0).startswith("would throw away")
+
+
 @pytest.mark.parametrize(
     ("reason", "probability", "told"),
     [
@@ -109,7 +129,9 @@ def test_a_view_kept_for_its_rarity_says_why(job: ClassJob) -> None:
     assert found == counted
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"max_loss": -0.1}, {"view_floor": 2.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": 1.5}, {"max_loss": -0.1}, {"max_doubt": 1.1}, {"view_floor": 2.0}]
+)
 def test_a_policy_cannot_be_wrong(wrong: dict[str, float]) -> None:
     with pytest.raises(CryoFedError):
         Policy(**wrong)

@@ -104,6 +104,18 @@ def test_where_nothing_is_kept_no_program_can_go_on(relion_job: Path) -> None:
         assert "job012_selected" not in page
 
 
+def test_a_job_in_doubt_is_said_first(relion_job: Path) -> None:
+    job = open_job(relion_job)
+    scores = Scores(
+        score=np.full(6, 0.8), reasons=np.full((6, len(REASONS)), 0.1), unsure=np.zeros(6, bool), doubt=0.4
+    )
+    page = report_html(job, decide(job, scores))
+    said = re.search(r'<p class="note">(.*?)</p>', page)
+    assert said is not None
+    assert "80 % of its classes look good, give or take 40 %" in said[1]
+    assert page.index(said[0]) < page.index("<figure")
+
+
 def test_a_refusal_can_be_looked_at(relion_job: Path) -> None:
     job = open_job(relion_job)
     scores = Scores(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,8 @@ def test_a_class_without_a_score_teaches_nothing_and_is_never_proposed() -> None
 
 def test_nobody_is_asked_to_look_at_what_a_person_has_decided() -> None:
     scores = job_of_two_kinds()
-    learnt = after(scores, np.full(20, 0.3), {3: False})
+    learnt = after(replace(scores, doubt=0.4), np.full(20, 0.3), {3: False})
+    assert learnt.doubt == 0
     assert learnt.unsure.sum() == 19
     assert not learnt.unsure[3]
 

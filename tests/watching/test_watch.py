@@ -12,13 +12,16 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import starfile
 
 from cryofed.cli.main import main
 from cryofed.errors import OutputError
+from cryofed.scoring.scorer import Scores, score_job
 from cryofed.selection.policy import Policy
 from cryofed.watching.finished import SUCCESS
 from cryofed.watching.memory import open_memory
@@ -202,6 +205,22 @@ def test_a_selection_that_would_lose_too_much_is_left_to_a_person(
     page = (project / "CryoFed" / "index.html").read_text()
     assert "please look" in page
     assert "Class2D/job010/run_it025/report.html" in page
+
+
+def test_a_job_in_doubt_is_left_to_a_person(
+    project: Path, source: Path, watch: Callable[..., Watch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def doubted(*given: Any) -> Scores:
+        return replace(score_job(*given), doubt=0.4)
+
+    monkeypatch.setattr("cryofed.watching.select_one.score_job", doubted)
+    one = watch()
+    finish(source, project)
+    one.look()
+    (record,) = one.memory.records.values()
+    assert record.outcome == "look"
+    assert "give or take 40 %" in record.note
+    assert selections(project) == []
 
 
 def test_the_summary_counts_what_was_kept(project: Path, source: Path, watch: Callable[..., Watch]) -> None:

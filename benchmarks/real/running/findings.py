@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measuring.page import write_between
 from benchmarks.real.running.material import KEPT, MODEL_PAGE, bench_of, say, seeds_of, sets_of
 from benchmarks.real.sets import default_folder
+from benchmarks.real.table import Summary, mean_of, side_by_side, summarize
 from cryofed.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmarks.real.doubt import Doubted
 
 SIMULATED_SEED = 301  # of the corpus that the release learnt from
 
@@ -34,6 +41,24 @@ def one_kind_relion(options: argparse.Namespace) -> int:
     if data is None:
         raise InputError("shared data", "folder", "absent", "RELION's jobs with truth are needed")
     return _tell(options, "one-kind-relion", relion_table(data))
+
+
+def doubt(options: argparse.Namespace) -> int:
+    """Which jobs the model doubts, with one molecule left out and with half of them."""
+    from benchmarks.real.doubt import doubted, table
+    from benchmarks.real.ours import HALVES, answers_of, left_out, real_left_out
+
+    bench = bench_of(options)
+    ways = {"one molecule": left_out, "half of them": partial(real_left_out, folds=HALVES)}
+    found: dict[str, list[Sequence[Doubted]]] = {way: [] for way in ways}
+    runs: dict[str, list[Summary]] = {way: [] for way in ways}
+    for way, judge in ways.items():
+        for seed in seeds_of(options):
+            told = judge(bench, [seed])
+            found[way].append(doubted(bench, told, seed))
+            runs[way].append(summarize(bench.sets, answers_of(told)))
+    beside = side_by_side({f"{way} left out": mean_of(of) for way, of in runs.items()})
+    return _tell(options, "doubt", f"{table(found)}\n\n{beside}")
 
 
 def reasons(options: argparse.Namespace) -> int:
@@ -83,6 +108,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     for name, run, seeds, help_text in (
         ("one-kind", one_kind, "1,2,3", "jobs of nothing but bad classes, and of nothing but good ones"),
         ("reasons", reasons, "1,2,3", "are the reasons of rejected classes right?"),
+        ("doubt", doubt, "1,2,3", "which jobs the model doubts, and how it does with half of the molecules"),
         ("home", home, "2", "does `cryofed train` help a laboratory's next job?"),
     ):
         command = commands.add_parser(name, help=help_text)

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     from cryofed.jobs.opening import open_job
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.cryosparc_live import folder, select, workspace
-    from cryofed.selection.policy import decide, too_much_lost
+    from cryofed.selection.policy import asks_a_person, decide
     from cryofed.selection.table import as_json, summary
 
     server = _connect(options)
@@ -56,11 +56,10 @@ def run(options: argparse.Namespace) -> None:
         selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     if not options.json:
         print(summary(job, selection))
-    refused = selection.note or ("" if options.force else too_much_lost(job, selection, policy.max_loss))
+    refused = selection.note if options.force else asks_a_person(job, selection, policy.max_loss)
     if refused:
-        remedy = (
-            f"look at the classes: cryofed review {place}; or give --force, --policy, --threshold, --max-loss"
-        )
+        ways = "--force, --policy, --threshold, --max-loss, --max-doubt"
+        remedy = f"look at the classes: cryofed review {place}; or give {ways}"
         raise InputError(options.job, "selection", refused, remedy)
     if options.dry_run:
         if options.json:

@@ -17,7 +17,7 @@ NAMES = ("strict", "balanced", "lenient")  # policies.NAMED; written here so tha
 
 
 def add_policy(parser: argparse.ArgumentParser, *, dashes: bool = True) -> None:
-    """`--policy`, `--threshold`, `--max-loss`, `--min-particles`; with `dashes` False as `--max_loss`."""
+    """`--policy`, `--threshold`, `--max-loss` and so on; with `dashes` False as `--max_loss`."""
 
     def name(words: str) -> str:
         return "--" + (words if dashes else words.replace("-", "_"))
@@ -40,6 +40,12 @@ def add_policy(parser: argparse.ArgumentParser, *, dashes: bool = True) -> None:
         help="largest share of the particles that may go unasked (default: 0.6)",
     )
     parser.add_argument(
+        name("max-doubt"),
+        type=share,
+        default=0.2,
+        help="how far the share of good classes may be uncertain unasked (default: 0.2; 0.5: never ask)",
+    )
+    parser.add_argument(
         name("min-particles"), type=natural, help="classes with fewer are not scored (default: 10)"
     )
 
@@ -48,7 +54,12 @@ def policy_of(options: argparse.Namespace, *, keep_views: bool = False) -> Polic
     """The policy that was typed; a threshold that was typed is meant as it is."""
     from cryofed.selection.policies import named
 
-    policy = replace(named(options.policy), max_loss=options.max_loss, keep_views=keep_views)
+    policy = replace(
+        named(options.policy),
+        max_loss=options.max_loss,
+        max_doubt=options.max_doubt,
+        keep_views=keep_views,
+    )
     if options.threshold is not None:
         policy = replace(policy, name="threshold as typed", threshold=options.threshold)
     if options.min_particles is not None:

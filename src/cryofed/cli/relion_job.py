@@ -47,7 +47,7 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     from cryofed.scoring.scorer import score_job
     from cryofed.selection.external import NODES, check_abort, write_output_nodes
     from cryofed.selection.making import Making, model_used
-    from cryofed.selection.policy import decide, too_much_lost
+    from cryofed.selection.policy import asks_a_person, decide
     from cryofed.selection.relion import FILES
     from cryofed.selection.table import summary
     from cryofed.selection.writer import REPORT, write_refusal, write_selection
@@ -65,11 +65,11 @@ def _select(folder: Path, options: argparse.Namespace) -> None:
     selection = decide(job, score_job(job, options.model, policy.min_particles), policy)
     check_abort(folder)
     print(summary(job, selection))
-    refused = selection.note or too_much_lost(job, selection, policy.max_loss)
+    refused = asks_a_person(job, selection, policy.max_loss)
     making = Making(model=model_used(options.model), refused=refused)
     if refused:
         report = write_refusal(job, selection, folder, making)
-        remedy = f"look at the classes in {report} or with cryofed review, or give max_loss a larger value"
+        remedy = f"look at {report} or at cryofed review, or give max_loss or max_doubt a larger value"
         raise InputError(given, "selection", refused, remedy)
     for name in (*FILES, REPORT, NODES):  # RELION runs a job again in the same folder
         (folder / name).unlink(missing_ok=True)

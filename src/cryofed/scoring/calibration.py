@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryofed.scoring.in_job import USUAL, Jobs, in_job
+from cryofed.scoring.in_job import USUAL, Jobs, Judged, in_job
 from cryofed.scoring.looks import Looks
 from cryofed.scoring.sharpness import beside_job
 
@@ -38,12 +38,16 @@ class Calibration:
         """`(n,)` logits and sharpness of one job's classes to `(n,)` logits as seen in the job."""
         return logits + self.sharpness * beside_job(sharp)
 
-    def probabilities(self, logits: Numbers, looks: Looks) -> Numbers:
-        """`(n,)` logits and the looks of one whole job to probabilities that an expert keeps each class."""
+    def judged(self, logits: Numbers, looks: Looks) -> Judged:
+        """`(n,)` logits and the looks of one whole job to what they mean. By itself no class has doubts."""
         calibrated = self.slope * self.seen(logits, looks.sharp) + self.offset
         if self.jobs is None:
-            return sigmoid(calibrated)
+            return Judged(sigmoid(calibrated), 0.0)
         return in_job(calibrated, self.jobs, looks.clear if self.sharpness else None)
+
+    def probabilities(self, logits: Numbers, looks: Looks) -> Numbers:
+        """The probabilities alone, `(n,)`, that an expert keeps each class."""
+        return self.judged(logits, looks).good
 
     def is_unsure(self, probabilities: Numbers) -> NDArray[np.bool_]:
         """Where a person should look; NaN is never unsure, it was not scored."""

@@ -53,15 +53,28 @@ class Jobs:
 USUAL = Jobs()
 
 
-def in_job(logits: Numbers, jobs: Jobs, clear: float | None = None) -> Numbers:
-    """`(n,)` calibrated logits of one job to `(n,)` probabilities that an expert keeps the class.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is said of one job's n classes.
+
+    `good` `(n,)` are the probabilities that an expert keeps each. `doubt`, from 0 to 0.5, is the deviation of
+    the share of good classes over all that the logits allow: a small one where good and bad lie apart, a
+    large one where all lie halfway, so that the whole job may be the one or the other.
+    """
+
+    good: Numbers
+    doubt: float
+
+
+def in_job(logits: Numbers, jobs: Jobs, clear: float | None = None) -> Judged:
+    """Judge the classes of one job by their `(n,)` calibrated logits.
 
     The order stays. A class alone in its job is judged by its own logit. `clear` is how clear the
     job's pictures are (`Looks.clear`), None where nobody knows. Only above the middle of the two kinds does
     it tell them apart: few particles make good classes as unclear as junk.
     """
     if not len(logits):
-        return np.zeros(0)
+        return Judged(np.zeros(0), 0.0)
     log_odds, log_bad = _at_distances(limited(logits), jobs)
     log_bad = log_bad.sum(axis=0)
     counted = min(1.0, COUNTED / len(logits))
@@ -71,10 +84,13 @@ def in_job(logits: Numbers, jobs: Jobs, clear: float | None = None) -> Numbers:
     weight = counted * evidence - _FAR**2 / 2 + before[:, None]
     weight = np.exp(weight - weight.max())
     weight /= weight.sum()
-    good = np.zeros(len(logits))
+    good, square = np.zeros(len(logits)), 0.0
     for share, chance in zip(_SHARES, weight, strict=True):
-        good += (share * odds / (1 - share + share * odds)) @ chance
-    return np.clip(good, 0.0, 1.0)
+        each = share * odds / (1 - share + share * odds)
+        good += each @ chance
+        square += float(np.square(each.mean(axis=0)) @ chance)
+    doubt = max(square - float(good.mean()) ** 2, 0.0) ** 0.5
+    return Judged(np.clip(good, 0.0, 1.0), doubt)
 
 
 def _of_clear(clear: float) -> Numbers:

@@ -45,13 +45,14 @@ class Scores:
     scored (flat or unreadable average, too few particles). `reasons` `(n, len(REASONS))` are the
     probabilities of why not, given that it is not kept; `unsure` `(n,)` asks for a person's eye. `pooled`
     `(n, POOLED)` are the numbers that the trunk ends in, NaN where not scored: what decisions of a person
-    teach is learnt on them.
+    teach is learnt on them. `doubt`, from 0 to 0.5, is how far the share of good classes is uncertain.
     """
 
     score: NDArray[np.float64]
     reasons: NDArray[np.float64]
     unsure: NDArray[np.bool_]
     pooled: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    doubt: float = 0.0
 
     def __len__(self) -> int:
         return len(self.score)
@@ -79,15 +80,17 @@ def score_job(
     usable = scorable(job, fewest_particles)
     score = np.full(len(job.classes), np.nan)
     reasons = np.full((len(job.classes), len(REASONS)), np.nan)
-    pooled = np.zeros((len(job.classes), 0), np.float32)
+    pooled, doubt = np.zeros((len(job.classes), 0), np.float32), 0.0
     if usable.any():
         logits, numbers, looked = answers(opened, job, usable)
         pooled = np.full((len(job.classes), numbers.shape[1]), np.nan, np.float32)
         pooled[usable] = numbers
-        score[usable] = opened.calibration.probabilities(logits[:, 0], looked)
+        judged = opened.calibration.judged(logits[:, 0], looked)
+        score[usable], doubt = judged.good, judged.doubt
         odds = np.exp(logits[:, 1:] - logits[:, 1:].max(axis=1, keepdims=True))
         reasons[usable] = odds / odds.sum(axis=1, keepdims=True)
-    return Scores(score=score, reasons=reasons, unsure=opened.calibration.is_unsure(score), pooled=pooled)
+    unsure = opened.calibration.is_unsure(score)
+    return Scores(score=score, reasons=reasons, unsure=unsure, pooled=pooled, doubt=doubt)
 
 
 def scorable(job: ClassJob, fewest_particles: int = FEWEST_PARTICLES) -> NDArray[np.bool_]:

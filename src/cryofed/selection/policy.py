@@ -31,7 +31,8 @@ class Policy:
     a good class that is lost costs more than a bad one that is kept, one and a half times as much: later
     steps find junk, and nothing finds lost views again (1 / (1 + 1.5)).
     A class under `min_particles` is not scored. A selection that loses more than the share `max_loss` of the
-    particles needs a person's word. With `keep_views` the best class of every view whose best score reaches
+    particles needs a person's word, and so does a job whose share of good classes is uncertain by more than
+    `max_doubt` (`in_job.Judged`). With `keep_views` the best class of every view whose best score reaches
     `view_floor` is kept. `name` is what people call the policy (`policies.py` has those that have a name).
     """
 
@@ -39,12 +40,13 @@ class Policy:
 
     threshold: float = 0.4
     max_loss: float = 0.6
+    max_doubt: float = 0.2
     min_particles: int = FEWEST_PARTICLES
     keep_views: bool = False
     view_floor: float = 0.2
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "max_loss", "view_floor"):
+        for name in ("threshold", "max_loss", "max_doubt", "view_floor"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise CryoFedError(f"{name} must be from 0 to 1, got {value:g}")
@@ -67,7 +69,8 @@ class Selection:
     unsure: NDArray[np.bool_]
     view: NDArray[np.int64]
     cut: float
-    note: str = ""  # what a person must know before anything else
+    note: str = ""  # why nothing is kept
+    doubt: str = ""  # why a person should look at the whole job
     policy: str = "balanced"  # the name of the policy that made the cut
     group: NDArray[np.int64] | None = None  # RELION's colour groups 1 to 6 that a person gave, 0 not kept
 
@@ -105,7 +108,8 @@ def decide(job: ClassJob, scores: Scores, policy: Policy | None = None) -> Selec
         unsure=np.asarray(scores.unsure, bool) & np.isfinite(score),
         view=view,
         cut=policy.threshold,
-        note=_note(job, kept, score),
+        note=_note(job, kept, score, sure=scores.doubt <= policy.max_doubt),
+        doubt=_doubt(score, scores.doubt, policy.max_doubt),
         policy=policy.name,
     )
 
@@ -132,6 +136,11 @@ def loss(job: ClassJob, selection: Selection) -> float:
     return 1 - float(weight[selection.kept].sum()) / total if total else 0.0
 
 
+def asks_a_person(job: ClassJob, selection: Selection, max_loss: float) -> str:
+    """Why nobody should go on from a selection before a person has looked; "" where nothing speaks for it."""
+    return selection.note or selection.doubt or too_much_lost(job, selection, max_loss)
+
+
 def too_much_lost(job: ClassJob, selection: Selection, max_loss: float) -> str:
     """Why a selection needs a person's word before it is written; "" where it needs none."""
     lost = loss(job, selection)
@@ -153,12 +162,22 @@ def _reason(i: int, enough: NDArray[np.bool_], score: NDArray[np.float64], score
     return REASONS[first] if probability[first] >= SURE.get(REASONS[first], np.inf) else ""
 
 
-def _note(job: ClassJob, kept: NDArray[np.bool_], score: NDArray[np.float64]) -> str:
+def _doubt(score: NDArray[np.float64], doubt: float, most: float) -> str:
+    if doubt <= most:
+        return ""
+    return (
+        f"the model is in doubt about the whole job: {100 * float(np.nanmean(score)):.0f} % of its classes "
+        f"look good, give or take {100 * doubt:.0f} %; look yourself: cryofed review learns from your decisions"
+    )
+
+
+def _note(job: ClassJob, kept: NDArray[np.bool_], score: NDArray[np.float64], *, sure: bool) -> str:
     if job.total_particles == 0:
         return "the job is empty: no particle is assigned to any class; nothing is kept"
     if not np.isfinite(score).any():
         return "no class has enough particles to be scored; nothing is kept"
     if not kept.any():
         best = float(np.nanmax(score))
-        return f"nothing here looks like a particle (best score {best:.2f}); nothing is kept"
+        what = "nothing here looks like a particle" if sure else "no class reaches the cut"
+        return f"{what} (best score {best:.2f}); nothing is kept"
     return ""

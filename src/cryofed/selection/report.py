@@ -143,8 +143,7 @@ def _notes(selection: Selection, making: Making) -> str:
         notes.append(
             f"Not written: {making.refused}. Only this report was, so that you can look at the classes."
         )
-    if selection.note:
-        notes.append(selection.note)
+    notes += filter(None, (selection.note, selection.doubt))
     if lost := lost_views(selection):
         notes.append(lost.removeprefix("; ").replace("of ", "Of ", 1))
     return "".join(f'<p class="note">{escape(note)}</p>' for note in notes)

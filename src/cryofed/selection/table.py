@@ -80,6 +80,7 @@ def as_json(
         "total": {"classes": len(selection), "particles": job.total_particles},
         "views": {"kept": views_kept, "all": views},
         "note": selection.note,
+        "doubt": selection.doubt,
         "refused": making.refused,
         "folder": str(folder.absolute()) if folder else None,
         "classes": classes,

@@ -81,8 +81,8 @@ class Teachable:
 
 
 def after(scores: Scores, score: Numbers, decided: Mapping[int, bool]) -> Scores:
-    """The scores of a job with what was learnt."""
-    return replace(scores, score=score, unsure=unsure_after(score, decided))
+    """The scores of a job with what was learnt: a person has said what is good, which ends the doubt."""
+    return replace(scores, score=score, unsure=unsure_after(score, decided), doubt=0.0)
 
 
 def unsure_after(score: Numbers, decided: Mapping[int, bool]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from cryofed.jobs.opening import open_job
 from cryofed.library.lessons import Decided, earlier_selection, scores_learnt
 from cryofed.scoring.scorer import Scores, score_job
 from cryofed.selection.making import Making, model_used
-from cryofed.selection.policy import Policy, Selection, decide, too_much_lost
+from cryofed.selection.policy import Policy, Selection, asks_a_person, decide
 from cryofed.selection.writer import free_folder, write_refusal, write_selection
 from cryofed.watching.finished import Finished
 from cryofed.watching.memory import Outcome, Record
@@ -54,7 +54,7 @@ def select_one(job: Finished, content: str, out: Path, settings: Settings, keep:
     if folder.exists():
         folder.rmdir()  # empty; what appears there must appear as a whole
     making = Making(model=model_used(settings.model, learnt))
-    why = selection.note or too_much_lost(opened, selection, settings.policy.max_loss)
+    why = asks_a_person(opened, selection, settings.policy.max_loss)
     record = _record(job, content, opened, selection)
     record = replace(record, folder=folder.relative_to(out).as_posix(), note=why, learnt=learnt)
     keep(record)

@@ -76,7 +76,7 @@ def gallery_of_job(
         cuts={name: named.threshold for name, named in NAMED.items()},
         max_loss=policy.max_loss,
         dark=is_dark(job.averages),
-        warnings=(*job.notes, selection.note) if selection.note else job.notes,
+        warnings=(*job.notes, *filter(None, (selection.note, selection.doubt))),
         teachable=teachable,
     )
 
@@ -202,6 +202,7 @@ def decided(job: ClassJob, selection: Selection, decision: Decision) -> Selectio
         cut=decision.threshold,
         reason=tuple(reasons),
         note="",
+        doubt="",
         policy="by hand",
         group=group,
     )
