@@ -97,8 +97,11 @@ def table(runs: Sequence[Sequence[Alone]], singles: Sequence[bool]) -> str:
 
 
 def relion_table(data: Path) -> str:
-    """RELION's judging jobs, by the shipped model: what is kept of either kind alone, the worst first."""
-    rows = []
+    """RELION's judging jobs, by the shipped model: what is kept of either kind alone, the worst first.
+
+    Each bad class that is kept is named, with the share of its particles that are true.
+    """
+    rows, passed, bad = [], [], 0
     for structures, one in judged_relion(data):
         kept: dict[bool, float] = {}
         cells = ["yes" if fold_of_structures(structures) != "all" else "no"]
@@ -109,6 +112,13 @@ def relion_table(data: Path) -> str:
                 kept[good] = float(np.mean(answer.kept))
                 share = np.average(answer.kept, weights=one.particles[which])
                 cells.append(f"{which.sum()} | {kept[good]:.0%} | {share:.0%}")
+                if not good:
+                    bad += int(which.sum())
+                    passed += [
+                        f"class {one.job.classes.number[i]} of {one.job.path.name} "
+                        f"({one.purity[i]:.0%} of its particles are true)"
+                        for i in np.flatnonzero(which)[np.asarray(answer.kept)]
+                    ]
             else:
                 cells.append("0 | – | –")
         rows.append((-kept.get(False, -1.0), one.job.path.name, cells))
@@ -117,6 +127,8 @@ def relion_table(data: Path) -> str:
         "| good | kept when alone | of their particles |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
         *(f"| {name} | {' | '.join(cells)} |" for _, name, cells in sorted(rows)),
+        "",
+        f"Kept of {bad} bad classes: {', '.join(passed) or 'none'}.",
     ]
     return "\n".join(lines).replace("%", " %")
 

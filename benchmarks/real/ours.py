@@ -149,7 +149,8 @@ class Told:
 
     kind: str  # "real" or "relion"
     name: str
-    fold: str
+    fold: str  # of the training that judges it
+    kin: str  # the fold whose jobs may not calibrate it
     job: ClassJob
     good: NDArray[np.bool_]
     counted: NDArray[np.bool_]
@@ -178,8 +179,8 @@ def real_left_out(bench: Bench, seeds: Sequence[int], folds: Mapping[str, Fold] 
         logits, looked = seen_of(models(fold), one.job)
         found.append(
             Told(
-                kind="real", name=one.name, fold=fold, job=one.job, good=one.good, counted=one.counted,
-                particles=np.ones(len(one)), logits=logits, looks=looked,
+                kind="real", name=one.name, fold=fold, kin=fold_of(one.molecule), job=one.job, good=one.good,
+                counted=one.counted, particles=np.ones(len(one)), logits=logits, looks=looked,
             )
         )  # fmt: skip
     return found
@@ -194,7 +195,7 @@ def left_out(bench: Bench, seeds: Sequence[int] = SEEDS) -> list[Told]:
         logits, looked = seen_of(models(fold), job.job)
         found.append(
             Told(
-                kind="relion", name=job.job.path.name, fold=fold, job=job.job, good=job.good,
+                kind="relion", name=job.job.path.name, fold=fold, kin=fold, job=job.job, good=job.good,
                 counted=job.counted, particles=job.particles, logits=logits, looks=looked,
             )
         )  # fmt: skip
@@ -252,7 +253,7 @@ def calibration(told: Sequence[Told], without: str = "") -> Calibration:
     A set is judged with the numbers that the other molecules gave; the release takes all. "all" is not left
     out as one: its sets are of unlike molecules, and each is fitted without itself.
     """
-    others = [one for one in told if without not in (one.fold, one.name) and len(one.answered.good)]
+    others = [one for one in told if without not in (one.kin, one.name) and len(one.answered.good)]
     fitted = fit_calibration([one.answered for one in others])
     return with_jobs(fitted, [one.answered for one in others if one.kind == "real"])
 
@@ -274,7 +275,7 @@ def by_themselves(told: Sequence[Told]) -> dict[str, Answer]:
 
 def calibration_of(told: Sequence[Told], one: Told) -> Calibration:
     """The calibration that judges a set: fitted without it and without its fold."""
-    return calibration(told, one.name if one.fold == "all" else one.fold)
+    return calibration(told, one.name if one.kin == "all" else one.kin)
 
 
 def judged_by(one: Told, fitted: Calibration) -> Judged:
