@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cryofed.scoring.in_job import COUNTED, LIMIT, USUAL, Jobs, in_job, limited
+from cryofed.scoring.in_job import COUNTED, LIMIT, LOWEST, USUAL, Jobs, in_job, limited
 
 CUT = 0.4
 
@@ -18,17 +18,24 @@ def drawn(
 
 def slowly(logits: np.ndarray, jobs: Jobs, clear: float | None = None) -> tuple[np.ndarray, float]:
     """The same probabilities and doubt, one distance, one share and one class after the other."""
+
+    def density(away: np.ndarray) -> np.ndarray:
+        return np.asarray(np.exp(-((away / jobs.spread) ** 2) / 2))
+
     tried = np.linspace(-4, 4, 49) * jobs.between
     mixed_shares = [(s, (1 - s) ** 2) for s in np.linspace(0.02, 0.98, 25)]
     of_all = sum(before for _, before in mixed_shares)
     shares = [(0.0, 0.2), *((s, 0.79 * before / of_all) for s, before in mixed_shares), (1.0, 0.01)]
     total, found, square = 0.0, np.zeros(len(logits)), 0.0
+    telling = np.maximum(logits, LOWEST)
     for far in tried:
-        good = np.exp(-(((logits - far - jobs.good) / jobs.spread) ** 2) / 2)
-        bad = np.exp(-(((logits - far - jobs.bad) / jobs.spread) ** 2) / 2)
+        good, bad = density(logits - far - jobs.good), density(logits - far - jobs.bad)
         for share, before in shares:
             mixed = share * good + (1 - share) * bad
-            weight = before * np.prod(mixed) ** min(1, COUNTED / len(logits))
+            seen = share * density(telling - far - jobs.good) + (1 - share) * density(
+                telling - far - jobs.bad
+            )
+            weight = before * np.prod(seen) ** min(1, COUNTED / len(logits))
             weight *= np.exp(-((far / jobs.between) ** 2) / 2)
             if clear is not None:  # above the middle
                 weight *= np.exp(-(((clear - 3.3 - 1.5 * share) / 0.8) ** 2) / 2)
@@ -114,6 +121,14 @@ def test_the_order_stays_and_every_probability_is_one() -> None:
 def test_beyond_the_limit_little_counts_and_the_order_stays() -> None:
     found = limited(np.array([-6 - np.e, -7.0, 3.0, 6 + np.e, 6 + np.e**2]))
     np.testing.assert_allclose(found, [-7.1, -7.0, 3.0, 7.1, 7.2])
+
+
+def test_very_bad_classes_do_not_make_the_least_bad_ones_good() -> None:
+    least_bad = np.array([-1.6, -1.2, -0.8])
+    alike = in_job(np.concatenate([least_bad, np.full(30, LOWEST)]), USUAL).good[:3]
+    worse = in_job(np.concatenate([least_bad, np.full(30, -6.9)]), USUAL).good[:3]
+    assert alike.max() < CUT
+    np.testing.assert_allclose(worse, alike, rtol=1e-9)
 
 
 def test_a_single_good_class_among_much_junk_is_kept() -> None:

@@ -83,7 +83,7 @@ def test_a_job_in_doubt_asks_a_person_and_says_how_much_is_uncertain(job: ClassJ
     selection = decide(job, high)
     assert selection.kept.sum() == 4  # it is told, and does not decide
     assert asks_a_person(job, selection, 1.0) == selection.doubt
-    for doubt, policy in ((0.2, Policy()), (0.31, Policy(max_doubt=0.5))):
+    for doubt, policy in ((0.15, Policy()), (0.31, Policy(max_doubt=0.5))):
         sure = decide(job, replace(high, doubt=doubt), policy)
         assert sure.doubt == asks_a_person(job, sure, 1.0) == ""
     assert asks_a_person(job, sure, 0.0).startswith("would throw away")

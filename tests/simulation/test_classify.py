@@ -81,6 +81,20 @@ def test_single_particles_have_noise_of_deviation_one_and_the_share_of_junk_aske
     assert made.images[empty].std() == pytest.approx(1, abs=0.02)
 
 
+def test_where_all_is_junk_it_is_as_strong_as_beside_particles() -> None:
+    spec = replace(random_spec(np.random.default_rng(4), boxes=(48,), finish="masked"), junk_share=1.0)
+    junk = particle_stack(spec, 120, snr=0.3, rng=np.random.default_rng(5))
+    assert "" not in junk.kind
+    assert (junk.molecule == -1).all()
+    beside = particle_stack(replace(spec, junk_share=0.5), 240, snr=0.3, rng=np.random.default_rng(5))
+
+    def power(made: Stack) -> float:
+        discs = [i for i, kind in enumerate(made.kind) if kind == "disc"]
+        return float(made.images[discs].std())
+
+    assert power(junk) == pytest.approx(power(beside), rel=0.25)
+
+
 def test_without_relion_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="install RELION"):

@@ -43,6 +43,13 @@ def one_kind_relion(options: argparse.Namespace) -> int:
     return _tell(options, "one-kind-relion", relion_table(data))
 
 
+def all_junk(options: argparse.Namespace) -> int:
+    """Jobs of nothing but junk, as RELION makes them."""
+    from benchmarks.real.all_junk import kept, table
+
+    return _tell(options, "all-junk", table(kept(options.jobs)))
+
+
 def doubt(options: argparse.Namespace) -> int:
     """Which jobs the model doubts, with one molecule left out and with half of them."""
     from benchmarks.real.doubt import doubted, table
@@ -120,6 +127,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     command = commands.add_parser("one-kind-relion", help="the same of RELION's jobs, whose truth is known")
     command.add_argument("--write", action="store_true", help=f"the table into {MODEL_PAGE.name}")
     command.set_defaults(run=one_kind_relion)
+    command = commands.add_parser("all-junk", help="RELION's jobs of nothing but junk, by the shipped model")
+    command.add_argument("--jobs", type=Path, required=True, help="folder of simulate jobs --junk-share 1")
+    command.add_argument("--write", action="store_true", help=f"the table into {MODEL_PAGE.name}")
+    command.set_defaults(run=all_junk)
     command = commands.add_parser("rings", help="power by ring: the simulation beside the real sets")
     command.add_argument("--record", action="store_true", help="measure the real sets anew, into rings.tsv")
     command.add_argument("--jobs", type=int, default=50, help="simulated jobs (50)")

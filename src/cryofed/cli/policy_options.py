@@ -42,8 +42,8 @@ def add_policy(parser: argparse.ArgumentParser, *, dashes: bool = True) -> None:
     parser.add_argument(
         name("max-doubt"),
         type=share,
-        default=0.2,
-        help="how far the share of good classes may be uncertain unasked (default: 0.2; 0.5: never ask)",
+        default=0.15,
+        help="how far the share of good classes may be uncertain unasked (default: 0.15; 0.5: never ask)",
     )
     parser.add_argument(
         name("min-particles"), type=natural, help="classes with fewer are not scored (default: 10)"

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from cryofed.cli.numbers import count, natural
+from cryofed.cli.numbers import count, natural, share
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     jobs.add_argument("--particles", type=count, default=800, help="particles of each (default 800)")
     jobs.add_argument("--classes", type=count, default=16, help="classes of each (default 16)")
     jobs.add_argument("--iterations", type=count, default=20, help="iterations of each (default 20)")
+    jobs.add_argument(
+        "--junk-share", type=share, help="share of the particles that are junk, 0 to 1 (default: drawn)"
+    )
     jobs.add_argument("--structures", type=Path, help="folder of PDB, mmCIF or MRC files for the molecules")
     _shared(jobs)
 
@@ -89,7 +92,12 @@ def _jobs(options: argparse.Namespace) -> None:
     for number in track(
         range(options.jobs), "Classifying", console=console, transient=True, disable=not console.is_terminal
     ):
-        run = Run(particles=options.particles, classes=options.classes, iterations=options.iterations)
+        run = Run(
+            particles=options.particles,
+            classes=options.classes,
+            iterations=options.iterations,
+            junk_share=options.junk_share,
+        )
         print(
             classify(
                 options.out,

@@ -24,6 +24,7 @@ CLEAR = (3.3, 4.8)  # `Looks.clear` of jobs of junk alone, and of good classes a
 CLEAR_SPREAD = 0.8  # between jobs of one kind
 LIMIT = 7.0  # a logit counts to here, and hardly beyond: no network is surer of a molecule that is new
 BEYOND = 0.1
+LOWEST = -6.5  # a class below tells no more of its job: junk comes in all degrees
 _FAR = np.linspace(-4, 4, 49)  # distances tried, in deviations
 _MIXED = np.linspace(0.02, 0.98, 25)
 _SHARES = np.concatenate([[0.0], _MIXED, [1.0]])
@@ -75,11 +76,10 @@ def in_job(logits: Numbers, jobs: Jobs, clear: float | None = None) -> Judged:
     """
     if not len(logits):
         return Judged(np.zeros(0), 0.0)
-    log_odds, log_bad = _at_distances(limited(logits), jobs)
-    log_bad = log_bad.sum(axis=0)
+    odds, _ = _at_distances(limited(logits), jobs)
+    told, bad = _at_distances(_telling(logits), jobs)
     counted = min(1.0, COUNTED / len(logits))
-    odds = np.exp(np.clip(log_odds, -500, 500))
-    evidence = np.stack([np.log(1 - share + share * odds).sum(axis=0) + log_bad for share in _SHARES])
+    evidence = np.stack([(np.log(1 - share + share * told) + bad).sum(axis=0) for share in _SHARES])
     before = np.log(_BEFORE) + (0.0 if clear is None else _of_clear(clear))
     weight = counted * evidence - _FAR**2 / 2 + before[:, None]
     weight = np.exp(weight - weight.max())
@@ -102,8 +102,8 @@ def _of_clear(clear: float) -> Numbers:
 
 def log_likelihood(logits: Numbers, good: NDArray[np.bool_], jobs: Jobs) -> float:
     """Of one job's labelled classes, its distance unknown; a job counts as at most `COUNTED` classes."""
-    log_odds, log_bad = _at_distances(limited(logits), jobs)
-    each = log_bad + np.where(good[:, None], log_odds, 0.0) - np.log(jobs.spread)
+    odds, bad = _at_distances(_telling(logits), jobs)
+    each = bad + np.where(good[:, None], np.log(odds), 0.0) - np.log(jobs.spread)
     total = each.sum(axis=0) * min(1.0, COUNTED / len(logits)) - _FAR**2 / 2
     highest = float(total.max())
     return highest + float(np.log(np.exp(total - highest).sum()))
@@ -116,9 +116,14 @@ def limited(logits: Numbers) -> Numbers:
     return result
 
 
+def _telling(logits: Numbers) -> Numbers:
+    """Logits as they tell of the job: very bad ones would pull it down, and the least bad would seem good."""
+    return np.maximum(limited(logits), LOWEST)
+
+
 def _at_distances(logits: Numbers, jobs: Jobs) -> tuple[Numbers, Numbers]:
-    """`(n, 49)` log likelihood ratios of good over bad, and log likelihoods of bad, at every distance."""
+    """`(n, 49)` likelihood ratios of good over bad, and log likelihoods of bad, at every distance."""
     here = logits[:, None] - jobs.between * _FAR[None, :]
     bad = (here - jobs.bad) / jobs.spread
     good = (here - jobs.good) / jobs.spread
-    return (bad**2 - good**2) / 2, -(bad**2) / 2
+    return np.exp(np.clip((bad**2 - good**2) / 2, -500, 500)), -(bad**2) / 2

@@ -40,7 +40,7 @@ class Policy:
 
     threshold: float = 0.4
     max_loss: float = 0.6
-    max_doubt: float = 0.2
+    max_doubt: float = 0.15
     min_particles: int = FEWEST_PARTICLES
     keep_views: bool = False
     view_floor: float = 0.2

@@ -35,6 +35,7 @@ class Run:
     classes: int = 16
     iterations: int = 20
     snr: float | None = None  # of one particle; drawn where not given
+    junk_share: float | None = None  # of the particles, 0 to 1; drawn where not given
 
 
 def classify(
@@ -74,7 +75,10 @@ def _spec(number: int, rng: np.random.Generator, structures: Path | None, run: R
         files = structure_files(structures)
         molecule = read_structure(files[int(rng.integers(len(files)))])
     spec = random_spec(rng, f"project-{number}", (molecule,), boxes=(48, 64), finish="masked")
-    return replace(spec, classes=run.classes, negative_stain=False, grain=0.0, eight_bit=False)
+    junk = spec.junk_share if run.junk_share is None else run.junk_share
+    return replace(
+        spec, classes=run.classes, junk_share=junk, negative_stain=False, grain=0.0, eight_bit=False
+    )
 
 
 def _table(spec: Spec, particles: Stack) -> str:

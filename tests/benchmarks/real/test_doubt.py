@@ -20,7 +20,7 @@ def test_the_table_counts_jobs_in_doubt_and_names_what_was_missed() -> None:
     first = [
         Doubted(name="a", kind=WHOLE, doubt=0.3, wrong=0.5),
         Doubted(name="b", kind=WHOLE, doubt=0.1, wrong=0.1),
-        Doubted(name="b", kind=JUNK, doubt=0.2, wrong=0.9),  # 0.2 is not yet in doubt
+        Doubted(name="b", kind=JUNK, doubt=0.15, wrong=0.9),  # not yet in doubt
     ]
     second = [
         Doubted(name="a", kind=WHOLE, doubt=0.21, wrong=0.1),

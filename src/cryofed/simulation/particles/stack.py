@@ -16,6 +16,7 @@ from cryofed.simulation.spec import Spec
 
 # Kinds that single particles can be (over-fitted noise arises in the classification).
 JUNK = ("noise", "disc", "ice", "carbon", "corner", "off centre", "aggregate", "broken", "denatured")
+UNSEEN = 16  # particles that tell the strength where all that are seen are junk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,10 @@ class Stack:
 
 
 def particle_stack(spec: Spec, n: int, snr: float, rng: RANDOM) -> Stack:
-    """n particles of the spec's molecules and junk; `snr` is power of particle over noise in its circle."""
+    """n particles of the spec's molecules and junk; `snr` is power of particle over noise in its circle.
+
+    Where all are junk, it is that of particles which are not there.
+    """
     canvas = scene(spec, rng)
     junk = [str(rng.choice(JUNK)) if rng.random() < spec.junk_share else "" for _ in range(n)]
     which = np.where([k == "" for k in junk], rng.integers(0, len(spec.molecules), n), -1)
@@ -47,7 +51,10 @@ def particle_stack(spec: Spec, n: int, snr: float, rng: RANDOM) -> Stack:
     seen = _imaged(spec, clean, defocus)
     inside = circular_mask(spec.box, 0.5 * canvas.first_size, 1) > 0.5
     true = which >= 0
-    strength = float(seen[true][:, inside].std()) if true.any() else 1.0
+    of_particles = (
+        seen[true] if true.any() else _imaged(spec, _unseen(canvas, rng), np.resize(defocus, UNSEEN))
+    )
+    strength = float(of_particles[:, inside].std())
     noise = rng.standard_normal(seen.shape).astype(np.float32)
     return Stack(
         images=seen / np.float32(strength) * np.float32(np.sqrt(snr)) + noise,
@@ -57,6 +64,12 @@ def particle_stack(spec: Spec, n: int, snr: float, rng: RANDOM) -> Stack:
         shifts_px=shifts,
         defocus_angstrom=defocus,
     )
+
+
+def _unseen(canvas: Scene, rng: RANDOM) -> Images:
+    """A few particles of the first molecule, for their strength alone."""
+    views = [view_of(canvas.spec.molecules[0], rng) for _ in range(UNSEEN)]
+    return stack([_one(canvas, "", molecule=0, view=v, shift=np.zeros(2), rng=rng) for v in views])
 
 
 def _one(
