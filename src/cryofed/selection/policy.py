@@ -167,7 +167,7 @@ def _doubt(score: NDArray[np.float64], doubt: float, most: float) -> str:
         return ""
     return (
         f"the model is in doubt about the whole job: {100 * float(np.nanmean(score)):.0f} % of its classes "
-        f"look good, give or take {100 * doubt:.0f} %; look yourself; cryofed review learns from it"
+        f"look good, give or take {100 * doubt:.0f} %; look yourself; cryofed review learns from you"
     )
 
 
