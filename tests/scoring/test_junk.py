@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from cryofed.jobs.job import ClassJob, ClassTable
 from cryofed.scoring.scorer import score_job
@@ -14,11 +13,13 @@ from cryofed.selection.policy import decide
 SIDE, N = 96, 24
 AXIS = np.arange(SIDE) - (SIDE - 1) / 2
 Y, X = AXIS[:, None], AXIS[None, :]
+FREQUENCY = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None, :])  # cycles per pixel
 Draw = Callable[[np.random.Generator], np.ndarray]
 
 
 def noise(rng: np.random.Generator, coarse: float = 2.0) -> np.ndarray:
-    grain = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), coarse)
+    spectrum = np.fft.rfft2(rng.normal(size=(SIDE, SIDE)))
+    grain = np.fft.irfft2(spectrum * np.exp(-2 * (np.pi * coarse * FREQUENCY) ** 2), s=(SIDE, SIDE))
     return np.asarray(grain / grain.std())
 
 
