@@ -23,7 +23,7 @@ class Kept:
 
     name: str
     classes: int
-    kept: tuple[int, ...]  # their numbers
+    kept: int
     best: float
     doubt: float
 
@@ -47,12 +47,12 @@ def table(jobs: list[Kept]) -> str:
         "| job of nothing but junk | classes | kept | best score | doubt |",
         "|---|---:|---:|---:|---:|",
         *(
-            f"| {one.name} | {one.classes} | {len(one.kept)} | {one.best:.2f} | {one.doubt:.2f} |"
-            for one in sorted(jobs, key=lambda one: (-len(one.kept), -one.best))
+            f"| {one.name} | {one.classes} | {one.kept} | {one.best:.2f} | {one.doubt:.2f} |"
+            for one in sorted(jobs, key=lambda one: (-one.kept, -one.best))
         ),
         "",
         f"Nothing is kept in {sum(not one.kept for one in jobs)} of {len(jobs)} jobs; "
-        f"{sum(len(one.kept) for one in jobs)} of {sum(one.classes for one in jobs)} classes are kept.",
+        f"{sum(one.kept for one in jobs)} of {sum(one.classes for one in jobs)} classes are kept.",
     ]
     return "\n".join(lines)
 
@@ -64,7 +64,7 @@ def _kept(path: Path, name: str) -> Kept:
     return Kept(
         name=name,
         classes=int(selection.scored.sum()),
-        kept=tuple(int(n) for n in job.classes.number[selection.kept]),
+        kept=int(selection.kept.sum()),
         best=float(np.nanmax(selection.score)) if selection.scored.any() else 0.0,
         doubt=scores.doubt,
     )

@@ -217,6 +217,11 @@ def test_a_job_in_doubt_is_selected_and_said_in_the_terminal_and_json(
     told = json.loads(capsys.readouterr().out)
     assert told["doubt"].startswith(said)
     assert told["kept"]["classes"] == 4  # two have fewer than ten particles
+    assert main(["select", str(relion_job), "--threshold", "0.9", "--max-loss", "0"]) == 0  # nothing is kept
+    assert f"note: {said}" in capsys.readouterr().err
+    refused = ["select", str(relion_job), "--threshold", "0.7", "--max-loss", "0"]
+    assert main(refused) == 1  # two classes are lost
+    assert f"note: {said}" in capsys.readouterr().err
     assert main(["select", str(relion_job), "--max-doubt", "0.5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["doubt"] == ""
 

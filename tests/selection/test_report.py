@@ -114,6 +114,9 @@ def test_a_job_in_doubt_is_said_first(relion_job: Path) -> None:
     assert said is not None
     assert "80 % of its classes look good, give or take 40 %" in said[1]
     assert page.index(said[0]) < page.index("<figure")
+    selection = decide(job, scores)
+    refused = report_html(job, selection, making=Making(refused=selection.doubt))
+    assert refused.count("give or take 40 %") == 1  # as the reason why nothing was written
 
 
 def test_a_refusal_can_be_looked_at(relion_job: Path) -> None:

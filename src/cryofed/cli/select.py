@@ -94,7 +94,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(record, allow_nan=False))
     else:
         _print_table(job, selection)
-    for note in filter(None, [learnt, *(f"note: {note}" for note in job.notes)]):
+    notes = filter(None, (*job.notes, selection.doubt))
+    for note in filter(None, [learnt, *(f"note: {note}" for note in notes)]):
         print(note, file=sys.stderr)
     if refused:
         remedy = (
@@ -128,8 +129,6 @@ def _tell(job: ClassJob, selection: Selection, out: Path, files: int, options: a
         print(f"note: {selection.note}; --threshold sets a cut of your own", file=sys.stderr)
     elif loss(job, selection) > options.max_loss:
         print(f"warning: more than {100 * options.max_loss:.0f} % is thrown away (--force)", file=sys.stderr)
-    if selection.doubt:
-        print(f"note: {selection.doubt}", file=sys.stderr)
     if not options.json:
         here = out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out
         print(f"read {job.read} of {job.name}", file=sys.stderr)

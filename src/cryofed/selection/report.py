@@ -143,7 +143,7 @@ def _notes(selection: Selection, making: Making) -> str:
         notes.append(
             f"Not written: {making.refused}. Only this report was, so that you can look at the classes."
         )
-    notes += filter(None, (selection.note, selection.doubt))
+    notes += [text for text in (selection.note, selection.doubt) if text and text not in making.refused]
     if lost := lost_views(selection):
         notes.append(lost.removeprefix("; ").replace("of ", "Of ", 1))
     return "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
