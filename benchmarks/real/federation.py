@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.federations.cells import noise_for
-from benchmarks.real.ours import logits_of, of_job
+from benchmarks.real.ours import logits_of
+from benchmarks.real.recipe import of_job
 from benchmarks.real.sets import RealSet
 from cryofed.federation.agreement.plan import (
     HEAD_ALONE,

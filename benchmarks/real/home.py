@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.real.federation import SITES
-from benchmarks.real.ours import FOLDS, Bench, Told, calibration, fold_of, left_out, of_job, seen_of, sharper
+from benchmarks.real.folds import FOLDS, fold_of
+from benchmarks.real.ours import Bench, Told, calibration, left_out, seen_of, sharper
+from benchmarks.real.recipe import of_job
 from benchmarks.real.sets import RealSet
 from cryofed.learning.learner import TrainingSettings, train
 from cryofed.learning.local import EPOCHS, FEWEST, STEPS

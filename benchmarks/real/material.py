@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peers.corpus import FEATURES, LEFT_OUT, Part, training_and_left_out
-from benchmarks.real.ours import Fold, structures_of
+from benchmarks.real.folds import Fold
+from benchmarks.real.recipe import structures_of
 from benchmarks.real.sets import RealSet
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, ClassTable

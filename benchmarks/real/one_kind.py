@@ -18,15 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.real.ours import (
-    Bench,
-    Told,
-    calibration_of,
-    decided,
-    fold_of_structures,
-    judged_relion,
-    seen_of,
-)
+from benchmarks.real.folds import fold_of_structures
+from benchmarks.real.ours import Bench, Told, calibration_of, decided, judged_relion, seen_of
 from benchmarks.real.programs import product
 from benchmarks.real.table import FEWEST
 from cryofed.jobs.job import ClassJob

@@ -2,14 +2,12 @@
 
 Every training begins at the weights that the release of 2026-11-26 shipped, which saw simulation alone, and
 goes on with a mixture of simulated averages, RELION's own classifications of simulated particles, real
-averages of the other molecules, and bad ones made of the good ones among these. What has been trained is
-kept, and a run that was stopped goes on.
+averages of the other molecules, bad ones made of the good ones among these, and RELION's classifications of
+nothing but junk. What has been trained is kept, and a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.judging.sets import LabelledJob, relion_jobs
+from benchmarks.real.folds import FOLDS, HALVES, Fold, fold_of, fold_of_structures
+from benchmarks.real.recipe import SETTINGS, mixture, of_job, structures_of
 from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob
-from cryofed.jobs.opening import open_job
 from cryofed.learning.calibrate import (
     Answered,
     answers,
@@ -31,17 +30,12 @@ from cryofed.learning.calibrate import (
     pooled_over_views,
     with_jobs,
 )
-from cryofed.learning.corpus import make_shards, read_shards
 from cryofed.learning.learner import network
 from cryofed.learning.metrics import auc
-from cryofed.learning.mixture import Mixture, Part
-from cryofed.learning.release import ReleaseSettings, train_release
-from cryofed.learning.spoilt import spoilt
+from cryofed.learning.mixture import Mixture
+from cryofed.learning.release import train_release
 from cryofed.learning.vector import Vector
-from cryofed.library.labelled import Labelled
-from cryofed.library.pictures import wide
 from cryofed.scoring.calibration import Calibration, sigmoid
-from cryofed.scoring.features import FEATURES, features
 from cryofed.scoring.in_job import Judged
 from cryofed.scoring.looks import Looks
 from cryofed.scoring.reasons import REASONS
@@ -50,55 +44,6 @@ from cryofed.scoring.sharpness import WEIGHT, beside_job
 from cryofed.selection.policy import Policy, decide
 
 SEEDS = (1, 2, 3)
-SIMULATED = (550, 301)  # jobs, seed of the corpus
-GOOD, BAD = 0.92, 0.04  # what an expert's yes and no are worth beside graded targets
-SHARES = {"real": 0.44, "relion": 0.19, "simulated": 0.37, "spoilt": 0.16}  # beside each other
-SPOILT, SPOILT_SEED = 3, 100  # pictures made of each good one, and the seed of the first set's
-SETTINGS = ReleaseSettings(steps=1600, learning_rate=7e-4, memory=0.996, feature_dropout=0.4)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """What one training never sees: all real sets of some molecules, and RELION's jobs of some structures."""
-
-    molecules: tuple[str, ...]
-    structures: tuple[str, ...] = ()  # of relion_training; kin of the molecules, or of jobs in relion_jobs
-
-
-# Small molecules share a training: leaving out two is harder than leaving out one. RELION's judging jobs are
-# shared out so that none is judged by a model that saw a job of the same molecule.
-FOLDS: Mapping[str, Fold] = {
-    "trpv1": Fold(molecules=("TRPV1",), structures=("1igt", "1igy", "1lnl")),
-    "bgal": Fold(molecules=("β-galactosidase",), structures=("emd_2479", "polnet_6utj_5a", "6utj", "3j9i")),
-    "ribosome": Fold(molecules=("ribosome",), structures=("polnet_6qzp", "polnet_6pxm", "1xnr")),
-    "10880": Fold(molecules=("empiar10880", "cryosift20")),
-    "stain": Fold(molecules=("Nup82 complex", "Pom152")),
-    "all": Fold(molecules=()),  # judges the sets that are never trained on
-}
-
-# Farther from what was learnt: half of the molecules are left out at once.
-HALVES: Mapping[str, Fold] = {
-    "half-a": Fold(
-        molecules=(
-            "TRPV1", "ribosome", "empiar10880", "cryosift20", "haemagglutinin", "insulin receptor",
-            "hexamer50",
-        ),
-        structures=FOLDS["trpv1"].structures + FOLDS["ribosome"].structures,
-    ),
-    "half-b": Fold(
-        molecules=("β-galactosidase", "Nup82 complex", "Pom152"), structures=FOLDS["bgal"].structures
-    ),
-}  # fmt: skip
-
-
-def fold_of(molecule: str, folds: Mapping[str, Fold] = FOLDS) -> str:
-    """The fold whose training never saw a molecule."""
-    return next((name for name, fold in folds.items() if molecule in fold.molecules), "all")
-
-
-def fold_of_structures(structures: Sequence[str]) -> str:
-    """The same for a RELION job of some structures."""
-    return next((name for name, fold in FOLDS.items() if set(fold.structures) & set(structures)), "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +57,7 @@ class Bench:
 
     def mixture(self, fold: Fold, *, real: bool = True) -> Mixture:
         """Everything but what the fold leaves out; `real`: with real averages at all."""
-        simulated = _simulated(self.kept / "shards")
-        relion = [job for structures, job in _relion(self.data) if not set(structures) & set(fold.structures)]
-        shown = [_real(one) for one in self.sets if one.training and one.molecule not in fold.molecules]
-        parts = [Part(labelled=Labelled.join(relion), share=SHARES["relion"])]
-        parts.append(Part(labelled=simulated, share=SHARES["simulated"], by_job=False))
-        if real:
-            parts.append(Part(labelled=Labelled.join(shown), share=SHARES["real"]))
-            made = [
-                spoilt(one, SPOILT, BAD, SPOILT_SEED + at) for at, one in enumerate(shown) if one.good.any()
-            ]
-            parts.append(Part(labelled=Labelled.join(made), share=SHARES["spoilt"]))
-        return Mixture.of(parts)
+        return mixture(self.sets, self.data, self.kept, fold, real=real)
 
     def vector(self, fold: str, seed: int, say: Callable[[int, float], None] | None = None) -> Vector:
         """The weights of one training, from the kept file where there is one."""
@@ -132,9 +66,9 @@ class Bench:
             return np.asarray(np.load(path), np.float32)
         known = fold != "start"
         left_out = {**FOLDS, **HALVES}[fold] if known else Fold(molecules=())
-        mixture = self.mixture(left_out, real=known)
+        learnt_from = self.mixture(left_out, real=known)
         settings = replace(SETTINGS, seed=seed)
-        vector = train_release(mixture, settings, path.with_suffix(".checkpoint"), say, self.begin)
+        vector = train_release(learnt_from, settings, path.with_suffix(".checkpoint"), say, self.begin)
         np.save(path, vector)
         return vector
 
@@ -331,55 +265,3 @@ def judged_relion(data: Path) -> Iterator[tuple[tuple[str, ...], LabelledJob]]:
     """The judging RELION jobs and the structures in them."""
     for job in relion_jobs(data):
         yield structures_of(job.job.path), job
-
-
-def of_job(job: ClassJob, good: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Labelled:
-    """The counted classes of a job as labelled averages."""
-    n, zero = int(counted.sum()), np.zeros(int(counted.sum()), np.int64)
-    return Labelled(
-        images=wide(job)[counted],
-        features=features(job)[counted],
-        target=np.where(good[counted], GOOD, BAD).astype(np.float32),
-        good=good[counted],
-        reason=np.full(n, -1, np.int8),
-        job=zero,
-        project=zero,
-    )
-
-
-@cache
-def _simulated(folder: Path) -> Labelled:
-    jobs, seed = SIMULATED
-    for done in make_shards(folder, jobs, seed, 2):
-        print(f"simulated {done} of {jobs} jobs", flush=True)
-    made = read_shards(folder, jobs, seed)
-    # Simulated averages have no program's grey scale: their contrast would teach the simulation's own.
-    made.features[:, FEATURES.index("contrast_in_job")] = np.nan
-    return made
-
-
-@cache
-def _relion(data: Path) -> tuple[tuple[tuple[str, ...], Labelled], ...]:
-    return tuple(
-        (structures_of(folder), _relion_job(folder))
-        for folder in sorted(p.parent for p in data.glob("relion_training/*/truth.tsv"))
-    )
-
-
-def _relion_job(folder: Path) -> Labelled:
-    job = open_job(folder)
-    with (folder / "truth.tsv").open(newline="") as lines:
-        truth = {int(row["class"]): row for row in csv.DictReader(lines, delimiter="\t")}
-    rows = [truth.get(int(number)) for number in job.classes.number]
-    settled = np.array([row is not None and row["borderline"] == "0" for row in rows])
-    good = np.array([row is not None and row["good"] == "1" for row in rows])
-    return of_job(job, good, settled & scorable(job))
-
-
-def structures_of(folder: Path) -> tuple[str, ...]:
-    told = json.loads((folder / "job.json").read_text())["spec"]["molecules"]
-    return tuple(str(name).lower() for name in told)
-
-
-def _real(one: RealSet) -> Labelled:
-    return of_job(one.job, one.good, one.counted & scorable(one.job))

@@ -29,8 +29,8 @@ from benchmarks.peers.peers import (
     teach,
 )
 from benchmarks.peers.training import Recipe
+from benchmarks.real.folds import FOLDS, fold_of
 from benchmarks.real.material import Material
-from benchmarks.real.ours import FOLDS, fold_of
 from benchmarks.real.sets import RealSet
 from benchmarks.real.table import Answer
 from cryofed.jobs.job import ClassJob

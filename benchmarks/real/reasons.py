@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.real.ours import Bench, Told, calibration_of, decided, of_job
+from benchmarks.real.ours import Bench, Told, calibration_of, decided
+from benchmarks.real.recipe import of_job
 from cryofed.learning.learner import network
 from cryofed.learning.vector import Vector
 from cryofed.library.pictures import prepare_again

@@ -10,17 +10,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from benchmarks.real.ours import (
-    FOLDS,
-    SEEDS,
-    SETTINGS,
-    SHARES,
-    SIMULATED,
-    SPOILT,
-    Bench,
-    Told,
-    calibration,
-)
+from benchmarks.real.folds import FOLDS
+from benchmarks.real.ours import SEEDS, Bench, Told, calibration
+from benchmarks.real.recipe import JUNK_JOBS, JUNK_SEEDS, SETTINGS, SHARES, SIMULATED, SPOILT
 from benchmarks.real.sets import RealSet
 from benchmarks.real.sources import sources
 from cryofed import __version__
@@ -84,6 +76,8 @@ def card(bench: Bench, seeds: Sequence[int]) -> dict[str, Any]:
             "relion": "16 RELION 3.1 classifications of simulated particles of real molecules, with truth",
             "real": [_source(one) for one in bench.sets if one.training],
             "spoilt": f"bad averages made of the good real ones, {SPOILT} of each (cryofed.learning.spoilt)",
+            "junk": f"{JUNK_JOBS * len(JUNK_SEEDS)} RELION 3.1 classifications of nothing but simulated junk "
+            "(cryofed simulate jobs --junk-share 1)",
             "kept": "the weights only; no picture is part of the project",
         },
         "training": {**asdict(SETTINGS), "seed": list(seeds)},

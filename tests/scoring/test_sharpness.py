@@ -3,7 +3,7 @@
 import numpy as np
 
 from cryofed.scoring.prepare import SIDE, normalize
-from cryofed.scoring.sharpness import beside_job, sharpness
+from cryofed.scoring.sharpness import DULL, beside_job, sharpness
 
 
 def pictures(detail: float, grain: float) -> np.ndarray:
@@ -36,3 +36,8 @@ def test_flat_pictures_have_a_number() -> None:
 
 def test_beside_the_job_is_the_distance_from_the_median_within_one() -> None:
     assert beside_job(np.array([1.0, 2.0, 2.5, 9.0, 1.5])).tolist() == [-1, 0, 0.5, 1, -0.5]
+
+
+def test_nothing_is_sharp_in_a_job_of_blurs_up_to_what_is_dull() -> None:
+    found = beside_job(np.array([-0.5, -0.4, -0.3, 0.4, 0.9]))
+    np.testing.assert_allclose(found, [-0.2, -0.1, 0, 0, 0.9 - DULL])

@@ -53,7 +53,8 @@ def all_junk(options: argparse.Namespace) -> int:
 def doubt(options: argparse.Namespace) -> int:
     """Which jobs the model doubts, with one molecule left out and with half of them."""
     from benchmarks.real.doubt import doubted, table
-    from benchmarks.real.ours import HALVES, answers_of, left_out, real_left_out
+    from benchmarks.real.folds import HALVES
+    from benchmarks.real.ours import answers_of, left_out, real_left_out
 
     bench = bench_of(options)
     ways = {"one molecule": left_out, "half of them": partial(real_left_out, folds=HALVES)}

@@ -15,6 +15,7 @@ AROUND = (0.75, 0.95)  # of the radius: mostly solvent
 LEAST = 1e-4  # of a picture of deviation 1: what lies below is rounding
 WEIGHT = 1.0  # on the logit; left-out molecules hardly tell 0.8 from 1.3 (docs/model.md)
 LIMIT = 1.0  # of what counts beside the job: a view unlike the others stays a good view
+DULL = 0.5  # up to here nothing counts as sharp, not even in a job of blurs
 
 
 def sharpness(images: Images) -> NDArray[np.float64]:
@@ -36,8 +37,12 @@ def sharpness(images: Images) -> NDArray[np.float64]:
 
 
 def beside_job(sharp: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(n,)` sharpness of one job's classes to the distance from their median, clipped to ± `LIMIT`."""
-    result: NDArray[np.float64] = np.clip(sharp - np.median(sharp), -LIMIT, LIMIT)
+    """`(n,)` sharpness of one job's classes to the distance from what is usual there, clipped to ± `LIMIT`.
+
+    Usual is the job's median; where that is dull, all from the median to `DULL`.
+    """
+    usual = np.median(sharp)
+    result: NDArray[np.float64] = np.clip(sharp - np.clip(sharp, usual, max(usual, DULL)), -LIMIT, LIMIT)
     return result
 
 

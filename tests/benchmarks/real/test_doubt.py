@@ -1,7 +1,7 @@
 """The table of doubted jobs, and the two halves of the molecules."""
 
 from benchmarks.real.doubt import KINDS, Doubted, table
-from benchmarks.real.ours import FOLDS, HALVES
+from benchmarks.real.folds import FOLDS, HALVES
 from benchmarks.real.sets import labelled_sets
 
 WHOLE, JUNK, _ = KINDS

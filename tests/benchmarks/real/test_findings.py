@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.real.folds import FOLDS
 from benchmarks.real.home import lessons
 from benchmarks.real.one_kind import Alone, part_of
 from benchmarks.real.one_kind import table as one_kind
-from benchmarks.real.ours import FOLDS
 from benchmarks.real.reasons import Given, readings
 from benchmarks.real.reasons import table as reasons
 from benchmarks.real.sets import RealSet

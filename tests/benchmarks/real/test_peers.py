@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.peers.corpus import Part
+from benchmarks.real.folds import FOLDS
 from benchmarks.real.material import Material, part_of, real, relion_training
-from benchmarks.real.ours import FOLDS
 from benchmarks.real.peers import Course, calibrated, judge_peers, left_out
 from benchmarks.real.sets import RealSet
 
