@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cryofed.scoring.in_job import COUNTED, LIMIT, LOWEST, USUAL, Jobs, in_job, limited
+from cryofed.scoring.in_job import CONVINCES, COUNTED, LIMIT, LOWEST, USUAL, Jobs, in_job, limited
 
 CUT = 0.4
 
@@ -137,3 +137,14 @@ def test_a_single_good_class_among_much_junk_is_kept() -> None:
     kept = in_job(logits, USUAL).good >= CUT
     assert kept[0]
     assert kept.sum() <= 3
+
+
+def test_few_that_look_good_beside_much_worse_ones_alone_are_not_kept() -> None:
+    worse = np.full(10, -6.0)
+    halfway, convincing = np.array([1.9, 1.2]), np.array([CONVINCES, 1.2])
+    found = in_job(np.concatenate([halfway, worse]), USUAL).good
+    assert (found < CUT).all()
+    assert found[0] > found[1] > found[2:].max()  # the order stays
+    assert in_job(np.concatenate([convincing, worse]), USUAL).good[0] > 0.8
+    many = in_job(np.concatenate([np.tile(halfway, 5), worse]), USUAL).good
+    assert (many[:10] >= CUT).all()

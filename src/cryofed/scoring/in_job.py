@@ -24,6 +24,9 @@ CLEAR = (3.3, 4.8)  # `Looks.clear` of jobs of junk alone, and of good classes a
 CLEAR_SPREAD = 0.8  # between jobs of one kind
 LIMIT = 7.0  # a logit counts to here, and hardly beyond: no network is surer of a molecule that is new
 BEYOND = 0.1
+LIKELY, FEW = 0.4, 0.34  # a class looks good from here; of a job's classes, a third or less are few
+CONVINCES = 2.0  # a logit that one of the few must reach by itself: bad classes stray beyond a normal curve
+HELD, STRAYS = 0.35, 0.05  # where none does, a twentieth of what lies above counts
 LOWEST = -6.5  # a class below tells no more of its job: junk comes in all degrees
 _FAR = np.linspace(-4, 4, 49)  # distances tried, in deviations
 _MIXED = np.linspace(0.02, 0.98, 25)
@@ -72,7 +75,8 @@ def in_job(logits: Numbers, jobs: Jobs, clear: float | None = None) -> Judged:
 
     The order stays. A class alone in its job is judged by its own logit. `clear` is how clear the
     job's pictures are (`Looks.clear`), None where nobody knows. Only above the middle of the two kinds does
-    it tell them apart: few particles make good classes as unclear as junk.
+    it tell them apart: few particles make good classes as unclear as junk. Where few classes look good, one
+    of them must look good by itself too (`CONVINCES`).
     """
     if not len(logits):
         return Judged(np.zeros(0), 0.0)
@@ -90,7 +94,18 @@ def in_job(logits: Numbers, jobs: Jobs, clear: float | None = None) -> Judged:
         good += each @ chance
         square += float(np.square(each.mean(axis=0)) @ chance)
     doubt = max(square - float(good.mean()) ** 2, 0.0) ** 0.5
-    return Judged(np.clip(good, 0.0, 1.0), doubt)
+    return Judged(_convincing(np.clip(good, 0.0, 1.0), logits), doubt)
+
+
+def _convincing(good: Numbers, logits: Numbers) -> Numbers:
+    """Probabilities as they are, but none reaches `LIKELY` where few do and none convinces; the order stays.
+
+    Of much junk the best, a bead or a blob, looks good beside the rest, and by itself only halfway.
+    """
+    if np.mean(good >= LIKELY) >= FEW or logits.max() >= CONVINCES:
+        return good
+    result: Numbers = np.minimum(good, HELD + STRAYS * (good - HELD))
+    return result
 
 
 def _of_clear(clear: float) -> Numbers:
