@@ -145,7 +145,7 @@ def _notes(selection: Selection, making: Making) -> str:
         )
     notes += [text for text in (selection.note, selection.doubt) if text and text not in making.refused]
     if lost := lost_views(selection):
-        notes.append(lost.removeprefix("; ").replace("of ", "Of ", 1))
+        notes.append(lost.removeprefix("; ").capitalize())
     return "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
 
 

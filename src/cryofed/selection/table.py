@@ -107,7 +107,8 @@ def summary(job: ClassJob, selection: Selection) -> str:
 def lost_views(selection: Selection) -> str:
     """Told only where something is lost: that nothing is lost is no praise of what was kept."""
     found, views = selection.views
-    return f"; of {views} groups that look alike, {views - found} have no kept class" if found < views else ""
+    lost = views - found
+    return f"; groups that look alike without a kept class: {lost} of {views}" if lost else ""
 
 
 def write_csv(job: ClassJob, selection: Selection, path: Path) -> None:

@@ -71,6 +71,6 @@ export function spoken(totals) {
   const parts = [`${totals.classes} of ${totals.all} classes kept`];
   if (totals.particles !== null) parts.push(`${count(totals.particles)} particles, ${percent(totals.share)}`);
   const lost = totals.allViews - totals.views;  // that nothing is lost is no praise of what is kept
-  if (lost) parts.push(`${lost} of ${totals.allViews} groups that look alike have no kept class`);
+  if (lost) parts.push(`groups that look alike without a kept class: ${lost} of ${totals.allViews}`);
   return parts.join(", ");
 }
