@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers.corpus import FEATURES, LEFT_OUT, Part, training_and_left_out
 from benchmarks.real.folds import Fold
-from benchmarks.real.recipe import structures_of
+from benchmarks.real.recipe import BAD, GOOD, structures_of
 from benchmarks.real.sets import RealSet
 from cryofed.errors import InputError
 from cryofed.jobs.job import ClassJob, ClassTable
@@ -25,7 +25,6 @@ from cryofed.scoring.prepare import SIDE
 from cryofed.scoring.scorer import scorable
 
 REPEATED = 5  # times each real average and each of RELION's, beside the simulated ones
-GOOD, BAD = 0.92, 0.04  # what an expert's yes and no are worth beside graded targets
 
 
 Relion = tuple[tuple[str, ...], Part]  # the structures in a job, and its classes

@@ -3,9 +3,22 @@
 import numpy as np
 import pytest
 
-from cryofed.scoring.in_job import CONVINCES, COUNTED, LIMIT, LOWEST, USUAL, Jobs, in_job, limited
+from cryofed.scoring.in_job import (
+    CONVINCES,
+    COUNTED,
+    HELD,
+    LIKELY,
+    LIMIT,
+    LOWEST,
+    STRAYS,
+    USUAL,
+    Jobs,
+    in_job,
+    limited,
+)
+from cryofed.selection.policy import Policy
 
-CUT = 0.4
+CUT = Policy().threshold
 
 
 def drawn(
@@ -148,3 +161,8 @@ def test_few_that_look_good_beside_much_worse_ones_alone_are_not_kept() -> None:
     assert in_job(np.concatenate([convincing, worse]), USUAL).good[0] > 0.8
     many = in_job(np.concatenate([np.tile(halfway, 5), worse]), USUAL).good
     assert (many[:10] >= CUT).all()
+
+
+def test_what_looks_good_is_what_the_default_policy_keeps() -> None:
+    assert LIKELY == CUT
+    assert HELD + STRAYS * (1 - HELD) < CUT  # where none convinces, none is kept
