@@ -342,6 +342,49 @@ def test_zoom_shows_average_and_spectrum_and_decides(opened: Any) -> None:
     assert opened.evaluate("document.activeElement.id") == "class-11"
 
 
+@pytest.mark.parametrize("away", ["Escape", "close", "cancel"])
+def test_the_key_after_the_zoom_was_closed_decides_the_class_that_was_seen(opened: Any, away: str) -> None:
+    for key in ("Enter", "ArrowRight"):
+        opened.keyboard.press(key)
+    assert text(opened, "zoom-title") == "Class 11"
+    # All in one step of the page's script, as where a machine is busy: no event of the browser comes between.
+    focused = opened.evaluate(
+        """(away) => {
+            const press = (key) => document.activeElement.dispatchEvent(
+                new KeyboardEvent("keydown", { key, bubbles: true }));
+            if (away === "close") document.getElementById("zoom-close").click();
+            else if (away === "cancel") document.getElementById("zoom").requestClose();
+            else document.dispatchEvent(new KeyboardEvent("keydown", { key: away }));
+            press("x");
+            press("ArrowRight");
+            return document.activeElement.id;
+        }""",
+        away,
+    )
+    assert focused == "class-10"
+    assert kept(opened) == [12, 10, 9, 8, 7]
+    opened.wait_for_timeout(100)  # ms; what the browser does later brings the focus nowhere else
+    assert opened.evaluate("document.activeElement.id") == "class-10"
+
+
+def test_the_key_after_saving_was_left_moves_from_the_class_of_before(opened: Any) -> None:
+    for key in ("ArrowRight", "s"):
+        opened.keyboard.press(key)
+    assert opened.is_visible("#save-dialog")
+    focused = opened.evaluate(
+        """() => {
+            document.getElementById("save-cancel").click();
+            document.activeElement.dispatchEvent(
+                new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+            return document.activeElement.id;
+        }"""
+    )
+    assert focused == "class-10"
+    opened.click("#save")  # the button has the focus now
+    opened.keyboard.press("Escape")
+    assert opened.evaluate("document.activeElement.id") == "class-10"
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (640, 400)])  # 640 by 400 is 1280 by 800 at 200 %
 def test_zoom_shows_a_whole_picture_on_small_screens(opened: Any, width: int, height: int) -> None:
     opened.set_viewport_size({"width": width, "height": height})

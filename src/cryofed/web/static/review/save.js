@@ -1,5 +1,5 @@
 // Saving: says what will be written, asks about labels every time, shows what was written.
-import { $, element } from "./panel.js";
+import { $, element, leaving } from "./panel.js";
 import * as words from "./words.js";
 
 const MEANING = "A label says: a person looked at this class and decided. Labels stay in this site's library and teach the next model, "
@@ -10,10 +10,9 @@ export class Saving {
     this.page = page;
     $("save").disabled = false;
     $("save").addEventListener("click", () => this.open());
-    $("save-cancel").addEventListener("click", () => $("save-dialog").close());
-    $("saved-close").addEventListener("click", () => $("save-dialog").close());
+    const leave = leaving($("save-dialog"), () => page.grid.focus(page.grid.focused));
+    for (const id of ["save-cancel", "saved-close"]) $(id).addEventListener("click", leave);
     $("save-form").addEventListener("submit", (event) => { event.preventDefault(); this.#save(); });
-    $("save-dialog").addEventListener("close", () => page.grid.focus(page.grid.focused));
   }
 
   open() {

@@ -1,5 +1,5 @@
 // One class large, its power spectrum beside it, and why it would be rejected.
-import { $, element } from "./panel.js";
+import { $, element, leaving } from "./panel.js";
 import * as words from "./words.js";
 
 export class Zoom {
@@ -7,13 +7,13 @@ export class Zoom {
     this.page = page;
     this.index = -1;
     this.cache = new Map();
-    $("zoom-close").addEventListener("click", () => this.close());
+    this.close = leaving($("zoom"), () => page.grid.focus(this.index));
+    $("zoom-close").addEventListener("click", this.close);
     $("zoom-next").addEventListener("click", () => this.step(1));
     $("zoom-previous").addEventListener("click", () => this.step(-1));
     $("zoom-keep").addEventListener("click", () => page.decisions.set([this.index], true));
     $("zoom-reject").addEventListener("click", () => page.decisions.set([this.index], false));
     $("zoom").addEventListener("click", (event) => { if (event.target === $("zoom")) this.close(); });
-    $("zoom").addEventListener("close", () => page.grid.focus(this.index));
     $("zoom-particles").hidden = !page.gallery.hasParticles;
     $("zoom-load").addEventListener("click", () => this.#particles(this.index));
     const buttons = page.gallery.reasons.map((reason, k) => {
@@ -27,7 +27,6 @@ export class Zoom {
 
   isOpen() { return $("zoom").open; }
   toggle(i) { if (this.isOpen()) this.close(); else if (i >= 0) this.open(i); }
-  close() { if (this.isOpen()) $("zoom").close(); }
 
   async open(i) {
     this.index = i;
