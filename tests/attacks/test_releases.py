@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 pytest.importorskip("cryptography", reason="signatures need it: pip install '.[flare]'")
 
 from cryofed.cli.main import main
+from cryofed.cli.model import checked_model
 from cryofed.errors import InputError
 from cryofed.federation.agreement.plan import EnrolledSite, Plan
 from cryofed.federation.agreement.signing import issue
@@ -184,6 +186,21 @@ def test_an_older_release_than_the_federations_own_is_refused(tmp_path: Path, to
     assert "JOB" in told(*words, releases / "0001", "--older")  # gets as far as the job
     assert "JOB" in told(*words, releases / "0002")
     assert "JOB" in told(*words, releases / "0003")  # newer: a candidate that is looked at
+
+
+def test_a_federations_folder_means_the_release_in_use_there(tmp_path: Path, told: Told) -> None:
+    home = federation(tmp_path / "pact", 3)
+    releases, options = home / "releases", Namespace(model=home, trust=home, older=False, own_model=False)
+    assert checked_model(options) == releases / "0001" / "model.onnx"
+    promote(releases, 3, "test")
+    assert checked_model(options) == releases / "0003" / "model.onnx"
+    flipped(releases / "0003" / "model.onnx")
+    words = ["select", "JOB", "--trust", home, "--model", home]
+    assert "0003/model.onnx: file: changed since the release was signed" in told(*words)
+    shutil.rmtree(releases / "0003")
+    assert "0003: model: no such file" in told(*words)
+    (releases / "current").write_text("../../elsewhere")
+    assert "current: content: b'../../elsewhere'; promote a release again" in told(*words)
 
 
 def test_release_verify_says_what_was_signed(

@@ -1,4 +1,4 @@
-"""The option `--model`, the same everywhere: a model's folder or its model.onnx; a release must be signed."""
+"""The option `--model`, the same everywhere: a model, or a federation's folder; a release must be signed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         help="another model than the one that CryoFed ships, its folder or model.onnx: a release of your "
-        "federation, which is checked against its signature, or your own with --own-model",
+        "federation, which is checked against its signature, or your own with --own-model; a federation's "
+        "folder means the release in use there",
     )
     add_trust(parser)
     parser.add_argument(
@@ -44,7 +45,7 @@ def checked_model(options: argparse.Namespace) -> Path | None:
     """
     if options.model is None:
         return None
-    model: Path = options.model / "model.onnx" if options.model.is_dir() else options.model
+    model = _file_of(options.model)
     if options.own_model:
         return model
     if not model.is_file():
@@ -53,6 +54,15 @@ def checked_model(options: argparse.Namespace) -> Path | None:
         raise InputError(model, "model", "no release", "say --own-model if this model is your own")
     checked_release(model.parent, options)
     return model
+
+
+def _file_of(path: Path) -> Path:
+    """The model.onnx that is meant: the file itself, that of its folder, or of the release in use."""
+    if (path / "releases" / "current").is_file():
+        from cryofed.federation.releases.store import current_number
+
+        path = path / "releases" / f"{current_number(path / 'releases'):04d}"
+    return path / "model.onnx" if path.is_dir() else path
 
 
 def checked_release(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
