@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import socket
+import threading
 
+import pytest
 from benchmarks.engines import table
 from benchmarks.federations.carrying import LARGE, SMALL
 from benchmarks.federations.relay import Relay
@@ -35,3 +39,21 @@ def test_the_relay_passes_on_both_ways_and_counts() -> None:
                 assert site.recv(100) == b"answer"
                 assert relay.bytes == len(b"question") + len(b"answer")
         relay.close()
+
+
+def test_a_relay_that_is_closed_leaves_no_thread_and_no_socket(recwarn: pytest.WarningsRecorder) -> None:
+    before = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        relay = Relay(server.getsockname()[1])
+        with socket.create_connection(("127.0.0.1", relay.port)) as site:
+            site.sendall(b"question")
+            server.accept()[0].close()
+            relay.close()  # while the site still holds its end
+            with contextlib.suppress(ConnectionResetError):
+                assert site.recv(100) == b""
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", relay.port))
+    assert threading.active_count() == before
+    del relay
+    gc.collect()
+    assert not recwarn.list
