@@ -1,5 +1,6 @@
 // Saving: says what will be written, asks about labels every time, shows what was written.
-import { $, element, leaving } from "./panel.js";
+import { leaving } from "./dialog.js";
+import { $, element } from "./panel.js";
 import * as words from "./words.js";
 
 const MEANING = "A label says: a person looked at this class and decided. Labels stay in this site's library and teach the next model, "

@@ -1,5 +1,6 @@
 // One class large, its power spectrum beside it, and why it would be rejected.
-import { $, element, leaving } from "./panel.js";
+import { leaving } from "./dialog.js";
+import { $, element } from "./panel.js";
 import * as words from "./words.js";
 
 export class Zoom {
