@@ -15,17 +15,13 @@ pytest.importorskip("torch", reason="practice labs are simulated, and a federati
 
 WALKED = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 PRACTICE = "cryofed simulate sites --sites 2 --jobs "
-
-
-RELEASED = re.compile(r"campaign 1: Released: AUC (0\.\d+) → (0\.\d+) on held-out projects of 2 sites")
-REFUSED = "campaign 1: Not released: "
+RELEASED = r"campaign 1: Released: AUC (0\.\d+) → (0\.\d+) on held-out projects of 2 sites; release 2 is"
+REFUSED = r"campaign 1: Not released: .+; release 1 stays"
 
 
 @pytest.mark.parametrize("page", WALKED, ids=lambda page: page.stem)
 def test_a_tutorial_can_be_walked(page: Path, tmp_path: Path) -> None:
-    work, printed = walked(page, tmp_path / "1")
-    if REFUSED in printed:  # one secret draw of projects in forty or so; twice in a row is no chance
-        work, printed = walked(page, tmp_path / "2")
+    work, printed = walked(page, tmp_path)
     if page.stem == "first-relion-job":
         shown = next(
             block.content for block in blocks(ROOT / "README.md", "") if "class  part" in block.content
@@ -34,14 +30,19 @@ def test_a_tutorial_can_be_walked(page: Path, tmp_path: Path) -> None:
             if line.strip() != "..." and not line.startswith(("$", "wrote")):
                 assert line in printed, f"README shows a line that is no more: {line}"
     if page.stem == "two-labs":
-        said, done = RELEASED.search(page.read_text(encoding="utf-8")), RELEASED.search(printed)
+        said, done = re.search(RELEASED, page.read_text(encoding="utf-8")), re.search(RELEASED, printed)
         assert said is not None
-        assert done is not None, printed
-        before, after = map(float, done.groups())
         # Another processor rounds otherwise: its simulated classifications, and so the labs, are others. The
-        # projects that the labs train with are drawn anew in each folder.
-        assert before == pytest.approx(float(said[1]), abs=0.06)
-        assert after >= before
+        # projects that the labs train with are drawn anew in each folder. So the gate may refuse.
+        assert done or re.search(REFUSED, printed), printed
+        if done:
+            before, after = map(float, done.groups())
+            assert before == pytest.approx(float(said[1]), abs=0.06)
+            assert after >= before
+        in_use = f"two-labs/releases/000{2 if done else 1}/model.onnx · SHA-256"
+        assert any(
+            in_use in report.read_text(encoding="utf-8") for report in work.rglob("*_selected/report.html")
+        )
     for name in ("report.html", "plan.toml", "lab.db"):
         if name in page.read_text(encoding="utf-8"):
             assert list(work.rglob(name)), f"{page.name} promises {name}"
