@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.federations.cells import ROOT, Cell, arrays_of, network_of, result, starting_vector
 from benchmarks.measuring.page import write_between
-from cryofed.federation.agreement.plan import USUAL, WHOLE
+from cryofed.federation.aggregator.campaign import calibrated
+from cryofed.federation.agreement.plan import USUAL, WHOLE, GateRules
+from cryofed.federation.site.evaluating import told_metrics
 from cryofed.federation.site.trainer import one_thread
+from cryofed.learning.calibrate import judged_scores
 from cryofed.learning.learner import logits
 from cryofed.learning.metrics import auc
+from cryofed.learning.vector import Vector
+from cryofed.library.labelled import Labelled
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.carried import Fits
+from cryofed.scoring.scorer import SHIPPED, open_model
+from cryofed.selection.policy import Policy
 
 PAGE = ROOT / "docs" / "federation.md"
 BASE = Cell(network="shipped", start="shipped", batch=64, last_rate=0.05, held_out_jobs=12, test_jobs=60)
@@ -37,8 +46,18 @@ WAYS = (
 )
 
 
-def gains(cell: Cell) -> tuple[float, list[float]]:
-    """Change of AUC against the shipped model: on the common test, and on each site's held-out jobs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gained:
+    """What a federation's release is beside the shipped model: changes of AUC, and shares at the cut."""
+
+    test: float  # AUC on unseen molecules
+    own: tuple[float, ...]  # AUC on each site's held-out jobs
+    good_kept: tuple[float, float]  # shares on unseen molecules: shipped model, release
+    bad_rejected: tuple[float, float]
+
+
+def gained(cell: Cell) -> Gained:
+    """On the common test, judged by the truth, and on each site's held-out jobs, judged by its labels."""
     told, arrays, world, start = result(cell), arrays_of(cell), cell.world, starting_vector(cell)
     with network_of(cell), one_thread():
         test = told["final"] - auc(logits(start, world.test)[:, 0], world.test.good)
@@ -46,24 +65,50 @@ def gains(cell: Cell) -> tuple[float, list[float]]:
             auc(arrays[f"held_out{number}"], part.good) - auc(logits(start, part)[:, 0], part.good)
             for number, part in enumerate(world.held_out, 1)
         ]
-    return test, own
+        shipped = open_model(SHIPPED, "cpu").calibration
+        release = arrays["own"][0]  # of FedAvg, whose sites all use the common model
+        fits = [_fits(start, release, part) for part in world.held_out]
+        before = _shares(start, shipped, world.test)
+        after = _shares(release, calibrated(shipped, [one for one in fits if one]), world.test)
+    return Gained(
+        test=test, own=tuple(own), good_kept=(before[0], after[0]), bad_rejected=(before[1], after[1])
+    )
+
+
+def _fits(current: Vector, candidate: Vector, held_out: Labelled) -> Fits | None:
+    """Both models' slope and offset as a site tells its gate."""
+    told = [told_metrics(one, held_out, GateRules().min_cell, calibrate=True) for one in (current, candidate)]
+    if any("slope" not in one for one in told):
+        return None
+    earlier, later = ((one["slope"], one["offset"]) for one in told)
+    return Fits(earlier, later)
+
+
+def _shares(vector: Vector, calibration: Calibration, test: Labelled) -> tuple[float, float]:
+    """Of good averages kept and of bad ones rejected at the default cut."""
+    kept = judged_scores(vector, test, calibration) >= Policy().threshold
+    return float(kept[test.good].mean()), float((~kept[~test.good]).mean())
 
 
 def table(seeds: int) -> str:
     """A row for each way of training."""
     lines = [
         "| trained | projects | rounds | steps a round | learning rate | in the last round "
-        "| unseen molecules | sites' own held-out jobs | worst site |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| unseen molecules | good kept | bad rejected | sites' own held-out jobs | worst site |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in WAYS:
-        told = [gains(replace(cell, seed=seed)) for seed in range(1, seeds + 1)]
-        test = ", ".join(f"{one:+.4f}" for one, _ in told)
-        own = ", ".join(f"{np.mean(each):+.4f}" for _, each in told)
-        worst = ", ".join(f"{min(each):+.4f}" for _, each in told)
+        told = [gained(replace(cell, seed=seed)) for seed in range(1, seeds + 1)]
+        test = ", ".join(f"{one.test:+.4f}" for one in told)
+        kept, rejected = (
+            ", ".join(f"{100 * before:.0f} → {100 * after:.0f} %" for before, after in shares)
+            for shares in ([one.good_kept for one in told], [one.bad_rejected for one in told])
+        )
+        own = ", ".join(f"{np.mean(one.own):+.4f}" for one in told)
+        worst = ", ".join(f"{min(one.own):+.4f}" for one in told)
         what = f"{cell.part} | {cell.project_share:.0%} | {cell.rounds} | {cell.steps}".replace("%", " %")
         rates = f"{cell.learning_rate:g} | × {cell.last_rate:g}"
-        lines.append(f"| {what} | {rates} | {test} | {own} | {worst} |")
+        lines.append(f"| {what} | {rates} | {test} | {kept} | {rejected} | {own} | {worst} |")
     return "\n".join(lines)
 
 

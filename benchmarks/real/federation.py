@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.federations.cells import noise_for
+from benchmarks.real.levels import Levels, decided
 from benchmarks.real.ours import logits_of
 from benchmarks.real.recipe import of_job
 from benchmarks.real.sets import RealSet
+from benchmarks.real.table import SHARES, summarize
 from cryofed.federation.agreement.plan import (
     HEAD_ALONE,
     USUAL,
@@ -198,18 +200,25 @@ def _sizes(sets: Sequence[RealSet], name: str) -> tuple[int, int]:
     return one.n_good, one.n_bad
 
 
-def table(sets: Sequence[RealSet], found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]]) -> str:
+def table(
+    sets: Sequence[RealSet],
+    found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]],
+    level: Levels,
+) -> str:
     """Every way of learning: mean and deviation over seeds. A site alone is judged where it may be."""
     lines = [
-        "| way | mean AUC | worst set | all on one scale |",
-        "|---|---:|---:|---:|",
+        "| way | mean AUC | worst set | all on one scale | good kept | bad rejected |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     for way, answers in found.items():
         if not way.startswith((ALONE, FINISH)):
-            lines.append(_row(way, [summary(sets, one) for one in answers]))
+            at_cut = [summarize(sets, decided(sets, one, level)) for one in answers]
+            shares = [np.mean([of.mean(figure, able=True) for of in at_cut]) for figure in SHARES]
+            told = [summary(sets, one) for one in answers]
+            lines.append(f"{_row(way, told)} {shares[0]:.0%} | {shares[1]:.0%} |".replace("%", " %"))
     for name, values in _of_sites(sets, found).items():
         spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
-        lines.append(f"| {name} | {np.mean(values):.3f} ± {spread:.3f} | – | – |")
+        lines.append(f"| {name} | {np.mean(values):.3f} ± {spread:.3f} | – | – | – | – |")
     return "\n".join(lines)
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from benchmarks.real.federation import SITES
 from benchmarks.real.folds import FOLDS, fold_of
-from benchmarks.real.ours import Bench, Told, calibration, left_out, seen_of, sharper
+from benchmarks.real.levels import levels
+from benchmarks.real.ours import Bench, calibration, left_out, seen_of
 from benchmarks.real.recipe import of_job
 from benchmarks.real.sets import RealSet
 from cryofed.learning.learner import TrainingSettings, train
@@ -25,7 +26,8 @@ from cryofed.learning.local import EPOCHS, FEWEST, STEPS
 from cryofed.learning.metrics import auc, brier
 from cryofed.learning.vector import Vector, vector_hash
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration, sigmoid
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.looks import Looks
 from cryofed.scoring.scorer import scorable
 
 BATCH = 64
@@ -110,7 +112,8 @@ def figures(
     """Every judged set of every lesson and seed, by way; what was trained before is read."""
     found: dict[str, list[Figure]] = {}
     by_name = {one.name: one for one in bench.sets}
-    told = cache(lambda seed: left_out(bench, [seed]))
+    known = cache(lambda seed, fold: calibration(left_out(bench, [seed]), fold))
+    begun = levels(bench.sets, bench.vector("start", 1))
     for seed in seeds:
         for lesson in lessons(bench.sets):
             start = bench.vector(lesson.fold, 1 if lesson.fold == "start" else seed)
@@ -119,10 +122,10 @@ def figures(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 np.savez(path, **_seen(lesson, start, by_name, seed))
                 say(f"seed {seed}: {lesson.lab}, {KINDS[lesson.kind]}")
-            fitted = _calibration(lesson, told, seed)
             with np.load(path) as arrays:
                 for key in arrays.files:
                     way, name = key.split("\t")
+                    fitted = begun[name][0] if lesson.fold == "start" else known(seed, lesson.fold)
                     before = _quality(by_name[name], arrays[f"start\t{name}"], fitted)
                     after = _quality(by_name[name], arrays[key], fitted)
                     figure = Figure(
@@ -196,7 +199,7 @@ def _never_seen(one: RealSet, fold: str, sets: Sequence[RealSet]) -> bool:
 def _seen(
     lesson: Lesson, start: Vector, by_name: Mapping[str, RealSet], seed: int
 ) -> dict[str, NDArray[np.float64]]:
-    """Logits and sharpness `(2, n)` of every way and judged set."""
+    """Logits, sharpness and flatness `(3, n)` of every way and judged set."""
     mine = Labelled.join([_labelled(by_name[name]) for name in lesson.taught])
     vectors = {"start": start}
     for name, way in WAYS.items():
@@ -207,7 +210,7 @@ def _seen(
     for way, vector in vectors.items():
         for judge in lesson.judged:
             logits, looked = seen_of(vector, by_name[judge].job)
-            found[f"{way}\t{judge}"] = np.stack([logits, looked.sharp])
+            found[f"{way}\t{judge}"] = np.stack([logits, looked.sharp, looked.flat])
     return found
 
 
@@ -217,16 +220,12 @@ def _labelled(one: RealSet) -> Labelled:
     return replace(told, target=told.good.astype(np.float32))
 
 
-def _calibration(lesson: Lesson, told: Callable[[int], Sequence[Told]], seed: int) -> Calibration:
-    if lesson.fold == "start":
-        return Calibration(sharpness=1.0)
-    return calibration(told(seed), lesson.fold)
-
-
 def _quality(one: RealSet, seen: NDArray[np.float64], fitted: Calibration) -> tuple[float, float]:
-    logits = fitted.slope * (seen[0] + fitted.sharpness * sharper(seen[1])) + fitted.offset
-    which = one.counted & np.isfinite(logits)
-    return auc(logits[which], one.good[which]), brier(sigmoid(logits[which]), one.good[which])
+    known = np.isfinite(seen[0])
+    score = np.full(len(known), np.nan)
+    score[known] = fitted.probabilities(seen[0][known], Looks(seen[1][known], seen[2][known]))
+    which = one.counted & known
+    return auc(score[which], one.good[which]), brier(score[which], one.good[which])
 
 
 def _by_set(of: Sequence[Figure]) -> dict[str, float]:
@@ -236,5 +235,5 @@ def _by_set(of: Sequence[Figure]) -> dict[str, float]:
 
 
 def _key(lesson: Lesson, start: Vector) -> str:
-    facts = repr((lesson, WAYS, SHARES, vector_hash(start)))
+    facts = repr(("looks", lesson, WAYS, SHARES, vector_hash(start)))
     return f"{lesson.lab}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"

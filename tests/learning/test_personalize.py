@@ -1,4 +1,4 @@
-"""A site's own calibration undoes its own habit; its own head never touches the common trunk."""
+"""A site's own model is the one that is surely best there; its own head never touches the common trunk."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from tests.federation.labelled_blobs import labelled
 from cryofed.errors import TrainingError
 from cryofed.learning.learner import TrainingSettings, initial_vector, layout, train
 from cryofed.learning.personalize import (
-    calibrated,
     candidates,
     gain,
     personalize,
-    site_scores,
     two_halves,
     with_own_head,
 )
@@ -23,20 +21,9 @@ from cryofed.learning.personalize import (
 QUICK = TrainingSettings(steps=2, batch=8, augment=False)
 
 
-def test_calibration_makes_the_mean_score_the_share_of_good_averages() -> None:
-    # Maximum likelihood with an offset: the scores' mean is the labels' mean. A strict expert, who
-    # keeps one of four, so gets lower scores from the same logits.
-    many = labelled(200, 0)
-    strict = replace(many, good=many.good & (np.arange(200) % 4 == 0))
-    vector = initial_vector(0)
-    for averages, share in ((many, 0.5), (strict, 0.25)):
-        found = site_scores(vector, calibrated(vector, averages), averages)
-        assert found.mean() == pytest.approx(share, abs=1e-3)
-
-
 def test_too_few_labels_are_said_with_how_many_it_takes() -> None:
     with pytest.raises(TrainingError, match=r"19 good and 19 bad averages; .* takes 20 of each"):
-        calibrated(initial_vector(0), labelled(38, 0))
+        personalize({"common": initial_vector(0)}, labelled(38, 0))
 
 
 def test_an_own_head_leaves_the_trunk_as_it_was() -> None:
@@ -66,9 +53,8 @@ def test_the_first_model_is_left_only_for_one_whose_gain_exceeds_its_error() -> 
     assert found.auc["own"] > found.auc["common"]
     assert (found.vector == trained).all()
     assert personalize({"own": trained, "common": vector}, judge).kind == "own"
-    assert personalize({"own": trained, "again": trained}, judge).kind == "own"  # no gain, no error
-    # Calibrated on the judging averages: their mean score is their share of good ones.
-    assert site_scores(trained, found.calibration, judge).mean() == pytest.approx(0.5, abs=1e-3)
+    same = {"own": trained, "again": trained, "common": vector}
+    assert personalize(same, judge).kind == "own"  # no gain, no error
     # The same evidence from one job has no error to measure it by, so the first stays.
     one_job = replace(judge, job=np.zeros(60, np.int64))
     assert personalize({"common": vector, "own": trained}, one_job).kind == "common"

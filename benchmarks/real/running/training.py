@@ -119,12 +119,12 @@ def release(options: argparse.Namespace) -> int:
 
 def federation(options: argparse.Namespace) -> int:
     """Does federation pay on real images?"""
-    from benchmarks.real.federation import federations, key_of, plot, sites_table, table
+    from benchmarks.real.federation import federations, key_of, levels, plot, sites_table, table
 
     bench, seeds = bench_of(options), seeds_of(options)
     start = bench.vector("start", 1)
     found = federations(bench.sets, start, seeds, options.kept / key_of(start), print)
-    made = f"{table(bench.sets, found)}\n\n{sites_table(bench.sets, found)}"
+    made = f"{table(bench.sets, found, levels(bench.sets, start))}\n\n{sites_table(bench.sets, found)}"
     print(made)
     if options.write:
         for dark, name in ((False, "light"), (True, "dark")):

@@ -23,6 +23,7 @@ from cryofed.scoring.network import Network
 from cryofed.scoring.scorer import LOOKED, VIEWS, turned
 from cryofed.scoring.sharpness import WEIGHT, beside_job, sharpness
 
+FEWEST = 20  # good averages, and as many bad ones, that fitting two numbers needs
 FEWEST_JOBS = 8
 
 
@@ -32,6 +33,16 @@ class Answered:
 
     logits: Numbers  # (n,)
     sharper: Numbers  # (n,) than the job's median, as `beside_job` has it
+    good: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class InJob:
+    """The n labelled averages of one job, in one plain view: their rows, logits, looks and labels."""
+
+    rows: NDArray[np.int64]
+    logits: Numbers
+    looks: Looks
     good: NDArray[np.bool_]
 
 
@@ -66,14 +77,42 @@ def _seen_as(labelled: Labelled, number: int) -> Images:
     return turned(prepare_again(labelled.images.astype(np.float16), crop), turns, mirrored)
 
 
+def in_jobs(vector: Vector, labelled: Labelled, device: str = "cpu") -> Iterator[InJob]:
+    """Labelled averages job by job, in one plain view."""
+    logits = plain_logits(vector, labelled, device)
+    for job in np.unique(labelled.job):
+        rows = np.flatnonzero(labelled.job == job)
+        images = torch.from_numpy(labelled.images[rows].astype(np.float32))
+        looked = looks(normalized(middle(images)).numpy())
+        yield InJob(rows, logits[rows], looked, labelled.good[rows])
+
+
 def seen_logits(vector: Vector, labelled: Labelled, calibration: Calibration, device: str = "cpu") -> Numbers:
     """`(n,)` logits of labelled averages in one plain view, each as it is seen beside its job."""
-    logits = plain_logits(vector, labelled, device)
-    for job in np.unique(labelled.job) if calibration.sharpness else ():
-        mine = labelled.job == job
-        view = normalized(middle(torch.from_numpy(labelled.images[mine].astype(np.float32))))
-        logits[mine] = calibration.seen(logits[mine], sharpness(view.numpy()))
-    return logits
+    if not calibration.sharpness:
+        return plain_logits(vector, labelled, device)
+    seen = np.zeros(len(labelled))
+    for job in in_jobs(vector, labelled, device):
+        seen[job.rows] = calibration.seen(job.logits, job.looks.sharp)
+    return seen
+
+
+def judged_scores(
+    vector: Vector, labelled: Labelled, calibration: Calibration, device: str = "cpu"
+) -> Numbers:
+    """`(n,)` probabilities of averages in one plain view, each judged in its job as `select` does."""
+    scores = np.zeros(len(labelled))
+    for job in in_jobs(vector, labelled, device):
+        scores[job.rows] = calibration.probabilities(job.logits, job.looks)
+    return scores
+
+
+def fit_of(
+    vector: Vector, labelled: Labelled, calibration: Calibration, device: str = "cpu"
+) -> tuple[float, float]:
+    """Slope and offset of a model's logits on labelled averages, as they are seen beside their jobs."""
+    fitted = fit_platt(seen_logits(vector, labelled, calibration, device), labelled.good)
+    return fitted.slope, fitted.offset
 
 
 def fit_calibration(jobs: Iterable[Answered], weight: float = WEIGHT) -> Calibration:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import TrainingError
-from cryofed.learning.calibrate import seen_logits
+from cryofed.learning.calibrate import FEWEST as FEWEST_TO_FIT
+from cryofed.learning.calibrate import fit_of, judged_scores
 from cryofed.learning.learner import TrainingSettings, train
 from cryofed.learning.metrics import auc, brier
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.carried import Fits, carried
 
 EPOCHS = 8
 STEPS = (50, 3000)  # least and most, whatever the library's size
@@ -105,9 +107,8 @@ def fine_tune(
 
 
 def quality(vector: Vector, calibration: Calibration, labelled: Labelled) -> tuple[Quality, ...]:
-    """How a model does on each project of a set."""
-    seen = seen_logits(vector, labelled, calibration)
-    scores = sigmoid(calibration.slope * seen + calibration.offset)
+    """How a model does on each project of a set, each class judged in its job."""
+    scores = judged_scores(vector, labelled, calibration)
     return tuple(
         Quality(
             project=int(project),
@@ -153,20 +154,20 @@ def _share(
     begun: Vector, trained: Vector, fit: Labelled, calibration: Calibration
 ) -> tuple[float, Vector, Calibration]:
     """The share of least squared error on jobs that were not trained on, its weights and its calibration."""
-    shares = []
+
+    def mixed(share: float) -> Vector:
+        mean: Vector = np.float32(share) * trained + np.float32(1 - share) * begun
+        return mean
+
+    if not len(fit):
+        return SHARES[0], mixed(SHARES[0]), calibration
+    good = int(fit.good.sum())
+    fits = min(good, len(fit) - good) >= FEWEST_TO_FIT
+    earlier = fit_of(begun, fit, calibration) if fits else None
+    tried = []
     for share in SHARES:
-        mixed = np.float32(share) * trained + np.float32(1 - share) * begun
-        fitted = _fitted(mixed, fit, calibration)
-        if not len(fit):
-            return share, mixed, fitted
-        shares.append((mean_brier(quality(mixed, fitted, fit)), share, mixed, fitted))
-    _, share, mixed, fitted = min(shares, key=lambda one: one[:2])
-    return share, mixed, fitted
-
-
-def _fitted(vector: Vector, fit: Labelled, fallback: Calibration) -> Calibration:
-    """Slope and offset from jobs that were not trained on; the unsure bounds stay those of the release."""
-    if not 20 <= int(fit.good.sum()) <= len(fit) - 20:
-        return fallback  # too few classes of one kind to fit two numbers
-    platt = fit_platt(seen_logits(vector, fit, fallback), fit.good)
-    return replace(fallback, slope=platt.slope, offset=platt.offset)
+        later = [Fits(earlier, fit_of(mixed(share), fit, calibration))] if earlier else []
+        means = carried(calibration, later)
+        tried.append((mean_brier(quality(mixed(share), means, fit)), share, means))
+    _, share, means = min(tried, key=lambda one: one[:2])
+    return share, mixed(share), means

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryofed.errors import TrainingError
-from cryofed.learning.calibrate import seen_logits
+from cryofed.learning.calibrate import FEWEST, fit_of, seen_logits
 from cryofed.learning.learner import TrainingSettings, layout, train
 from cryofed.learning.metrics import auc
+from cryofed.learning.own_level import own_level
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
-from cryofed.scoring.calibration import Calibration, fit_platt, sigmoid
+from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.carried import Fits, carried
 
-FEWEST = 20  # good averages, and as many bad ones, that fitting two numbers needs
 HEAD = "head."
 
 
@@ -77,23 +78,25 @@ def with_own_head(
 
 
 def personalize(
-    models: Mapping[str, Vector], judge: Labelled, calibration: Calibration | None = None
+    models: Mapping[str, Vector], judge: Labelled, release: Calibration | None = None
 ) -> Personal:
-    """The model that is surely best at the site, or the first, and the site's calibration of it.
+    """The model that is surely best at the site, or the first, and what its scores mean at the site.
 
     Surely best is by the gain in AUC over the first, less its standard error over the site's jobs (as the
     rule of one standard error: Breiman 1984, section 3.4.3): with a dozen jobs the best of several is else
     more often luck than worth. The first stays where no other's gain exceeds its error.
 
     Args:
-        models: by name; the first is what is used where nothing is surely better.
+        models: by name; the first is what is used where nothing is surely better, and `common` is the
+            release.
         judge: averages of the site that no model was trained on. Report on others: these chose.
-        calibration: of the release; its bounds stay.
+        release: its calibration. The chosen model's scores mean the same, or what the site's own labels say
+            they mean: see `own_level`.
 
     Raises:
         TrainingError: too few good or bad averages to choose by.
     """
-    release = calibration or Calibration()
+    release = release or Calibration()
     enough(judge)
     seen = {name: seen_logits(vector, judge, release) for name, vector in models.items()}
     first = next(iter(models))
@@ -101,10 +104,11 @@ def personalize(
     sure = {name: more - error for name, (more, error) in gains.items() if name != first}
     kind = max(sure, key=sure.__getitem__, default=first)
     kind = kind if sure.get(kind, 0.0) > 0 else first
+    fits = Fits(*(fit_of(models[name], judge, release) for name in ("common", kind)))
     return Personal(
         kind=kind,
         vector=models[kind],
-        calibration=calibrated(models[kind], judge, release),
+        calibration=own_level(models[kind], judge, carried(release, [fits])),
         auc={name: auc(scores, judge.good) for name, scores in seen.items()},
     )
 
@@ -126,26 +130,6 @@ def gain(scores: NDArray[Any], other: NDArray[Any], labelled: Labelled) -> tuple
     left = np.array([difference(labelled.job != job) for job in jobs])
     error = np.sqrt((len(jobs) - 1) / len(jobs) * np.square(left - left.mean()).sum())
     return whole, float(error)
-
-
-def calibrated(
-    vector: Vector, labelled: Labelled, common: Calibration | None = None, *, device: str = "cpu"
-) -> Calibration:
-    """The site's threshold and temperature: a slope and an offset on the logit (Platt 1999).
-
-    Raises:
-        TrainingError: too few good or bad averages.
-    """
-    enough(labelled)
-    release = common or Calibration()
-    fitted = fit_platt(seen_logits(vector, labelled, release, device), labelled.good)
-    return replace(release, slope=fitted.slope, offset=fitted.offset)
-
-
-def site_scores(vector: Vector, calibration: Calibration, labelled: Labelled) -> NDArray[np.float64]:
-    """Probabilities `(n,)` by the site's slope and offset."""
-    seen = seen_logits(vector, labelled, calibration)
-    return sigmoid(calibration.slope * seen + calibration.offset)
 
 
 def two_halves(labelled: Labelled) -> tuple[Labelled, Labelled]:

@@ -18,9 +18,10 @@ from cryofed.federation.releases.history import promotions
 from cryofed.federation.releases.store import HISTORY, current_release, first_release, read_release, rollback
 from cryofed.federation.site.answering import Site
 from cryofed.federation.telling.campaign_report import write_report
+from cryofed.learning.export import read_vector
 from cryofed.learning.learner import initial_vector
 from cryofed.scoring.calibration import UNKNOWN
-from cryofed.scoring.scorer import open_model
+from cryofed.scoring.scorer import SHIPPED, open_model
 from cryofed.scoring.sharpness import WEIGHT
 
 PLAN = Plan(
@@ -57,14 +58,29 @@ def test_a_better_model_is_promoted_with_its_lineage(home: Path) -> None:
     assert (second.path / "model.onnx").stat().st_size > 100_000
 
 
-def test_a_release_is_calibrated_by_the_sites_and_all_else_is_its_parents(home: Path) -> None:
+def test_a_release_of_an_untrained_start_is_calibrated_by_the_sites(home: Path) -> None:
     fitted = json.loads((home / "campaigns/0001/gate.json").read_text())["calibration"]
     parent, release = read_release(home / "releases/0001"), read_release(home / "releases/0002")
-    assert parent.calibration.jobs is None  # it was untrained
+    assert parent.calibration.jobs is None
     assert set(fitted) == {"slope", "offset"}
+    assert fitted["slope"] != parent.calibration.slope
     assert release.calibration == replace(parent.calibration, sharpness=WEIGHT, **fitted)
     assert open_model(release.path / "model.onnx", "cpu").calibration == release.calibration
-    assert calibrated(release.calibration, {}) == release.calibration
+    assert calibrated(release.calibration, []) == release.calibration
+
+
+def test_a_release_of_a_model_that_did_not_learn_scores_as_its_parent(tmp_path: Path) -> None:
+    shipped = open_model(SHIPPED, "cpu").calibration
+    vector = read_vector(SHIPPED.with_name("weights.safetensors"))
+    first_release(tmp_path / "releases", vector, shipped, {"origin": "shipped"})
+    still = replace(SHORT.training, learning_rate=1e-12)
+    told = campaign(tmp_path, replace(SHORT, training=still))
+    assert told.decision.promoted
+    # Blobs are nothing that the shipped model was made for: a fit to them would be far off.
+    assert told.release.number == 2
+    assert told.release.calibration.slope == pytest.approx(shipped.slope, rel=1e-3)
+    assert told.release.calibration.offset == pytest.approx(shipped.offset, abs=1e-3)
+    assert told.release.calibration.jobs == shipped.jobs
 
 
 def test_a_campaign_that_died_after_the_promotion_ends_in_the_same_release(home: Path) -> None:

@@ -122,13 +122,13 @@ def _candidates(
 
 def _worth(common: Vector, calibration: Calibration, personal: Personal, tells: Labelled) -> str:
     """What the choice is worth, on averages that had no part in it."""
+    from cryofed.learning.calibrate import judged_scores
     from cryofed.learning.metrics import auc, brier
-    from cryofed.learning.personalize import site_scores
 
     if not 0 < tells.good.sum() < len(tells):
         return "no held-out job is left to say what that is worth: harvest more projects"
-    before = site_scores(common, calibration, tells)
-    after = site_scores(personal.vector, personal.calibration, tells)
+    before = judged_scores(common, tells, calibration)
+    after = judged_scores(personal.vector, tells, personal.calibration)
     return (
         f"on {len(tells)} other held-out averages: AUC {auc(before, tells.good):.4f} with the release, "
         f"{auc(after, tells.good):.4f} personal; Brier {brier(before, tells.good):.4f}, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,10 @@ from cryofed.federation.releases.store import (
 from cryofed.federation.wire.orders import Numbers, order
 from cryofed.learning.vector import Vector, vector_hash
 from cryofed.scoring.calibration import Calibration
+from cryofed.scoring.carried import Fits, carried
 from cryofed.scoring.sharpness import WEIGHT
 
-# No site moves the common calibration beyond these: a held-out set that is told apart without error, or a
-# hostile site, would ask for any slope.
-CALIBRATION_BOUNDS = {"slope": (0.2, 5.0), "offset": (-3.0, 3.0)}
+TOLD = {f"{model}.{number}" for model in (0, 1) for number in ("slope", "offset")}  # candidate, current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +97,12 @@ def run_campaign(
             else:
                 run_rounds(rounds, carrier)
             candidate = mixed(rounds.vector, start.vector, plan.gate.keep)
-            decision, fitted = ask_gate(rounds, candidate, carrier, start, plan)
+            decision, fits = ask_gate(rounds, candidate, carrier, start, plan)
             write_document(folder / "statistics.json", site_statistics(rounds, carrier, plan))
             if plan.gate.cross_site:
                 write_document(folder / "cross_site.json", cross_site_matrix(rounds, carrier, plan))
+        calibration = calibrated(start.calibration, fits)
+        fitted = {"slope": calibration.slope, "offset": calibration.offset}
         verdict = {"campaign": number, "candidate": vector_hash(candidate), "calibration": fitted}
         verdict |= decision.record()
         verdict["differs"] = differing([*_gates_before(home, number), verdict], plan.gate)
@@ -109,7 +110,7 @@ def run_campaign(
         release = start
         if decision.promoted:
             facts = _facts(rounds, start, plan, verdict) | {"agreement": agreement}
-            release = _release(releases, candidate, calibrated(start.calibration, fitted), facts, start.path)
+            release = _release(releases, candidate, calibration, facts, start.path)
         write_document(folder / "gate.json", verdict)
     return Campaign(number=number, folder=folder, decision=decision, release=release)
 
@@ -145,43 +146,34 @@ def mixed(trained: Vector, old: Vector, keep: float) -> Vector:
 
 def ask_gate(
     rounds: Rounds, candidate: Vector, carrier: Carrier, current: Release, plan: Plan
-) -> tuple[Decision, dict[str, float]]:
+) -> tuple[Decision, list[Fits]]:
     """Let every site evaluate candidate and current release on its held-out projects, and decide.
 
     Returns:
-        The decision, and the candidate's `slope` and `offset`, sites counted by their held-out averages;
-        empty where no site had enough to fit them.
+        The decision, and both models' slope and offset at each site that had enough to fit them.
     """
     both = np.concatenate([candidate, current.vector])  # in this order; see `measured`
     asked = order("evaluate", rounds.round_number, both, **rounds.hashes)
     asked = replace(asked, acknowledged=dict(rounds.acknowledged))
     answers = collect(carrier, asked, list(carrier.present()), plan.rounds.deadline_s)
     measures = measured(answers, plan)
-    return decide(measures, plan.gate), _calibration(answers, measures)
+    return decide(measures, plan.gate), _fits(answers[name].values for name in measures)
 
 
-def _calibration(answers: Mapping[str, Numbers], sites: Mapping[str, Measured]) -> dict[str, float]:
-    fitted = {name: answers[name].values for name in sites if "0.slope" in answers[name].values}
-    total = sum(sites[name].held_out for name in fitted)
-    return {
-        parameter: sum(
-            min(max(values[f"0.{parameter}"], low), high) * sites[name].held_out
-            for name, values in fitted.items()
-        )
-        / total
-        for parameter, (low, high) in CALIBRATION_BOUNDS.items()
-        if fitted
-    }
+def _fits(answers: Iterable[Mapping[str, float]]) -> list[Fits]:
+    def of(values: Mapping[str, float], model: int) -> tuple[float, float]:
+        return values[f"{model}.slope"], values[f"{model}.offset"]
+
+    return [Fits(of(values, 1), of(values, 0)) for values in answers if set(values) >= TOLD]
 
 
-def calibrated(parent: Calibration, fitted: Mapping[str, float]) -> Calibration:
-    """The next release's: its own slope and offset, fitted as a site sees it; all else is its parent's.
+def calibrated(parent: Calibration, fits: Sequence[Fits]) -> Calibration:
+    """The next release's: as its parent's judged, whatever the sites' own jobs and experts are.
 
-    Where no site could fit them the parent's stay, which belong to a model not far from it.
+    Where no site could fit them the parent's stays, which belongs to a model not far from it. The sites fit
+    a logit with the sharpness that it has beside its job.
     """
-    if not fitted:
-        return parent
-    return replace(parent, sharpness=WEIGHT, slope=fitted["slope"], offset=fitted["offset"])
+    return carried(replace(parent, sharpness=WEIGHT), fits) if fits else parent
 
 
 def measured(answers: Mapping[str, Numbers], plan: Plan) -> dict[str, Measured]:

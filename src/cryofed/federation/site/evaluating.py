@@ -21,8 +21,8 @@ from cryofed.federation.site.private_gate import MECHANISMS, GateNoise, private_
 from cryofed.federation.site.questions import count_question, question
 from cryofed.federation.wire.bounds import LOGIT
 from cryofed.federation.wire.orders import Order
+from cryofed.learning.calibrate import FEWEST, fit_of
 from cryofed.learning.learner import evaluate, layout, plain_logits
-from cryofed.learning.personalize import FEWEST, calibrated
 from cryofed.learning.vector import Layout, Vector
 from cryofed.library.labelled import Labelled
 from cryofed.scoring.calibration import Calibration
@@ -161,9 +161,9 @@ def told_metrics(
         "good": float(metrics.good),
     }
     if calibrate and fewest >= FEWEST:
-        fitted = calibrated(vector, held_out, Calibration(sharpness=WEIGHT), device=device)
-        values["slope"] = LOGIT.held(in_steps(fitted.slope, fewest))
-        values["offset"] = LOGIT.held(in_steps(fitted.offset, fewest))
+        slope, offset = fit_of(vector, held_out, Calibration(sharpness=WEIGHT), device)
+        values["slope"] = LOGIT.held(in_steps(slope, fewest))
+        values["offset"] = LOGIT.held(in_steps(offset, fewest))
     return values
 
 
