@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.federations.cells import ROOT, Cell, arrays_of, network_of, result, starting_vector
+from benchmarks.federations.worlds import SITES
 from benchmarks.measuring.page import write_between
-from cryofed.federation.aggregator.campaign import calibrated
+from cryofed.federation.aggregator.campaign import calibrated, mixed
 from cryofed.federation.agreement.plan import USUAL, WHOLE, GateRules
 from cryofed.federation.site.evaluating import told_metrics
 from cryofed.federation.site.trainer import one_thread
 from cryofed.learning.calibrate import judged_scores
-from cryofed.learning.learner import logits
+from cryofed.learning.learner import plain_logits
 from cryofed.learning.metrics import auc
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
@@ -38,11 +39,16 @@ HEAD = replace(
     steps=USUAL.training.steps,
     learning_rate=USUAL.training.learning_rate,
 )
-WAYS = (
-    replace(BASE, steps=WHOLE.training.steps, learning_rate=WHOLE.training.learning_rate),
-    replace(HEAD, rounds=12),
-    HEAD,
-    replace(HEAD, project_share=USUAL.guard.project_share),
+NEW = replace(HEAD, project_share=USUAL.guard.project_share)
+TWO = replace(NEW, absent=SITES - 2)
+WAYS = (  # and how much of the model before the gate keeps
+    (replace(BASE, steps=WHOLE.training.steps, learning_rate=WHOLE.training.learning_rate), 0.0),
+    (replace(HEAD, rounds=12), 0.0),
+    (HEAD, 0.0),
+    (NEW, 0.0),
+    (NEW, USUAL.gate.keep),
+    (TWO, 0.0),
+    (TWO, USUAL.gate.keep),
 )
 
 
@@ -56,23 +62,28 @@ class Gained:
     bad_rejected: tuple[float, float]
 
 
-def gained(cell: Cell) -> Gained:
+def gained(cell: Cell, keep: float) -> Gained:
     """On the common test, judged by the truth, and on each site's held-out jobs, judged by its labels."""
-    told, arrays, world, start = result(cell), arrays_of(cell), cell.world, starting_vector(cell)
+    result(cell)
+    arrays, world, start = arrays_of(cell), cell.world, starting_vector(cell)
+    held_out = world.held_out[: SITES - cell.absent]
     with network_of(cell), one_thread():
-        test = told["final"] - auc(logits(start, world.test)[:, 0], world.test.good)
-        own = [
-            auc(arrays[f"held_out{number}"], part.good) - auc(logits(start, part)[:, 0], part.good)
-            for number, part in enumerate(world.held_out, 1)
-        ]
+        release = mixed(arrays["own"][0], start, keep)  # with FedAvg all sites use the common model
         shipped = open_model(SHIPPED, "cpu").calibration
-        release = arrays["own"][0]  # of FedAvg, whose sites all use the common model
-        fits = [_fits(start, release, part) for part in world.held_out]
+        fits = [_fits(start, release, part) for part in held_out]
         before = _shares(start, shipped, world.test)
         after = _shares(release, calibrated(shipped, [one for one in fits if one]), world.test)
-    return Gained(
-        test=test, own=tuple(own), good_kept=(before[0], after[0]), bad_rejected=(before[1], after[1])
-    )
+        return Gained(
+            test=_gain(start, release, world.test),
+            own=tuple(_gain(start, release, part) for part in held_out),
+            good_kept=(before[0], after[0]),
+            bad_rejected=(before[1], after[1]),
+        )
+
+
+def _gain(before: Vector, after: Vector, judges: Labelled) -> float:
+    was, becomes = (auc(plain_logits(vector, judges), judges.good) for vector in (before, after))
+    return becomes - was
 
 
 def _fits(current: Vector, candidate: Vector, held_out: Labelled) -> Fits | None:
@@ -93,12 +104,12 @@ def _shares(vector: Vector, calibration: Calibration, test: Labelled) -> tuple[f
 def table(seeds: int) -> str:
     """A row for each way of training."""
     lines = [
-        "| trained | projects | rounds | steps a round | learning rate | in the last round "
+        "| sites | trained | projects | rounds | steps a round | learning rate | in the last round | kept "
         "| unseen molecules | good kept | bad rejected | sites' own held-out jobs | worst site |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for cell in WAYS:
-        told = [gained(replace(cell, seed=seed)) for seed in range(1, seeds + 1)]
+    for cell, keep in WAYS:
+        told = [gained(replace(cell, seed=seed), keep) for seed in range(1, seeds + 1)]
         test = ", ".join(f"{one.test:+.4f}" for one in told)
         kept, rejected = (
             ", ".join(f"{100 * before:.0f} → {100 * after:.0f} %" for before, after in shares)
@@ -106,8 +117,9 @@ def table(seeds: int) -> str:
         )
         own = ", ".join(f"{np.mean(one.own):+.4f}" for one in told)
         worst = ", ".join(f"{min(one.own):+.4f}" for one in told)
-        what = f"{cell.part} | {cell.project_share:.0%} | {cell.rounds} | {cell.steps}".replace("%", " %")
-        rates = f"{cell.learning_rate:g} | × {cell.last_rate:g}"
+        share = f"{cell.project_share:.0%}".replace("%", " %")
+        what = f"{SITES - cell.absent} | {cell.part} | {share} | {cell.rounds} | {cell.steps}"
+        rates = f"{cell.learning_rate:g} | × {cell.last_rate:g} | {keep:g}"
         lines.append(f"| {what} | {rates} | {test} | {kept} | {rejected} | {own} | {worst} |")
     return "\n".join(lines)
 

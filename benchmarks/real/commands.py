@@ -13,7 +13,7 @@ from benchmarks.real.running.findings import add_to
 from benchmarks.real.running.judging import compare, judge_all, judge_model, judge_rule, judge_scores
 from benchmarks.real.running.material import KEPT
 from benchmarks.real.running.published import published
-from benchmarks.real.running.training import federation, ours, peers, policies, release
+from benchmarks.real.running.training import federation, joining, ours, peers, policies, release
 from cryofed.errors import CryoFedError
 
 
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         ("release", release, "the model that is shipped, from the same trainings"),
         ("policies", policies, "what each policy with a name loses and rejects"),
         ("federation", federation, "does federation pay on real images?"),
+        ("joining", joining, "what a few labs make of a model that is good already"),
     ):
         command = commands.add_parser(name, help=help_text)
         command.add_argument("--begin", type=Path, help="weights.safetensors that trainings begin with")

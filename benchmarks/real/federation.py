@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.federations.cells import noise_for
-from benchmarks.real.levels import Levels, decided
 from benchmarks.real.ours import logits_of
 from benchmarks.real.recipe import of_job
 from benchmarks.real.sets import RealSet
-from benchmarks.real.table import SHARES, summarize
+from cryofed.federation.aggregator.campaign import mixed
 from cryofed.federation.agreement.plan import (
     HEAD_ALONE,
     USUAL,
@@ -122,20 +121,20 @@ def _ways(parts: Mapping[str, Labelled], start: Vector, seed: int) -> Iterator[t
     everything = Labelled.join(list(parts.values()))
     yield "pooled", alone(everything, TRAINING, steps * len(parts), start, seed)
     for name, choice in RULES.items():
-        common = _federated(parts, start, plan_of(parts, choice, seed))
+        common = federated(parts, start, plan_of(parts, choice, seed))
         yield name, common
         if name == FINISHED:
             yield from (
                 (f"{FINISH}{site}", (common + vector) / np.float32(2)) for site, vector in own.items()
             )
     plan = plan_of(parts, RULES["fedavg"], seed)
-    yield "fedavg, as a new plan has it", _federated(parts, start, as_new(plan))
+    yield "fedavg, as a new plan has it", mixed(federated(parts, start, as_new(plan)), start, USUAL.gate.keep)
     smallest = min(len(part) for part in parts.values())
     noise = noise_for(EPSILON, smallest, TRAINING.batch, steps)
     rules = replace(
         plan.guard, private=True, noise_multiplier=noise, max_epsilon=EPSILON * 1.01, send_metrics=False
     )
-    yield f"fedavg, private, ε = {EPSILON:g}", _federated(parts, start, replace(plan, guard=rules))
+    yield f"fedavg, private, ε = {EPSILON:g}", federated(parts, start, replace(plan, guard=rules))
 
 
 def plan_of(parts: Mapping[str, Labelled], choice: StrategyChoice, seed: int) -> Plan:
@@ -156,7 +155,8 @@ def as_new(plan: Plan) -> Plan:
     return replace(plan, rounds=rounds, training=USUAL.training, guard=USUAL.guard)
 
 
-def _federated(parts: Mapping[str, Labelled], start: Vector, plan: Plan) -> Vector:
+def federated(parts: Mapping[str, Labelled], start: Vector, plan: Plan) -> Vector:
+    """The common model at the plan's end."""
     with tempfile.TemporaryDirectory() as folder:
         sites = {
             name: Site(name=name, source=_source(part, name), folder=Path(folder) / name)
@@ -200,25 +200,18 @@ def _sizes(sets: Sequence[RealSet], name: str) -> tuple[int, int]:
     return one.n_good, one.n_bad
 
 
-def table(
-    sets: Sequence[RealSet],
-    found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]],
-    level: Levels,
-) -> str:
+def table(sets: Sequence[RealSet], found: Mapping[str, Sequence[Mapping[str, NDArray[np.float64]]]]) -> str:
     """Every way of learning: mean and deviation over seeds. A site alone is judged where it may be."""
     lines = [
-        "| way | mean AUC | worst set | all on one scale | good kept | bad rejected |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| way | mean AUC | worst set | all on one scale |",
+        "|---|---:|---:|---:|",
     ]
     for way, answers in found.items():
         if not way.startswith((ALONE, FINISH)):
-            at_cut = [summarize(sets, decided(sets, one, level)) for one in answers]
-            shares = [np.mean([of.mean(figure, able=True) for of in at_cut]) for figure in SHARES]
-            told = [summary(sets, one) for one in answers]
-            lines.append(f"{_row(way, told)} {shares[0]:.0%} | {shares[1]:.0%} |".replace("%", " %"))
+            lines.append(_row(way, [summary(sets, one) for one in answers]))
     for name, values in _of_sites(sets, found).items():
         spread = np.std(values, ddof=1) if len(values) > 1 else 0.0
-        lines.append(f"| {name} | {np.mean(values):.3f} ± {spread:.3f} | – | – | – | – |")
+        lines.append(f"| {name} | {np.mean(values):.3f} ± {spread:.3f} | – | – |")
     return "\n".join(lines)
 
 
@@ -347,5 +340,5 @@ def plot(
 
 def key_of(start: Vector) -> str:
     """Names a run: the start, the plan and the sites."""
-    facts = json.dumps([vector_hash(start), repr(TRAINING), ROUNDS, sorted(SITES), repr(RULES)])
+    facts = json.dumps([vector_hash(start), repr(TRAINING), ROUNDS, sorted(SITES), repr(RULES), repr(USUAL)])
     return hashlib.sha256(facts.encode()).hexdigest()[:12]

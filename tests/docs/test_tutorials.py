@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from tests.docs.pages import ROOT, blocks
+
+from cryofed.cli.main import main
 
 pytest.importorskip("torch", reason="practice labs are simulated, and a federation trains")
 
@@ -20,7 +23,7 @@ REFUSED = r"campaign 1: Not released: .+; release 1 stays"
 
 
 @pytest.mark.parametrize("page", WALKED, ids=lambda page: page.stem)
-def test_a_tutorial_can_be_walked(page: Path, tmp_path: Path) -> None:
+def test_a_tutorial_can_be_walked(page: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     work, printed = walked(page, tmp_path)
     if page.stem == "first-relion-job":
         shown = next(
@@ -43,6 +46,12 @@ def test_a_tutorial_can_be_walked(page: Path, tmp_path: Path) -> None:
         assert any(
             in_use in report.read_text(encoding="utf-8") for report in work.rglob("*_selected/report.html")
         )
+        # AUC says nothing of the level: the release must not lose what the model before keeps.
+        kept = re.findall(r"([\d,]+) of [\d,]+ particles", printed)[-1]
+        job = work / "labs/site-1/project-1/Class2D/job010"
+        assert main(["select", str(job), "--out", str(tmp_path / "shipped"), "--json"]) == 0
+        by_shipped = json.loads(capsys.readouterr().out)["kept"]["particles"]
+        assert int(kept.replace(",", "")) > 0.7 * by_shipped
     for name in ("report.html", "plan.toml", "lab.db"):
         if name in page.read_text(encoding="utf-8"):
             assert list(work.rglob(name)), f"{page.name} promises {name}"

@@ -117,14 +117,26 @@ def release(options: argparse.Namespace) -> int:
     return 0
 
 
+def joining(options: argparse.Namespace) -> int:
+    """What do a few labs make of a model that is good already?"""
+    from benchmarks.real.joining import joined, table
+
+    bench = bench_of(options)
+    made = table(bench.sets, joined(bench, seeds_of(options), options.kept / "joining", say))
+    print(made)
+    if options.write:
+        write_between(FEDERATION_PAGE, {"joining": made})
+    return 0
+
+
 def federation(options: argparse.Namespace) -> int:
     """Does federation pay on real images?"""
-    from benchmarks.real.federation import federations, key_of, levels, plot, sites_table, table
+    from benchmarks.real.federation import federations, key_of, plot, sites_table, table
 
     bench, seeds = bench_of(options), seeds_of(options)
     start = bench.vector("start", 1)
     found = federations(bench.sets, start, seeds, options.kept / key_of(start), print)
-    made = f"{table(bench.sets, found, levels(bench.sets, start))}\n\n{sites_table(bench.sets, found)}"
+    made = f"{table(bench.sets, found)}\n\n{sites_table(bench.sets, found)}"
     print(made)
     if options.write:
         for dark, name in ((False, "light"), (True, "dark")):

@@ -68,7 +68,8 @@ def test_a_new_plan_is_the_one_whose_release_tells_least_of_who_took_part(
     assert main(["federation", "new", str(path), "--name", "usual", "--sites", sites]) == 0
     written = read_plan(path)
     assert (written.training, written.rounds.count) == (USUAL.training, USUAL.rounds.count)
-    assert written.guard == USUAL.guard
+    assert (written.guard, written.gate) == (USUAL.guard, USUAL.gate)
+    assert written.gate.keep == 0.75
     assert written.guard.project_share < 0.5
     capsys.readouterr()
     for words in (["run", str(path)], ["compare", str(path)]):

@@ -193,9 +193,14 @@ class Plan:
         return next((site for site in self.sites if site.name == name), None)
 
 
-# What a new plan says, unless more is asked for: it learns nearly as much as `WHOLE`, and its releases tell
-# less of who took part (docs/federation.md, docs/security.md).
-USUAL = Plan(rounds=RoundRules(count=4), training=HEAD_ALONE, guard=GuardRules(project_share=0.33))
+# What a new plan says, unless more is asked for. Its releases tell less of who took part (docs/security.md).
+# It goes a quarter of the way, or jobs of molecules that no site has are lost: docs/real-federation.md.
+USUAL = Plan(
+    rounds=RoundRules(count=4),
+    training=HEAD_ALONE,
+    guard=GuardRules(project_share=0.33),
+    gate=GateRules(keep=0.75),
+)
 WHOLE = Plan()  # every layer, every project: what an untrained model needs
 
 
