@@ -40,7 +40,8 @@ def joined(
         told = {one.name: one for one in real_left_out(bench, [seed], HALVES)}
         for half in HALVES:
             start = bench.vector(half, seed)
-            for labs, judged in _federations(bench.sets, half):
+            for sets_of, judged in federations(bench.sets, half):
+                labs = {lab: _labelled(mine) for lab, mine in sets_of.items()}
                 names = [one.name for one in judged]
                 trained = _trained(bench, labs, start, seed, kept)
                 say(f"seed {seed}, {half}: {len(labs)} labs, judged on {', '.join(names)}")
@@ -60,7 +61,9 @@ def _mean(sets: Sequence[RealSet], answers: Sequence[Mapping[str, Answer]]) -> S
     return mean_of([summarize(sets, one) for one in answers])
 
 
-def _federations(sets: Sequence[RealSet], half: str) -> Iterator[tuple[dict[str, Labelled], list[RealSet]]]:
+def federations(
+    sets: Sequence[RealSet], half: str
+) -> Iterator[tuple[dict[str, list[RealSet]], list[RealSet]]]:
     """The labs of a half without those of one molecule, and that molecule's sets.
 
     Last all labs, and the sets of molecules that no lab has.
@@ -74,7 +77,7 @@ def _federations(sets: Sequence[RealSet], half: str) -> Iterator[tuple[dict[str,
     labs = {lab: mine for lab, mine in labs.items() if mine and mine[0].molecule in unseen}
     owned = list(dict.fromkeys(mine[0].molecule for mine in labs.values()))
     for molecule in [*owned, None]:
-        taking = {lab: _labelled(mine) for lab, mine in labs.items() if mine[0].molecule != molecule}
+        taking = {lab: mine for lab, mine in labs.items() if mine[0].molecule != molecule}
         judged = [
             one
             for one in sets

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.real.folds import FOLDS
+from benchmarks.real.folds import FOLDS, HALVES
 from benchmarks.real.home import lessons
+from benchmarks.real.joining import federations
 from benchmarks.real.one_kind import Alone, part_of
 from benchmarks.real.one_kind import table as one_kind
 from benchmarks.real.reasons import Given, readings
@@ -57,6 +58,20 @@ def test_what_judges_a_laboratory_was_never_trained_on(sets: list[RealSet]) -> N
         shown = {one.molecule for one in sets if one.training} - set(FOLDS[lesson.fold].molecules)
         for name in (*lesson.taught, *lesson.judged):
             assert by_name[name].molecule not in shown, f"{lesson.lab}: {name}"
+
+
+def test_neither_the_start_nor_a_lab_that_joins_has_seen_what_judges(sets: list[RealSet]) -> None:
+    judged = []
+    for half, fold in HALVES.items():
+        shown = {one.molecule for one in sets if one.training} - set(fold.molecules)
+        for labs, judges in federations(sets, half):
+            assert len(labs) >= 3
+            taught = {one.molecule for mine in labs.values() for one in mine}
+            assert all(one.training for mine in labs.values() for one in mine)
+            for one in judges:
+                assert one.molecule not in shown | taught, one.name
+                judged.append(one.name)
+    assert len(judged) == len(set(judged)) > 10
 
 
 def test_a_laboratory_teaches_with_at_least_fifty_labels_of_both_kinds(sets: list[RealSet]) -> None:
