@@ -28,9 +28,10 @@ from cryofed.learning.augment import augmented
 from cryofed.learning.export import read_vector
 from cryofed.learning.learner import TrainingSettings
 from cryofed.learning.metrics import auc
-from cryofed.learning.personalize import candidates, personalize
+from cryofed.learning.personalize import candidates, surely_best
 from cryofed.learning.vector import Vector
 from cryofed.library.labelled import Labelled
+from cryofed.scoring.calibration import Calibration
 from cryofed.scoring.network import Network
 from cryofed.scoring.scorer import SHIPPED
 
@@ -271,7 +272,7 @@ def _finished(cell: Cell, world: World) -> Models:
     with one_thread():
         for common, local, fit, judge in zip(federated, single, world.train, world.validation, strict=True):
             models = candidates(common, local, fit, settings, cell.seed)
-            kind = personalize(models, judge).kind if cell.finish == "site" else cell.finish
+            kind = surely_best(models, judge, Calibration())[0] if cell.finish == "site" else cell.finish
             own.append(models[kind])
             kinds.append(kind)
     return Models(common=None, own=own, told={"kinds": kinds})

@@ -82,10 +82,6 @@ def personalize(
 ) -> Personal:
     """The model that is surely best at the site, or the first, and what its scores mean at the site.
 
-    Surely best is by the gain in AUC over the first, less its standard error over the site's jobs (as the
-    rule of one standard error: Breiman 1984, section 3.4.3): with a dozen jobs the best of several is else
-    more often luck than worth. The first stays where no other's gain exceeds its error.
-
     Args:
         models: by name; the first is what is used where nothing is surely better, and `common` is the
             release.
@@ -97,6 +93,28 @@ def personalize(
         TrainingError: too few good or bad averages to choose by.
     """
     release = release or Calibration()
+    kind, found = surely_best(models, judge, release)
+    fits = Fits(*(fit_of(models[name], judge, release) for name in ("common", kind)))
+    return Personal(
+        kind=kind,
+        vector=models[kind],
+        calibration=own_level(models[kind], judge, carried(release, [fits])),
+        auc=found,
+    )
+
+
+def surely_best(
+    models: Mapping[str, Vector], judge: Labelled, release: Calibration
+) -> tuple[str, dict[str, float]]:
+    """Name of the model that is surely best, or of the first; AUC of each.
+
+    Surely best is by the gain in AUC over the first, less its standard error over the site's jobs (as the
+    rule of one standard error: Breiman 1984, section 3.4.3): with a dozen jobs the best of several is else
+    more often luck than worth. The first stays where no other's gain exceeds its error.
+
+    Raises:
+        TrainingError: too few good or bad averages to choose by.
+    """
     enough(judge)
     seen = {name: seen_logits(vector, judge, release) for name, vector in models.items()}
     first = next(iter(models))
@@ -104,13 +122,7 @@ def personalize(
     sure = {name: more - error for name, (more, error) in gains.items() if name != first}
     kind = max(sure, key=sure.__getitem__, default=first)
     kind = kind if sure.get(kind, 0.0) > 0 else first
-    fits = Fits(*(fit_of(models[name], judge, release) for name in ("common", kind)))
-    return Personal(
-        kind=kind,
-        vector=models[kind],
-        calibration=own_level(models[kind], judge, carried(release, [fits])),
-        auc={name: auc(scores, judge.good) for name, scores in seen.items()},
-    )
+    return kind, {name: auc(scores, judge.good) for name, scores in seen.items()}
 
 
 def gain(scores: NDArray[Any], other: NDArray[Any], labelled: Labelled) -> tuple[float, float]:
