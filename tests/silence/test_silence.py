@@ -112,7 +112,7 @@ def test_review(home: Path, work: Path, relion_job: Path) -> None:
 
 
 def test_train(home: Path, work: Path) -> None:
-    write_library(work / "north.db", 1)
+    write_library(work / "north.db", 1, projects=8)  # jobs enough to take all that was learnt: it is better
     words = ["train", "--library", "north.db", "--out", "model", "--epochs"]
     if LONG:  # it still trains when Ctrl-C comes
         done = run(work, [*words, "100000"], home=home, until=stay, status=INTERRUPTED)
@@ -165,14 +165,14 @@ def small_plan(folder: Path, steps: int) -> Path:
     return plan
 
 
-def write_library(path: Path, seed: int) -> None:
-    """Three projects of one job each: 32 blobs that were kept and 32 pictures of noise that were not."""
+def write_library(path: Path, seed: int, projects: int = 3) -> None:
+    """Projects of one job each: 32 blobs that were kept and 32 pictures of noise that were not."""
     rng = np.random.default_rng(seed)
     y, x = np.indices((64, 64)) - 32
     good = np.arange(64) % 2 == 0
     blob = 2 * np.exp(-(x**2 + y**2) / 128)
     with Library(path, create=True) as made:
-        for number in range(3):
+        for number in range(projects):
             averages = rng.normal(size=(64, 64, 64)) + good[:, None, None] * blob
             job = ClassJob(
                 program="images",
