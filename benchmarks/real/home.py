@@ -125,7 +125,7 @@ def figures(
             with np.load(path) as arrays:
                 for key in arrays.files:
                     way, name = key.split("\t")
-                    fitted = begun[name][0] if lesson.fold == "start" else known(seed, lesson.fold)
+                    fitted = begun[name] if lesson.fold == "start" else known(seed, lesson.fold)
                     before = _quality(by_name[name], arrays[f"start\t{name}"], fitted)
                     after = _quality(by_name[name], arrays[key], fitted)
                     figure = Figure(
